@@ -1,0 +1,23 @@
+# Warnings for every build; sanitizers for the tests; the hardening of docs/THREAT-MODEL.md for what we ship.
+add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+                    -Wwrite-strings -Wvla -fno-strict-overflow -fno-delete-null-pointer-checks
+                    -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(HF_WERROR)
+    add_compile_options(-Werror)
+endif()
+
+# An assert is a dead gate, and a dead gate is shut: they stay in release.
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+
+if(HF_SANITIZE)
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1)
+    add_link_options(-fsanitize=address,undefined)
+else()
+    add_compile_options(-g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
+                        -fcf-protection=full -ftrivial-auto-var-init=zero)
+    if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+        add_compile_options(-fzero-call-used-regs=used-gpr)
+    endif()
+    add_link_options(-pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed)
+endif()

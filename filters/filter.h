@@ -1,0 +1,84 @@
+/* A filter: one judgement on a request, in one file. It sees values only: no socket, no loop, no clock but the view's. */
+#ifndef FILTERS_FILTER_H
+#define FILTERS_FILTER_H
+
+#include "base/arena.h"
+#include "base/host.h"
+#include "base/reason.h"
+#include "conf/conf.h"
+#include "http/message.h"
+#include "tasks/caller.h"
+#include "tasks/grant.h"
+#include "tasks/task.h"
+#include "tokens/binding.h"
+
+enum answer { DENY, PASS };                     /* a zeroed verdict refuses */
+struct verdict { enum answer answer; enum reason reason; };
+
+static inline struct verdict
+pass(void)
+{
+    return (struct verdict){ PASS, REASON_OK };
+}
+
+static inline struct verdict
+deny(enum reason why)
+{
+    return (struct verdict){ DENY, why };
+}
+
+/* What was noted about an exchange, for its log line. */
+struct note {
+    struct note *next;
+    struct text text;
+};
+
+/* One exchange, as filters see it. */
+struct view {
+    struct arena *arena;
+    const struct conf *conf;
+    int64_t now_s;
+
+    const struct caller *caller;
+    const struct conf_door *door;
+    struct authority target;            /* judged name and port: CONNECT, SNI and Host agreed on it */
+    struct text scheme;
+    bool verified_tls;                  /* the upstream leg is verified TLS (present demands it) */
+    struct request *request;            /* to edit */
+    struct text path, query;            /* canonical; what will be sent and signed */
+    bool body_known;
+    struct text body;
+
+    /* judged */
+    const struct conf_grant *grant;
+    const struct conf_rule *rule;
+    const struct conf_gate_rule *gate_rule;
+    struct place rule_place;            /* file NULL: no rule came near */
+    struct tasks *tasks;
+    struct task *task;                  /* taken by present; the exchange gives it back */
+    struct facts facts;                 /* gate: what was proved */
+
+    /* for the log */
+    struct headers removed;             /* originals of what strip took, for filters that must read them */
+    struct text *stripped;              /* names only */
+    size_t n_stripped, stripped_room;
+    struct evidence evidence;
+    struct text thumbprint;
+    struct note *notes;                 /* newest first */
+};
+
+struct filter {
+    const char *name;                           /* as written in the config and the log */
+    const struct setting *settings;             /* its own keys: conf checks and documents them; may be NULL */
+    size_t settings_size;
+    /* Once per generation; settings is the filled struct. Errors go to `report` as "file:line: key: message". */
+    enum reason    (*open)(const struct conf *conf, const void *settings, struct buf *report, void **state);
+    struct verdict (*on_request)(void *state, struct view *v);
+    void           (*close)(void *state);
+};
+
+/* A note for the log at debug level and for `explain`: never a value, only names. */
+void note(struct view *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void note_stripped(struct view *v, struct text name);
+
+#endif

@@ -1,0 +1,30 @@
+/* Header fields: an ordered list. Names keep the case they came in and compare without it. */
+#ifndef HTTP_HEADERS_H
+#define HTTP_HEADERS_H
+
+#include "base/arena.h"
+#include "base/text.h"
+
+struct field {
+    struct text name;
+    struct text value;      /* trimmed */
+};
+
+struct headers {
+    struct arena *arena;    /* the list grows here; names and values are on loan from it (or from literals) */
+    struct field *at;
+    size_t n, room;
+};
+
+void headers_init(struct headers *h, struct arena *arena);
+void headers_add(struct headers *h, struct text name, struct text value);
+/* The first field of this name; NULL when there is none. */
+const struct field *headers_get(const struct headers *h, struct text name);
+bool headers_has(const struct headers *h, struct text name);
+size_t headers_count(const struct headers *h, struct text name);
+/* Removes every field of this name; returns how many there were. */
+size_t headers_remove(struct headers *h, struct text name);
+/* Removes the i-th field, keeping the order of the rest. */
+void headers_remove_at(struct headers *h, size_t i);
+
+#endif

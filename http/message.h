@@ -1,0 +1,49 @@
+/* A request and a response as values. Which HTTP carried them is not in here: connection fields (Connection, Keep-Alive,
+ * TE, Upgrade, Transfer-Encoding, Content-Length, Host, Expect, Trailer) never stand in `headers`; what they meant does. */
+#ifndef HTTP_MESSAGE_H
+#define HTTP_MESSAGE_H
+
+#include "base/host.h"
+#include "http/headers.h"
+
+enum body_kind {
+    BODY_NONE,          /* there is none */
+    BODY_LENGTH,        /* exactly `length` bytes */
+    BODY_STREAM         /* as many as come (chunked; until close; h2 without content-length) */
+};
+
+struct body_frame {
+    enum body_kind kind;
+    uint64_t length;
+};
+
+enum target_form { TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTERISK };
+
+struct request {
+    struct text method;
+    enum target_form form;
+    struct text scheme;         /* of an absolute target; empty otherwise */
+    struct text authority;      /* of an absolute or authority target as written; empty otherwise */
+    struct text host;           /* the Host field or :authority as written; empty only for HTTP/1.0 without one */
+    struct text target;         /* origin-form as written: path and query ("*" for asterisk-form) */
+    struct headers headers;
+    struct body_frame body;
+    bool expect_continue;       /* the client waits for 100 before it sends the body */
+    bool wants_upgrade;         /* it had an Upgrade field: removed, never forwarded */
+};
+
+struct response {
+    int status;                 /* 100 to 599 */
+    struct text reason_phrase;  /* HTTP/1 only; may be empty */
+    struct headers headers;
+    struct body_frame body;     /* for an answer to HEAD, 204, 304: BODY_NONE … */
+    bool has_length;            /* … and the length it told, to be told on (HEAD, 304) */
+    uint64_t told_length;
+};
+
+/* Fields of one connection, which no intermediary forwards (RFC 9110 section 7.6.1). */
+bool field_is_hop_by_hop(struct text name);
+/* Fields that must not stand in a trailer: framing, routing, credentials, content (RFC 9110 section 6.5.1). */
+bool field_is_forbidden_in_trailer(struct text name);
+
+#endif

@@ -1,0 +1,19 @@
+/* The context a credential is bound to: given by value, so that tokens/ knows no grant. */
+#ifndef TOKENS_CONTEXT_H
+#define TOKENS_CONTEXT_H
+
+#include "base/text.h"
+
+struct context {
+    struct text workload;       /* the identifier: WIT sub */
+    struct text task;
+    struct text grant;
+    struct text purpose;
+    struct text owner;
+};
+
+/* Our own claims (STANDARDS.md section 8): collision-resistant names, required by our gate, ignored by others. */
+#define CLAIM_CONTEXT "https://holdfast.dev/claims/ctx"    /* WIT: {"grant","owner","purpose","task"}     */
+#define CLAIM_REQUEST "https://holdfast.dev/claims/req"    /* WPT: {"method","query"?,"body"?}            */
+
+#endif

@@ -1,0 +1,46 @@
+/* JOSE, the small core we need: compact JWS (RFC 7515), JWK import (RFC 7517, 7518, 8037), thumbprints (RFC 7638). Strict: what a
+ * stricter reader would refuse, we refuse. */
+#ifndef TOKENS_JWS_H
+#define TOKENS_JWS_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/reason.h"
+#include "certs/key.h"
+
+enum jws_alg { JWS_ES256, JWS_EDDSA };      /* "EdDSA" and its fully specified name "Ed25519" (RFC 9864) */
+
+enum { JWS_MAX = 16 * 1024, THUMBPRINT_SIZE = 43 };
+
+struct jws {
+    struct json *header;        /* owned: jws_clear frees both */
+    struct json *claims;
+    enum jws_alg alg;
+    struct text alg_word;       /* as written, in the header's memory */
+    struct text typ, kid;       /* empty when absent */
+    struct text signed_part;    /* header '.' payload, on loan from the input */
+    unsigned char signature[64];
+};
+
+/* Splits and decodes; checks everything but the signature: three parts, strict base64url, JSON objects without duplicate names, alg one of
+ * ours, no crit, no b64, 64 bytes of signature. False leaves *out zeroed. */
+MUST_USE bool jws_parse(struct text compact, struct jws *out);
+MUST_USE bool jws_verify(const struct jws *j, const struct public_key *k);
+void jws_clear(struct jws *j);
+
+/* RFC 7515 section 4.1.9: compared without case, "application/" may be left out. */
+bool jws_typ_is(const struct jws *j, const char *typ);
+
+/* Appends base64url(header) '.' base64url(claims) '.' signature. header is already base64url (it is constant per key). */
+MUST_USE enum reason jws_sign(struct key *k, struct text header_base64url, struct text claims_json, struct buf *out);
+
+/* A public key from a JWK. Refused: private members, coordinates not of full length, unknown curves, points off the curve.
+ * alg_word: the JWK's "alg", empty when absent. NULL when refused. */
+struct public_key *jwk_import(const struct json *jwk, struct text *alg_word);
+/* RFC 7638 of a JWK: the members as given. False when it is not an EC P-256 or Ed25519 key. */
+MUST_USE bool jwk_thumbprint(const struct json *jwk, char out[THUMBPRINT_SIZE]);
+/* {"alg":"ES256","crv":"P-256","kty":"EC",["kid":…,]"x":…,"y":…}; kid may be NULL. */
+void jwk_print(const struct key *k, const char *kid, struct buf *out);
+void key_thumbprint(const struct key *k, char out[THUMBPRINT_SIZE]);
+
+#endif
