@@ -1,0 +1,1 @@
+# One line a test: unit_test(room test_file library).
