@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Sourced by ./test and ./demo: installs what is missing and builds. A machine that has everything
+# is left alone, and needs no network.
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() {
+    say "installing: $*"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "$@"
+}
+
+install_missing() {
+    local package missing=()
+
+    while read -r package; do
+        is_installed "$package" || missing+=("$package")
+    done < <(grep -v -e '^#' -e '^$' .ci/packages)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+}
+
+# Any Node from 18 on will do; Debian's is installed only where there is none.
+install_node() {
+    local major=0 missing=()
+
+    if command -v node >/dev/null; then
+        major=$(node -p 'process.versions.node.split(".")[0]')
+    fi
+    [ "$major" -ge 18 ] || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+    if [ -f tests/node/package-lock.json ]; then
+        (cd tests/node && npm ci --no-audit --no-fund)
+    fi
+}
+
+# build DIRECTORY CMAKE_ARGUMENT...
+build() {
+    local directory=$1
+
+    shift
+    say "building in $directory"
+    cmake -S . -B "$directory" -G Ninja "$@" >"$directory.log" 2>&1 || {
+        cat "$directory.log"
+        return 1
+    }
+    ninja -C "$directory" --quiet
+}

@@ -1,0 +1,13 @@
+# The real binary between real clients and real services. Each file is one theme and runs in a network of its own; what needs
+# root and has none is skipped by name.
+function(integration_test name)
+    add_test(NAME integration/${name}
+             COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/test_${name}.py)
+    set_tests_properties(integration/${name} PROPERTIES
+        TIMEOUT 600 SKIP_RETURN_CODE 77
+        ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_RELEASE=${CMAKE_SOURCE_DIR}/build/release/holdfast;HOLDFAST_VECTORS=${HOLDFAST_VECTORS}")
+endfunction()
+
+foreach(theme harness)
+    integration_test(${theme})
+endforeach()
