@@ -22,7 +22,9 @@ size_t json_count(const struct json *j);                                  /* mem
 const struct json *json_at(const struct json *array, size_t i);
 /* The i-th member of an object, in the order written. */
 const struct json *json_member(const struct json *object, size_t i, struct text *name);
-bool json_string(const struct json *j, struct text *out);                 /* false: not a string */
+bool json_text(const struct json *j, struct text *out);                   /* false: not a string */
+/* jansson exports a json_string of its own: ours must not take its place in the linked program. */
+#define json_string json_text
 /* A whole number of seconds or such; a fraction is cut off; false: not a number or beyond +-2^53. */
 bool json_number(const struct json *j, int64_t *out);
 bool json_bool(const struct json *j, bool *out);

@@ -39,7 +39,8 @@ bool text_equals_constant_time(struct text a, struct text b);
 /* Without leading and trailing SP and HTAB (RFC 9110 section 5.5 OWS). */
 struct text text_trim(struct text t);
 
-/* Takes everything before `separator` off the front of *rest; false when *rest is spent. "a,,b" gives three parts. */
+/* Takes everything before `separator` off the front of *rest; false when *rest is spent (its `at` is NULL). "a,,b" gives
+ * three parts, "a," two, "" one empty part. */
 bool text_split(struct text *rest, char separator, struct text *part);
 
 /* A plain decimal number: digits only, no sign, no space, at most `max`. False otherwise. */

@@ -1,0 +1,312 @@
+/* Growing runs of bytes over a small store of blocks per thread. A busy connection
+ * fills and empties its buffers for every request; the store makes that cost a list
+ * operation instead of malloc and free.
+ *
+ * No byte outlives its buffer: what was written is wiped before the memory goes back to
+ * the store or to malloc. Heads and bodies carry credentials, and whoever reads our
+ * heap later must not find them. */
+#include "base/buf.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
+#endif
+
+/* A head, a TLS record with its frame, a body's working set. */
+static const struct shelf_kind {
+    size_t size;
+    unsigned keep;
+} kinds[] = { { 4096, 64 }, { 16384 + 4096, 32 }, { 65536, 16 } };
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* Lies at the front of a block that waits on its shelf. */
+struct spare {
+    struct spare *next;
+};
+
+struct shelf {
+    struct spare *first;
+    unsigned count;
+};
+
+static _Thread_local struct shelf shelves[KINDS];
+static _Thread_local bool is_registered;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_thread_end;
+
+static void
+shelves_clear(void *unused)
+{
+    (void)unused;
+    is_registered = false;
+    for (int i = 0; i < KINDS; i++) {
+        while (shelves[i].first != NULL) {
+            struct spare *s = shelves[i].first;
+
+            shelves[i].first = s->next;
+            ASAN_UNPOISON_MEMORY_REGION(s, kinds[i].size);
+            free(s);
+        }
+        shelves[i].count = 0;
+    }
+}
+
+static void
+make_key(void)
+{
+    if (pthread_key_create(&at_thread_end, shelves_clear) != 0)
+        memory_exhausted();
+}
+
+/* The kind of exactly this size, else KINDS: too large to be kept. */
+static int
+kind_of(size_t size)
+{
+    int i = 0;
+
+    while (i < KINDS && kinds[i].size != size)
+        i++;
+    return i;
+}
+
+static size_t
+size_for(size_t n)
+{
+    size_t size = kinds[KINDS - 1].size;
+
+    for (int i = 0; i < KINDS; i++)
+        if (n <= kinds[i].size)
+            return kinds[i].size;
+    assert(n <= SIZE_MAX / 4);
+    while (size < n)
+        size *= 2;
+    return size;
+}
+
+static char *
+block_take(size_t size)
+{
+    int kind = kind_of(size);
+    struct spare *s;
+
+    if (kind == KINDS || shelves[kind].first == NULL)
+        return memory_new_raw(size);
+    s = shelves[kind].first;
+    shelves[kind].first = s->next;
+    shelves[kind].count--;
+    ASAN_UNPOISON_MEMORY_REGION(s, size);
+    return (char *)s;
+}
+
+static void
+block_give(char *mem, size_t size)
+{
+    int kind = kind_of(size);
+    struct spare *s = (void *)mem;
+
+    if (kind == KINDS || shelves[kind].count >= kinds[kind].keep) {
+        free(mem);
+        return;
+    }
+    if (!is_registered) {
+        pthread_once(&once, make_key);
+        /* Any value but NULL has the destructor called. */
+        is_registered = pthread_setspecific(at_thread_end, &shelves) == 0;
+        if (!is_registered)
+            memory_exhausted();
+    }
+    s->next = shelves[kind].first;
+    shelves[kind].first = s;
+    shelves[kind].count++;
+    ASAN_POISON_MEMORY_REGION(mem + sizeof(*s), size - sizeof(*s));
+}
+
+void
+buf_free(struct buf *b)
+{
+    if (b->mem != NULL) {
+        explicit_bzero(b->mem, b->end);
+        block_give(b->mem, b->size);
+    }
+    *b = (struct buf){ 0 };
+}
+
+void
+buf_wipe(struct buf *b)
+{
+    /* Reserved bytes may have been written without being committed. */
+    if (b->mem != NULL)
+        explicit_bzero(b->mem, b->size);
+    buf_free(b);
+}
+
+struct text
+buf_text(const struct buf *b)
+{
+    if (b->mem == NULL)
+        return text_of("", 0);
+    return text_of(b->mem + b->start, buf_length(b));
+}
+
+static void
+move_to_front(struct buf *b)
+{
+    size_t n = buf_length(b);
+
+    memmove(b->mem, b->mem + b->start, n);
+    explicit_bzero(b->mem + n, b->end - n);
+    b->start = 0;
+    b->end = n;
+}
+
+static void
+grow(struct buf *b, size_t n)
+{
+    struct buf larger = { 0 };
+
+    assert(n <= SIZE_MAX / 4 && buf_length(b) <= SIZE_MAX / 4);
+    larger.size = size_for(buf_length(b) + n);
+    larger.mem = block_take(larger.size);
+    larger.end = buf_length(b);
+    if (larger.end > 0)
+        memcpy(larger.mem, b->mem + b->start, larger.end);
+    buf_free(b);
+    *b = larger;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+    if (b->mem != NULL && b->size - b->end >= n)
+        return b->mem + b->end;
+    /* Move only when at least half is read: otherwise a trickle of one byte out, one
+     * byte in would move the whole buffer each time. */
+    if (b->mem != NULL && b->start >= b->size / 2 && b->size - buf_length(b) >= n)
+        move_to_front(b);
+    else
+        grow(b, n);
+    return b->mem + b->end;
+}
+
+void
+buf_commit(struct buf *b, size_t n)
+{
+    assert(n <= b->size - b->end);
+    b->end += n;
+    if (b->start == b->end)
+        buf_free(b);
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+    assert(n <= buf_length(b));
+    b->start += n;
+    if (b->start == b->end)
+        buf_free(b);
+}
+
+void
+buf_truncate(struct buf *b, size_t length)
+{
+    assert(length <= buf_length(b));
+    if (b->mem == NULL)
+        return;
+    explicit_bzero(b->mem + b->start + length, buf_length(b) - length);
+    b->end = b->start + length;
+    if (length == 0)
+        buf_free(b);
+}
+
+void
+buf_add(struct buf *b, struct text t)
+{
+    if (t.n == 0)
+        return;
+    memcpy(buf_reserve(b, t.n), t.at, t.n);
+    b->end += t.n;
+}
+
+void
+buf_add_z(struct buf *b, const char *z)
+{
+    buf_add(b, text_z(z));
+}
+
+void
+buf_add_byte(struct buf *b, char c)
+{
+    *buf_reserve(b, 1) = c;
+    b->end++;
+}
+
+static void
+add_number(struct buf *b, uint64_t n, unsigned base)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n > 0);
+    buf_add(b, text_of(digits + at, sizeof(digits) - at));
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t n)
+{
+    add_number(b, n, 10);
+}
+
+void
+buf_add_hex(struct buf *b, uint64_t n)
+{
+    add_number(b, n, 16);
+}
+
+static int
+print_into(struct buf *b, size_t room, const char *format, va_list values)
+{
+    int n = vsnprintf(buf_reserve(b, room), room, format, values);
+
+    assert(n >= 0);
+    return n;
+}
+
+void
+buf_printf(struct buf *b, const char *format, ...)
+{
+    enum { FIRST_TRY = 256 };
+    va_list values, again;
+    int n;
+
+    va_start(values, format);
+    va_copy(again, values);
+    n = print_into(b, FIRST_TRY, format, values);
+    if (n >= FIRST_TRY)
+        n = print_into(b, (size_t)n + 1, format, again);
+    buf_commit(b, (size_t)n);
+    va_end(again);
+    va_end(values);
+}

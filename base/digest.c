@@ -1,0 +1,198 @@
+/* SHA-256, base64url and random bytes. OpenSSL 3.0 looks an algorithm up by name on
+ * every one-shot call, SHA256() included, which costs more than the hashing: the
+ * algorithm is fetched once, and each thread keeps one context. */
+#include "base/digest.h"
+
+#include "base/memory.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POOL_SIZE = 512 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_thread_end;
+static EVP_MD *sha256;
+
+static _Thread_local EVP_MD_CTX *context;
+static _Thread_local struct {
+    size_t left; /* unused bytes, at the front */
+    unsigned char bytes[POOL_SIZE];
+} pool;
+
+_Noreturn static void
+die(const char *what)
+{
+    fprintf(stderr, "holdfast: libcrypto cannot %s, stopping\n", what);
+    abort();
+}
+
+static void
+context_end(void *ctx)
+{
+    context = NULL;
+    EVP_MD_CTX_free(ctx);
+    explicit_bzero(&pool, sizeof(pool));
+}
+
+/* A child must not draw the bytes its parent will draw. */
+static void
+forget_pool(void)
+{
+    explicit_bzero(&pool, sizeof(pool));
+}
+
+static void
+prepare(void)
+{
+    if ((sha256 = EVP_MD_fetch(NULL, "SHA256", NULL)) == NULL)
+        die("do SHA-256");
+    if (pthread_key_create(&at_thread_end, context_end) != 0 ||
+        pthread_atfork(NULL, NULL, forget_pool) != 0)
+        memory_exhausted();
+}
+
+static EVP_MD_CTX *
+context_of_thread(void)
+{
+    if (context != NULL)
+        return context;
+    pthread_once(&once, prepare);
+    context = EVP_MD_CTX_new();
+    if (context == NULL || pthread_setspecific(at_thread_end, context) != 0)
+        memory_exhausted();
+    return context;
+}
+
+void
+digest_sha256(struct text t, unsigned char out[SHA256_SIZE])
+{
+    EVP_MD_CTX *ctx = context_of_thread();
+
+    if (EVP_DigestInit_ex(ctx, sha256, NULL) != 1 ||
+        EVP_DigestUpdate(ctx, t.at, t.n) != 1 ||
+        EVP_DigestFinal_ex(ctx, out, NULL) != 1)
+        die("do SHA-256");
+}
+
+void
+digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE])
+{
+    unsigned char digest[SHA256_SIZE];
+
+    digest_sha256(t, digest);
+    base64url_encode(digest, sizeof(digest), out);
+}
+
+static const char alphabet[64] = {
+    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
+    'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
+    'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
+    'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '-', '_',
+};
+
+size_t
+base64url_encode(const unsigned char *bytes, size_t n, char *out)
+{
+    char *at = out;
+    size_t i = 0;
+
+    for (; n - i >= 3; i += 3) {
+        unsigned v = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 |
+                     bytes[i + 2];
+
+        *at++ = alphabet[v >> 18];
+        *at++ = alphabet[v >> 12 & 63];
+        *at++ = alphabet[v >> 6 & 63];
+        *at++ = alphabet[v & 63];
+    }
+    if (n - i > 0) {
+        unsigned v = (unsigned)bytes[i] << 16 |
+                     (n - i == 2 ? (unsigned)bytes[i + 1] << 8 : 0);
+
+        *at++ = alphabet[v >> 18];
+        *at++ = alphabet[v >> 12 & 63];
+        if (n - i == 2)
+            *at++ = alphabet[v >> 6 & 63];
+    }
+    return (size_t)(at - out);
+}
+
+/* The six bits a character stands for, or 64. */
+static unsigned
+bits_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (unsigned)(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return (unsigned)(c - 'a') + 26;
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0') + 52;
+    if (c == '-' || c == '_')
+        return c == '-' ? 62 : 63;
+    return 64;
+}
+
+bool
+base64url_decode(struct text t, unsigned char *out, size_t *n)
+{
+    unsigned held = 0, count = 0;
+    size_t done = 0;
+
+    if (t.n % 4 == 1)
+        return false;
+    for (size_t i = 0; i < t.n; i++) {
+        unsigned six = bits_of(t.at[i]);
+
+        if (six == 64)
+            return false;
+        held = held << 6 | six;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            out[done++] = (unsigned char)(held >> count);
+            held &= (1U << count) - 1;
+        }
+    }
+    /* Spare bits that are not zero would give one token several spellings (RFC 4648
+     * section 3.5). */
+    if (held != 0)
+        return false;
+    *n = done;
+    return true;
+}
+
+static void
+draw(void *out, size_t n)
+{
+    if (RAND_bytes(out, (int)n) != 1)
+        die("give random bytes");
+}
+
+void
+random_bytes(void *out, size_t n)
+{
+    unsigned char *at = out;
+
+    /* The thread's end, and a fork, must find the pool. */
+    context_of_thread();
+    for (; n > POOL_SIZE; at += POOL_SIZE, n -= POOL_SIZE)
+        draw(at, POOL_SIZE);
+    if (n == 0)
+        return;
+    if (n > POOL_SIZE / 4) {
+        draw(at, n);
+        return;
+    }
+    if (pool.left < n) {
+        draw(pool.bytes, POOL_SIZE);
+        pool.left = POOL_SIZE;
+    }
+    pool.left -= n;
+    memcpy(at, pool.bytes + pool.left, n);
+    explicit_bzero(pool.bytes + pool.left, n);
+}

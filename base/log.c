@@ -1,0 +1,474 @@
+/* One event, one line, one write(2). A line is built in place in a block of fixed size:
+ * logging allocates nothing, and a stranger's long value is cut, marked by
+ * "truncated":true, and never pushes out the fields behind it. */
+#include "base/log.h"
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LINE_SIZE = 8192, /* the whole line, its newline included */
+    TAIL = 32,        /* kept free for the mark and the end */
+    MESSAGE_MAX = 4096,
+    VALUE_MAX = 2048, /* one field's text, escaped */
+    ERRORS_MAX = 4,   /* of OpenSSL's queue; the first says most */
+};
+
+struct log_line {
+    size_t n;
+    bool is_open;
+    bool is_short;
+    bool is_cut;
+    char bytes[LINE_SIZE];
+};
+
+/* A file is opened anew by dup3 over the old descriptor: a thread that is writing never
+ * meets a closed one. */
+static atomic_int out_fd = STDERR_FILENO;
+static atomic_int out_level = LOG_INFO;
+static atomic_int out_is_short = -1; /* -1: not decided yet */
+static atomic_bool is_torn;          /* a line's end is missing in the file */
+static char *out_path;               /* main's own: log_open, log_reopen, log_close */
+
+static _Thread_local struct log_line line_of_thread;
+
+static const char *const level_names[] = {
+    [LOG_ERROR] = "error",
+    [LOG_WARN] = "warn",
+    [LOG_INFO] = "info",
+    [LOG_DEBUG] = "debug",
+};
+
+static int
+open_path(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640);
+}
+
+static void
+set_format(enum log_format format, int fd)
+{
+    bool is_short = format == LOG_SHORT || (format == LOG_AUTO && isatty(fd));
+
+    atomic_store(&out_is_short, is_short);
+}
+
+enum reason
+log_open(const char *path, enum log_format format, enum log_level level)
+{
+    int fd = STDERR_FILENO;
+
+    if (path != NULL && strcmp(path, "-") == 0)
+        path = NULL;
+    if (path != NULL && (fd = open_path(path)) < 0)
+        return log_reason(REASON_FILE_UNREADABLE, "%s: open: %s", path,
+                          strerror(errno));
+    log_close();
+    out_path = path != NULL ? memory_copy_z(path) : NULL;
+    set_format(format, fd);
+    atomic_store(&out_level, (int)level);
+    atomic_store(&out_fd, fd);
+    return REASON_OK;
+}
+
+enum reason
+log_reopen(void)
+{
+    enum reason why = REASON_OK;
+    int fd;
+
+    if (out_path == NULL)
+        return REASON_OK;
+    fd = open_path(out_path);
+    if (fd < 0 || dup3(fd, atomic_load(&out_fd), O_CLOEXEC) < 0)
+        why = log_reason(REASON_FILE_UNREADABLE, "%s: reopen: %s", out_path,
+                         strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
+void
+log_close(void)
+{
+    int fd = atomic_exchange(&out_fd, STDERR_FILENO);
+
+    if (fd != STDERR_FILENO)
+        close(fd);
+    free(out_path);
+    out_path = NULL;
+    atomic_store(&out_is_short, -1);
+}
+
+bool
+log_wants(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&out_level, memory_order_relaxed);
+}
+
+static bool
+is_short_now(void)
+{
+    int is_short = atomic_load_explicit(&out_is_short, memory_order_relaxed);
+
+    if (is_short < 0) {
+        set_format(LOG_AUTO, STDERR_FILENO);
+        is_short = atomic_load(&out_is_short);
+    }
+    return is_short == 1;
+}
+
+/* ---- building a line */
+
+static size_t
+room_of(const struct log_line *l)
+{
+    return LINE_SIZE - TAIL - l->n;
+}
+
+static void
+add(struct log_line *l, const char *at, size_t n)
+{
+    memcpy(l->bytes + l->n, at, n);
+    l->n += n;
+}
+
+static void
+add_z(struct log_line *l, const char *z)
+{
+    add(l, z, strlen(z));
+}
+
+/* t with its harmful characters escaped, as far as `max` bytes hold it: a form is never
+ * cut in half. */
+static void
+add_escaped(struct log_line *l, struct text t, size_t max)
+{
+    size_t room = room_of(l) < max ? room_of(l) : max;
+
+    while (t.n > 0) {
+        size_t n = escape_plain(t);
+        char form[ESCAPE_MAX];
+
+        if (n > 0) {
+            n = n < room ? n : room;
+            add(l, t.at, n);
+            t = text_of(t.at + n, t.n - n);
+        } else if ((n = escape_one(&t, form)) <= room) {
+            add(l, form, n);
+        } else {
+            n = 0;
+        }
+        room -= n;
+        if (n == 0) {
+            l->is_cut = true;
+            return;
+        }
+    }
+}
+
+/* On a terminal a value stands bare when nothing in it could be taken for the next
+ * field. */
+static bool
+may_stand_bare(struct text t)
+{
+    return t.n > 0 && escape_plain(t) == t.n && !text_has_byte(t, ' ') &&
+           !text_has_byte(t, '=') && !text_has_byte(t, ',');
+}
+
+static void
+add_value(struct log_line *l, struct text t, size_t max)
+{
+    bool is_bare = l->is_short && may_stand_bare(t);
+
+    if (!is_bare)
+        add(l, "\"", 1);
+    add_escaped(l, t, max);
+    if (!is_bare)
+        add(l, "\"", 1);
+}
+
+/* False when the line has no room for the key and `n` bytes of value: the field is left
+ * out whole. */
+static bool
+add_key(struct log_line *l, const char *key, size_t n)
+{
+    if (room_of(l) < strlen(key) + n + 4) {
+        l->is_cut = true;
+        return false;
+    }
+    add_z(l, l->is_short ? " " : ",\"");
+    add_z(l, key);
+    add_z(l, l->is_short ? "=" : "\":");
+    return true;
+}
+
+/* Quotes stay as they are in a message for a human: nothing there ends at one. */
+static void
+add_message(struct log_line *l, struct text msg)
+{
+    struct text part;
+
+    while (text_split(&msg, '"', &part)) {
+        add_escaped(l, part, MESSAGE_MAX);
+        if (msg.at != NULL && room_of(l) > 0)
+            add(l, "\"", 1);
+    }
+}
+
+static void
+begin(struct log_line *l, enum log_level level, struct text msg)
+{
+    char stamp[25];
+
+    l->bytes[0] = '\n'; /* written only behind a torn line */
+    l->n = 1;
+    l->is_open = true;
+    l->is_cut = false;
+    l->is_short = is_short_now();
+    clock_format(clock_wall_ms(), stamp);
+    if (l->is_short) {
+        add(l, stamp + 11, 12); /* the time of day */
+        add_z(l, " ");
+        add_z(l, level_names[level]);
+        add_z(l, " ");
+        add_message(l, msg);
+        return;
+    }
+    add_z(l, "{\"ts\":\"");
+    add_z(l, stamp);
+    add_z(l, "\",\"level\":\"");
+    add_z(l, level_names[level]);
+    add_z(l, "\",\"msg\":");
+    add_value(l, msg, MESSAGE_MAX);
+}
+
+static size_t
+write_out(const char *at, size_t n)
+{
+    int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t put = write(fd, at + done, n - done);
+
+        if (put > 0)
+            done += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            break;
+    }
+    return done;
+}
+
+/* A line that cannot be written is lost: a full disk or a stuck reader must not stop
+ * traffic, and the record that must not be lost is the ledger's. A line that was
+ * written in part is ended before the next one. */
+static void
+end(struct log_line *l)
+{
+    bool was_torn = atomic_exchange(&is_torn, false);
+    size_t skip = was_torn ? 0 : 1, done;
+
+    if (l->is_cut)
+        add_z(l, l->is_short ? " truncated" : ",\"truncated\":true");
+    add_z(l, l->is_short ? "\n" : "}\n");
+    done = write_out(l->bytes + skip, l->n - skip);
+    if (done < l->n - skip && (done > 0 || was_torn))
+        atomic_store(&is_torn, true);
+    l->is_open = false;
+}
+
+/* ---- lines of fields */
+
+struct log_line *
+log_line_begin(enum log_level level, const char *msg)
+{
+    struct log_line *l = &line_of_thread;
+
+    if (!log_wants(level))
+        return NULL;
+    assert(!l->is_open);
+    begin(l, level, text_z(msg));
+    return l;
+}
+
+void
+log_line_text(struct log_line *l, const char *key, struct text value)
+{
+    if (l != NULL && add_key(l, key, 2))
+        add_value(l, value, VALUE_MAX);
+}
+
+void
+log_line_z(struct log_line *l, const char *key, const char *value)
+{
+    if (value != NULL)
+        log_line_text(l, key, text_z(value));
+}
+
+void
+log_line_number(struct log_line *l, const char *key, int64_t value)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%lld", (long long)value);
+
+    if (l != NULL && add_key(l, key, (size_t)n))
+        add(l, digits, (size_t)n);
+}
+
+void
+log_line_list(struct log_line *l, const char *key, const struct text *values, size_t n)
+{
+    size_t start, i;
+
+    if (l == NULL || !add_key(l, key, 2))
+        return;
+    if (!l->is_short)
+        add(l, "[", 1);
+    start = l->n;
+    for (i = 0; i < n && l->n - start < VALUE_MAX && room_of(l) > 3; i++) {
+        if (i > 0)
+            add(l, ",", 1);
+        add_value(l, values[i], VALUE_MAX - (l->n - start));
+    }
+    l->is_cut = l->is_cut || i < n;
+    if (!l->is_short)
+        add(l, "]", 1);
+}
+
+void
+log_line_end(struct log_line *l)
+{
+    int kept = errno;
+
+    if (l != NULL)
+        end(l);
+    errno = kept;
+}
+
+/* ---- messages */
+
+/* On the caller's stack, so that a message may be logged while a line of fields is
+ * open. */
+static void
+begin_message(struct log_line *l, enum log_level level, const char *format,
+              va_list values)
+{
+    char message[MESSAGE_MAX];
+    int n = vsnprintf(message, sizeof(message), format, values);
+    bool is_cut = n < 0 || (size_t)n >= sizeof(message);
+
+    begin(l, level, text_z(n < 0 ? format : message));
+    l->is_cut = l->is_cut || is_cut;
+}
+
+static void
+log_message(enum log_level level, const char *format, va_list values)
+{
+    struct log_line l;
+    int kept = errno;
+
+    if (!log_wants(level))
+        return;
+    begin_message(&l, level, format, values);
+    end(&l);
+    errno = kept;
+}
+
+#define LOG_AT(level, format)                                                          \
+    do {                                                                               \
+        va_list values;                                                                \
+                                                                                       \
+        va_start(values, format);                                                      \
+        log_message(level, format, values);                                            \
+        va_end(values);                                                                \
+    } while (0)
+
+void
+log_error(const char *format, ...)
+{
+    LOG_AT(LOG_ERROR, format);
+}
+
+void
+log_warn(const char *format, ...)
+{
+    LOG_AT(LOG_WARN, format);
+}
+
+void
+log_info(const char *format, ...)
+{
+    LOG_AT(LOG_INFO, format);
+}
+
+void
+log_debug(const char *format, ...)
+{
+    LOG_AT(LOG_DEBUG, format);
+}
+
+enum reason
+log_reason(enum reason why, const char *format, ...)
+{
+    struct log_line l;
+    int kept = errno;
+    va_list values;
+
+    va_start(values, format);
+    begin_message(&l, LOG_ERROR, format, values);
+    va_end(values);
+    log_line_z(&l, "reason", reason_token(why));
+    end(&l);
+    errno = kept;
+    return why;
+}
+
+/* Takes the whole queue, keeping the first few as text: what is left in it would be
+ * blamed on the next failure. */
+static size_t
+drain_tls_errors(char texts[ERRORS_MAX][256], struct text list[ERRORS_MAX])
+{
+    unsigned long code;
+    size_t n = 0;
+
+    while ((code = ERR_get_error()) != 0) {
+        if (n == ERRORS_MAX)
+            continue;
+        ERR_error_string_n(code, texts[n], sizeof(texts[n]));
+        list[n] = text_z(texts[n]);
+        n++;
+    }
+    return n;
+}
+
+enum reason
+log_tls(enum reason why, const char *format, ...)
+{
+    char texts[ERRORS_MAX][256];
+    struct text list[ERRORS_MAX];
+    struct log_line l;
+    int kept = errno;
+    va_list values;
+
+    va_start(values, format);
+    begin_message(&l, LOG_ERROR, format, values);
+    va_end(values);
+    log_line_z(&l, "reason", reason_token(why));
+    log_line_list(&l, "tls", list, drain_tls_errors(texts, list));
+    end(&l);
+    errno = kept;
+    return why;
+}

@@ -1,0 +1,161 @@
+/* Secrets live on pages of their own, which are locked, left out of core dumps and
+ * empty in a forked child, each as far as the kernel grants it. */
+#include "base/secret.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct secret {
+    size_t n;
+    size_t room; /* bytes mapped */
+    char *bytes;
+};
+
+static struct secret *
+secret_with_room(size_t room)
+{
+    struct secret *s = memory_new(sizeof(*s));
+
+    s->room = room > 0 ? room : 1;
+    s->bytes = mmap(NULL, s->room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1, 0);
+    if (s->bytes == MAP_FAILED)
+        memory_exhausted();
+    /* Best effort: RLIMIT_MEMLOCK may be small, and a core limit of 0 stands behind
+     * these. */
+    mlock(s->bytes, s->room);
+    madvise(s->bytes, s->room, MADV_DONTDUMP);
+    madvise(s->bytes, s->room, MADV_WIPEONFORK);
+    return s;
+}
+
+struct secret *
+secret_new(const void *bytes, size_t n)
+{
+    struct secret *s = secret_with_room(n);
+
+    if (n > 0)
+        memcpy(s->bytes, bytes, n);
+    s->n = n;
+    return s;
+}
+
+void
+secret_free(struct secret *s)
+{
+    if (s == NULL)
+        return;
+    OPENSSL_cleanse(s->bytes, s->room);
+    munmap(s->bytes, s->room);
+    free(s);
+}
+
+struct text
+secret_reveal(const struct secret *s)
+{
+    return text_of(s->bytes, s->n);
+}
+
+bool
+secret_equals(const struct secret *s, struct text t)
+{
+    /* An empty secret opens nothing. */
+    return s->n > 0 && text_equals_constant_time(secret_reveal(s), t);
+}
+
+/* Judged on the descriptor, after opening: the path may be another file by now. */
+static enum reason
+judge_file(int fd, const char *path, bool owner_only)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return log_reason(REASON_FILE_UNSAFE, "%s: not a regular file", path);
+    if (!owner_only)
+        return REASON_OK;
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return log_reason(REASON_FILE_UNSAFE, "%s: owned by uid %u, not by us or root",
+                          path, (unsigned)st.st_uid);
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        return log_reason(REASON_FILE_UNSAFE,
+                          "%s: mode %04o lets group or others in; make it 0600", path,
+                          (unsigned)(st.st_mode & 07777));
+    return REASON_OK;
+}
+
+/* Fills s to its room or to the end of the file. */
+static enum reason
+read_into(int fd, const char *path, struct secret *s)
+{
+    ssize_t got;
+
+    do {
+        got = read(fd, s->bytes + s->n, s->room - s->n);
+        if (got > 0)
+            s->n += (size_t)got;
+    } while ((got > 0 && s->n < s->room) || (got < 0 && errno == EINTR));
+    if (got < 0)
+        return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+    return REASON_OK;
+}
+
+static size_t
+without_newline(const struct secret *s)
+{
+    size_t n = s->n;
+
+    if (n > 0 && s->bytes[n - 1] == '\n')
+        n--;
+    if (n < s->n && n > 0 && s->bytes[n - 1] == '\r')
+        n--;
+    return n;
+}
+
+enum reason
+secret_read(const char *path, size_t max, bool owner_only, struct secret **out)
+{
+    enum reason why = REASON_FILE_UNREADABLE;
+    struct secret *whole = NULL;
+    size_t n;
+    int fd;
+
+    *out = NULL;
+    assert(max < SIZE_MAX);
+    /* O_NONBLOCK: a fifo put in its place must not hang us. */
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno == ELOOP)
+            why = REASON_FILE_UNSAFE;
+        log_reason(why, "%s: %s", path, errno == ELOOP ? "is a link" : strerror(errno));
+        goto done;
+    }
+    if ((why = judge_file(fd, path, owner_only)) != REASON_OK)
+        goto done;
+    whole = secret_with_room(max + 1);
+    if ((why = read_into(fd, path, whole)) != REASON_OK)
+        goto done;
+    n = without_newline(whole);
+    if (whole->n > max || n == 0) {
+        why = log_reason(REASON_FILE_CONTENT, "%s: %s", path,
+                         n == 0 ? "is empty" : "is too long");
+        goto done;
+    }
+    *out = secret_new(whole->bytes, n);
+done:
+    secret_free(whole);
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
