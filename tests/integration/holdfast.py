@@ -343,3 +343,41 @@ doors = (
 );
 {more}
 """
+
+
+class Sidecar:
+    """The usual scene: a service at allowed.test:443, another at denied.test:443 that no rule names, Holdfast between them
+    and the workload."""
+
+    def __init__(self, rules=None, binary=None, more="", answer=echo, **config):
+        self.ws = Workspace()
+        self.trust = f'upstream_trust = "{self.ws.ca.file}";'
+        self.origin = Origin(PUBLIC, 443, self.ws.leaf("allowed.test"), answer=answer)
+        self.denied = Origin(PUBLIC2, 443, self.ws.leaf("denied.test"))
+        self.config = lambda **changed: forward_config(**{"rules": rules or self.rule(), "more": more, **config, **changed})
+        self.h = Holdfast(self.ws, self.config(), binary=binary)
+
+    def rule(self, host="allowed.test", methods='"any"', paths='"any"', more="", trust=True):
+        told = self.trust if trust else ""
+        return f'{{ host = "{host}"; methods = {methods}; paths = {paths}; {told} {more} }}'
+
+    def end(self):
+        """For main(): everything is still well, and it stops as it should."""
+        self.h.stop()
+        assert not self.denied.connections, "a service that no rule names was connected to"
+        self.ws.remove()
+
+    # ---- three witnesses, one exchange
+
+    def mark(self):
+        return self.h.mark(), len(self.origin.requests)
+
+    def since(self, mark, n=1):
+        """(the service's requests, the log's lines) of the n exchanges since mark; they agree with each other."""
+        lines = self.h.wait_requests(n, mark[0])
+        requests = self.origin.requests[mark[1]:]
+        assert len(lines) == n, lines
+        sent = [(li["method"], li["path"]) for li in lines if "up" in li]
+        seen = [(r.method, r.target.partition("?")[0]) for r in requests]
+        assert sorted(sent) == sorted(seen), (sent, seen)
+        return requests, lines

@@ -1,0 +1,230 @@
+"""What ./demo tells: Holdfast beside a workload, a gate in front of a service, a thief, and a fake metadata service, all in a
+network of their own. Prints a numbered story with PASS and FAIL; exits 0 only when every step passed."""
+
+import json
+import os
+import sys
+import time
+
+from holdfast import (CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
+                      grant, own_network, run_as)
+
+GATE, REPORTS = "10.20.0.10", "10.20.0.20"
+WORKLOADS_OWN = "Bearer the-workloads-own-idea"
+BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "", "")
+
+
+class Story:
+    def __init__(self):
+        self.step, self.failed = 0, 0
+
+    def next(self, title):
+        self.step += 1
+        print(f"\n{BOLD}{self.step}. {title}{PLAIN}")
+
+    def check(self, holds, what):
+        self.failed += not holds
+        print(f"   {GREEN + 'PASS' if holds else RED + 'FAIL'}{PLAIN}  {what}")
+
+    def show(self, text):
+        print(f"         {text}")
+
+
+class LeakyService:
+    """Orders, which writes down everything it is sent: the record the thief will read."""
+
+    def __init__(self):
+        self.record = []
+        self._origin = Origin("127.0.0.1", 0, answer=self._answer)
+        self.url = f"http://127.0.0.1:{self._origin.port}"
+
+    def _answer(self, connection, request):
+        connection.read_body(request)
+        self.record.append(request)
+        connection.reply(200, json.dumps({"order": request.target.rpartition("/")[2], "state": "shipped"}),
+                         [("Content-Type", "application/json")])
+
+
+def rule(host, paths, more=""):
+    return f'{{ host = "{host}"; methods = ["GET", "POST"]; paths = {paths}; {more} }}'
+
+
+class Stage:
+    def __init__(self):
+        self.ws = Workspace()
+        self.orders = LeakyService()
+        self.reports = Origin(REPORTS, 443, self.ws.leaf("reports.example"),
+                              answer=lambda c, r: c.read_body(r) and None or c.reply(200, "all quiet\n"))
+        self.metadata = Trap(METADATA, 80)
+        self.trust = f'upstream_trust = "{self.ws.ca.file}";'
+        self.sidecar = Holdfast(self.ws, self.sidecar_config([]), name="sidecar")
+        self.gate = Holdfast(self.ws, self.gate_config(), name="gate")
+
+    def sidecar_config(self, added):
+        rules = [rule("orders.example", '["/v1/orders/**"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
+                      f' addresses = ["{GATE}"]; {self.trust}'),
+                 rule("innocent.example", '"any"', "port = 80; scheme = \"http\";"), *added]
+        return lambda h: f"""
+workload = {{ id = "spiffe://prod.example/ns/agents/sa/builder"; uid = {WORKLOAD_UID}; }};
+user = "{PROXY_UID}";
+ca = {{ keep = "{h.run}/ca"; publish = "{h.run}/public"; }};
+authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
+resolver = {{ hosts = (
+  {{ name = "orders.example"; addresses = ["{GATE}"]; }},
+  {{ name = "reports.example"; addresses = ["{REPORTS}"]; }},
+  {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}
+); }};
+deny_detail = "hint";
+doors = ( {{ kind = "forward"; listen = "127.0.0.1:0"; }} );
+{CREDENTIAL}
+grants = ( {grant(", ".join(rules), name="nightly-orders")} );
+"""
+
+    def gate_config(self):
+        leaf = self.ws.leaf("orders.example")
+        os.chown(leaf.key, PROXY_UID, PROXY_UID)
+        jwks = self.ws.file("prod.jwks.json", open(self.sidecar.jwks, "rb").read())
+        return f"""
+user = "{PROXY_UID}";
+doors = (
+  {{ kind = "gate"; listen = "{GATE}:443"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
+    names = ["https://orders.example"]; upstream = "{self.orders.url}"; keep_proof = true;
+    trust = ( {{ domain = "prod.example"; jwks_file = "{jwks}"; subjects = ["spiffe://prod.example/ns/agents/*"]; }} );
+    rules = ( {{ methods = ["GET", "POST", "DELETE"]; paths = ["/v1/orders/**"]; subjects = "any";
+                grants = ["nightly-orders"]; purposes = ["testing"]; }} ); }}
+);
+"""
+
+    def workload(self, *arguments):
+        """The workload's only way out: curl under its own uid, through Holdfast."""
+        done = curl(self.sidecar.proxy, self.sidecar.bundle, "-w", "\n%{http_code}", *arguments)
+        body, _, code = done.stdout.decode("utf-8", "replace").rpartition("\n")
+        return int(code or 0), body, done.stderr.decode("utf-8", "replace").strip()
+
+    def thief(self, method, path, fields):
+        """Somebody elsewhere, who has read the service's record: straight to the gate."""
+        more = [part for field in fields for part in ("-H", field)]
+        done = run_as(OTHER_UID, ["curl", "-sS", "--max-time", "10", "-X", method, "--cacert", self.ws.ca.file,
+                                  "--resolve", f"orders.example:443:{GATE}", *more, f"https://orders.example{path}"])
+        return problem(done.stdout.decode("utf-8", "replace"))
+
+    def end(self):
+        for process in (self.sidecar, self.gate):
+            process.stop()
+        self.ws.remove()
+
+
+def problem(body):
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {}
+
+
+def allowed_call(story, stage):
+    story.next("The workload calls a service it may call, holding no secret")
+    code, body, error = stage.workload("-H", f"Authorization: {WORKLOADS_OWN}", "https://orders.example/v1/orders/7")
+    story.show(f"curl https://orders.example/v1/orders/7  ->  {code} {body or error}")
+    story.check(code == 200, "the service answered")
+    keys = run_as(WORKLOAD_UID, ["cat", f"{stage.sidecar.run}/ca/ca.key", f"{stage.sidecar.run}/authority/authority.key"])
+    story.check(keys.returncode != 0 and not keys.stdout, "the workload cannot read one key of Holdfast's")
+    memory = run_as(WORKLOAD_UID, ["cat", f"/proc/{stage.sidecar.pid}/environ", f"/proc/{stage.sidecar.pid}/maps"])
+    story.check(memory.returncode != 0 and not memory.stdout, "nor its environment, nor its memory's map")
+
+
+def what_the_service_saw(story, stage):
+    story.next("What the service saw: a token bound to this task and this request")
+    request = stage.orders.record[-1]
+    line = stage.sidecar.wait_requests(1)[-1]
+    for name in ("workload-identity-token", "workload-proof-token"):
+        story.show(f"{name}: {(request.get(name) or '(none)')[:60]}...")
+    story.check(bool(request.get("workload-identity-token") and request.get("workload-proof-token")),
+                "a Workload-Identity-Token, and a Workload-Proof-Token for this one request")
+    story.check(request.get("authorization") is None, "nothing of the workload's own Authorization")
+    story.check([s.lower() for s in line.get("stripped", [])] == ["authorization"] and bool(line.get("proof")),
+                f"Holdfast's log: grant={line.get('grant')} stripped={line.get('stripped')} proof={line.get('proof')}")
+    told = {n: v for n, v in request.fields if n.startswith("x-holdfast-")}
+    story.check(bool(told), f"and the gate told it who asks: {', '.join(sorted(told)) or '(nothing)'}")
+
+
+def stolen(story, stage):
+    story.next("A thief copies that very token and proof, and tries them from elsewhere")
+    request = stage.orders.record[-1]
+    wit = f"Workload-Identity-Token: {request.get('workload-identity-token')}"
+    wpt = f"Workload-Proof-Token: {request.get('workload-proof-token')}"
+    served = len(stage.orders.record)
+    for what, reason, method, path, fields in (
+            ("the same request again", "proof_replayed", "GET", "/v1/orders/7", [wit, wpt]),
+            ("another path", "proof_audience", "GET", "/v1/orders/8", [wit, wpt]),
+            ("another method", "proof_method", "DELETE", "/v1/orders/7", [wit, wpt]),
+            ("the token without a proof", "proof_missing", "GET", "/v1/orders/7", [wit])):
+        answer = stage.thief(method, path, fields)
+        story.check(answer.get("reason") == reason,
+                    f"{what}: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
+    story.check(len(stage.orders.record) == served, "the service was asked nothing of it")
+
+
+def metadata(story, stage):
+    story.next("The workload tries the metadata service, by five spellings")
+    run_as(0, ["curl", "-s", f"http://{METADATA}/"])
+    story.check(stage.metadata.visits == 1, "(the fake metadata service is there, and counts: our own knock was its first)")
+    stage.metadata.forget()
+    for spelling in (METADATA, "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "innocent.example"):
+        code, body, error = stage.workload("-p", "--connect-to", f"::{spelling}:80", "http://innocent.example/latest/")
+        told = problem(body).get("reason") or error
+        note = "  (a name a rule allows, resolving there)" if spelling == "innocent.example" else ""
+        story.check(code != 200 and "not be here" not in body and ("response 40" in error or code in (400, 403)),
+                    f"CONNECT {spelling}:80: {told}{note}")
+    story.check(stage.metadata.visits == 0, "connections at the metadata service: 0")
+
+
+def off_policy(story, stage):
+    story.next("A host that no rule names")
+    code, body, error = stage.workload("https://reports.example/daily")
+    answer = problem(body)
+    story.check(code == 403 and answer.get("reason") == "host_not_allowed",
+                f"{code} {answer.get('reason')}: {answer.get('detail') or error}")
+    story.check(not stage.reports.connections, "connections at that host: 0")
+
+
+def broken_config(story, stage):
+    story.next("The operator saves a broken config and sends SIGHUP")
+    line = stage.sidecar.reload(lambda h: stage.sidecar_config([])(h).replace("methods =", "methdos ="))
+    errors = [li.get("msg", "") for li in stage.sidecar.lines if "methdos" in json.dumps(li)]
+    story.show(errors[0] if errors else "(no error told)")
+    story.check(line["msg"] == "config rejected" and bool(errors), "rejected, each error with its file and line")
+    code, _, error = stage.workload("https://orders.example/v1/orders/9")
+    story.check(code == 200, f"the allowed call still works: {code} {error}")
+    code, _, _ = stage.workload("https://reports.example/daily")
+    story.check(code == 403, f"the refused one is still refused: {code}")
+
+
+def fixed_config(story, stage):
+    story.next("The operator fixes it, adds a rule for that host, and sends SIGHUP")
+    added = rule("reports.example", '["/daily"]', f'addresses = ["{REPORTS}"]; {stage.trust}')
+    line = stage.sidecar.reload(stage.sidecar_config([added]))
+    story.check(line["msg"] == "config reloaded", f"{line['msg']}, generation {line.get('generation')}")
+    code, body, error = stage.workload("https://reports.example/daily")
+    story.check(code == 200, f"the call of step 5 goes through: {code} {body.strip() or error}")
+
+
+def main():
+    begun = time.monotonic()
+    own_network([GATE, REPORTS, METADATA])
+    story = Story()
+    stage = Stage()
+    try:
+        for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config):
+            part(story, stage)
+    finally:
+        print()
+        stage.end()
+    verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
+    print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
+    return story.failed == 0 and story.step == 7
+
+
+if __name__ == "__main__":
+    ok = main()
+    sys.stdout.flush()
+    os._exit(0 if ok else 1)
