@@ -1,5 +1,5 @@
-/* Bindings: how a credential is presented so that a copy is useless. Above this header nobody knows which one it was, except to log
- * its name. */
+/* Bindings: how a credential is presented so that a copy is useless. Above this header
+ * nobody knows which one it was, except to log its name. */
 #ifndef TOKENS_BINDING_H
 #define TOKENS_BINDING_H
 
@@ -9,12 +9,13 @@
 #include "tokens/authority.h"
 #include "tokens/context.h"
 
-/* What one task presents with: its key, its WIT and everything that is constant in its proofs. Made at task start, wiped at its end.
- * One thread. */
+/* What one task presents with: its key, its WIT and everything that is constant in its
+ * proofs. Made at task start, wiped at its end. One thread. */
 struct presenter;
 
 /* REASON_MINT_TOKEN, REASON_SIGN. Texts of `context` are copied. */
-MUST_USE enum reason presenter_new(struct authority_key *authority, const struct context *context, int64_t now_s,
+MUST_USE enum reason presenter_new(struct authority_key *authority,
+                                   const struct context *context, int64_t now_s,
                                    int64_t exp_s, struct presenter **out);
 void presenter_free(struct presenter *p);
 /* RFC 7638 thumbprint of the task's key: joins our log to the service's. */
@@ -24,43 +25,59 @@ int64_t presenter_expires(const struct presenter *p);
 /* The request as it will be sent: what a proof covers. */
 struct presented {
     struct authority authority;
-    struct text scheme;             /* "https" */
+    struct text scheme; /* "https" */
     struct text method;
-    struct text path;               /* canonical */
-    struct text query;              /* at NULL: none */
+    struct text path;  /* canonical */
+    struct text query; /* at NULL: none */
     bool body_known;
-    struct text body;               /* when body_known: all of it (maybe empty) */
+    struct text body; /* when body_known: all of it (maybe empty) */
 };
 
 struct evidence {
-    const char *binding;            /* "wimse": for log and ledger */
-    struct text proof_id;           /* the jti, in the headers' arena */
+    const char *binding;  /* "wimse": for log and ledger */
+    struct text proof_id; /* the jti, in the headers' arena */
 };
 
-/* Adds to `headers` what the first binding of `words` that can be done puts there. words as in the rule's bind list.
- * REASON_NO_BINDING, REASON_SIGN. */
-MUST_USE enum reason binding_present(struct presenter *p, const char *const *words, size_t n_words,
-                                     const struct presented *request, int64_t now_s, struct headers *headers,
+/* Adds to `headers` what the first binding of `words` that can be done puts there (the
+ * values copied into their arena), in place of what a stranger may have put there under
+ * the same names. words as in the rule's bind list. A proof covers the other tokens
+ * that still stand in `headers`: call this last. Nothing is added on failure.
+ * REASON_NO_BINDING; REASON_PLAIN_CREDENTIAL when the scheme is not https; REASON_SIGN
+ * (also when the presenter's time is over, or a token field stands there twice). */
+MUST_USE enum reason binding_present(struct presenter *p, const char *const *words,
+                                     size_t n_words, const struct presented *request,
+                                     int64_t now_s, struct headers *headers,
                                      struct evidence *evidence);
 
 /* ---- the gate's side */
 
 /* A bounded memory of proofs already seen; fails closed. Any thread (striped locks). */
 struct replay_cache;
+/* entries: as many proofs as are remembered at a time (in large caches give or take a
+ * few per cent, as they spread over the stripes). All of its memory is taken here. */
 struct replay_cache *replay_cache_new(size_t entries);
 void replay_cache_free(struct replay_cache *c);
-/* REASON_OK once, then REASON_PROOF_REPLAYED until expires_s has passed; REASON_REPLAY_CACHE_FULL when it cannot be remembered. */
-MUST_USE enum reason replay_cache_enter(struct replay_cache *c, struct text key, struct text id, int64_t expires_s,
+/* REASON_OK once, then REASON_PROOF_REPLAYED until expires_s has passed;
+ * REASON_REPLAY_CACHE_FULL when it cannot be remembered. REASON_PROOF_EXPIRED when
+ * expires_s has passed, or when the clock was set back and it can no longer be told
+ * whether it was seen. */
+MUST_USE enum reason replay_cache_enter(struct replay_cache *c, struct text key,
+                                        struct text id, int64_t expires_s,
                                         int64_t now_s);
 
 /* Whom a gate trusts. Immutable after trust_anchors_add; any thread. */
 struct trust_anchors;
 struct trust_anchors *trust_anchors_new(void);
-/* Keys of a trust domain from a JWKS file (kid required, ES256 or EdDSA; an empty set trusts nobody). subjects: exact
- * identifiers, or ending in slash star. issuers: accepted iss values besides the domain's own. Logs the detail. */
-MUST_USE enum reason trust_anchors_add(struct trust_anchors *t, const char *domain, const char *jwks_file,
-                                       const char *const *subjects, size_t n_subjects, const char *const *issuers,
-                                       size_t n_issuers);
+/* Keys of a trust domain from a JWKS file (kid required, ES256 or EdDSA; an empty set
+ * trusts nobody). subjects: exact identifiers, or ending in slash star; none: nobody.
+ * issuers: accepted iss values besides the domain's own. A domain may be added several
+ * times, one file for each sidecar: each key then speaks for the subjects it came with.
+ * A kid stands for one key of a domain. REASON_CONFIG, REASON_FILE_*. Logs the detail.
+ */
+MUST_USE enum reason trust_anchors_add(struct trust_anchors *t, const char *domain,
+                                       const char *jwks_file,
+                                       const char *const *subjects, size_t n_subjects,
+                                       const char *const *issuers, size_t n_issuers);
 void trust_anchors_free(struct trust_anchors *t);
 
 /* What a verified request was proved to be. Texts are in the arena given. */
@@ -68,23 +85,30 @@ struct facts {
     struct context context;
     struct text proof_id;
     struct text thumbprint;
-    bool body_covered;              /* the proof named the body's digest, and it was this body's */
+    bool body_covered; /* the proof named the body's digest, and it was this body's */
 };
 
 struct verifier {
     const struct trust_anchors *anchors;
     struct replay_cache *replays;
-    const char *const *origins;     /* the gate's own names, "https://orders.example[:port]" */
+    const char *const
+        *origins; /* the gate's own names, canonical: "https://orders.example[:port]",
+                     lower case, no :443, no slash */
     size_t n_origins;
-    int64_t max_proof_s;            /* how far ahead exp may lie: 60 */
-    int64_t skew_s;                 /* 5 */
+    int64_t max_proof_s; /* how far ahead exp may lie: 60 */
+    int64_t skew_s;      /* two clocks may differ by this much, either way: 5 */
 };
 
-/* Verifies the proof in request->headers against the request as received (path canonical) with every check of STANDARDS.md section 3;
- * each failure has its own reason. The replay cache is entered last: a proof refused for another reason is not used up. */
-MUST_USE enum reason proof_verify(const struct verifier *v, const struct request *request,
-                                  const struct presented *received, int64_t now_s, struct arena *arena,
-                                  struct facts *out);
+/* Verifies the proof in request->headers against the request as received (path
+ * canonical) with every check of STANDARDS.md section 3; each failure has its own
+ * reason. The replay cache is entered last: a proof refused for another reason is not
+ * used up. Our own claims (tokens/context.h) are demanded, so this is a verifier for a
+ * closed deployment: a plain WIMSE peer, whose proof says nothing of method, query and
+ * body, is refused. */
+MUST_USE enum reason proof_verify(const struct verifier *v,
+                                  const struct request *request,
+                                  const struct presented *received, int64_t now_s,
+                                  struct arena *arena, struct facts *out);
 /* Removes the proof's fields. */
 void proof_strip(struct headers *h);
 

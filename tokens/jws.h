@@ -1,5 +1,6 @@
-/* JOSE, the small core we need: compact JWS (RFC 7515), JWK import (RFC 7517, 7518, 8037), thumbprints (RFC 7638). Strict: what a
- * stricter reader would refuse, we refuse. */
+/* JOSE, the small core we need: compact JWS (RFC 7515), JWK import (RFC 7517, 7518,
+ * 8037), thumbprints (RFC 7638). Strict: what a stricter reader would refuse, we
+ * refuse. */
 #ifndef TOKENS_JWS_H
 #define TOKENS_JWS_H
 
@@ -8,36 +9,64 @@
 #include "base/reason.h"
 #include "certs/key.h"
 
-enum jws_alg { JWS_ES256, JWS_EDDSA };      /* "EdDSA" and its fully specified name "Ed25519" (RFC 9864) */
+enum jws_alg {
+    JWS_ES256,
+    JWS_EDDSA
+}; /* "EdDSA" and its fully specified name "Ed25519" (RFC 9864) */
 
 enum { JWS_MAX = 16 * 1024, THUMBPRINT_SIZE = 43 };
 
 struct jws {
-    struct json *header;        /* owned: jws_clear frees both */
+    struct json *header; /* owned: jws_clear frees both */
     struct json *claims;
     enum jws_alg alg;
-    struct text alg_word;       /* as written, in the header's memory */
-    struct text typ, kid;       /* empty when absent */
-    struct text signed_part;    /* header '.' payload, on loan from the input */
+    struct text alg_word;    /* as written, in the header's memory */
+    struct text typ, kid;    /* empty when absent */
+    struct text signed_part; /* header '.' payload, on loan from the input */
     unsigned char signature[64];
 };
 
-/* Splits and decodes; checks everything but the signature: three parts, strict base64url, JSON objects without duplicate names, alg one of
- * ours, no crit, no b64, 64 bytes of signature. False leaves *out zeroed. */
-MUST_USE bool jws_parse(struct text compact, struct jws *out);
+enum jws_fault {
+    JWS_FINE = 0,
+    JWS_MALFORMED,
+    JWS_ALGORITHM /* well-formed so far, but alg is not one of ours (none, HS256, RS256
+                     …) */
+};
+
+/* Splits and decodes; checks everything but the signature: three parts, strict
+ * base64url, JSON objects without duplicate names, alg one of ours, no crit, no b64, 64
+ * bytes of signature. Any fault leaves *out zeroed. */
+MUST_USE enum jws_fault jws_parse(struct text compact, struct jws *out);
+/* The same for a payload that need not be JSON: it is not decoded, and out->claims
+ * stays NULL. */
+MUST_USE enum jws_fault jws_parse_envelope(struct text compact, struct jws *out);
 MUST_USE bool jws_verify(const struct jws *j, const struct public_key *k);
 void jws_clear(struct jws *j);
 
 /* RFC 7515 section 4.1.9: compared without case, "application/" may be left out. */
 bool jws_typ_is(const struct jws *j, const char *typ);
 
-/* Appends base64url(header) '.' base64url(claims) '.' signature. header is already base64url (it is constant per key). */
-MUST_USE enum reason jws_sign(struct key *k, struct text header_base64url, struct text claims_json, struct buf *out);
+/* Appends base64url(header) '.' base64url(claims) '.' signature. header is already
+ * base64url (it is constant per key). */
+MUST_USE enum reason jws_sign(struct key *k, struct text header_base64url,
+                              struct text claims_json, struct buf *out);
+/* The same where the claims begin with constant bytes: front is base64url(header) '.'
+ * base64url(those bytes, a multiple of three), made once; rest is the JSON behind them.
+ */
+MUST_USE enum reason jws_sign_on(struct key *k, struct text front, struct text rest,
+                                 struct buf *out);
 
-/* A public key from a JWK. Refused: private members, coordinates not of full length, unknown curves, points off the curve.
- * alg_word: the JWK's "alg", empty when absent. NULL when refused. */
+/* The name of a signature algorithm of ours and the kind of key it takes; false for any
+ * other. */
+MUST_USE bool jws_alg_find(struct text word, enum jws_alg *alg, enum key_kind *kind);
+
+/* A public key from a JWK. Refused: private members, coordinates not of full length,
+ * unknown curves, points off the curve, an alg that is not this key's, a use or key_ops
+ * that is not for verifying. alg_word: the JWK's "alg", in the JWK's memory, empty when
+ * absent. NULL when refused. */
 struct public_key *jwk_import(const struct json *jwk, struct text *alg_word);
-/* RFC 7638 of a JWK: the members as given. False when it is not an EC P-256 or Ed25519 key. */
+/* RFC 7638 of a JWK: the members as given. False when it is not an EC P-256 or Ed25519
+ * key. */
 MUST_USE bool jwk_thumbprint(const struct json *jwk, char out[THUMBPRINT_SIZE]);
 /* {"alg":"ES256","crv":"P-256","kty":"EC",["kid":…,]"x":…,"y":…}; kid may be NULL. */
 void jwk_print(const struct key *k, const char *kid, struct buf *out);

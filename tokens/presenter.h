@@ -1,0 +1,24 @@
+/* Inside tokens/: what the bindings share. */
+#ifndef TOKENS_PRESENTER_H
+#define TOKENS_PRESENTER_H
+
+#include "tokens/binding.h"
+#include "tokens/jws.h"
+
+struct presenter {
+    struct key *key;
+    char thumbprint[THUMBPRINT_SIZE];
+    int64_t expires_s;
+    struct buf wit;           /* the compact token */
+    struct buf wpt_front;     /* what every proof of this task begins with: wpt.c */
+    struct buf claims, proof; /* kept for the next request */
+};
+
+/* wpt.c: once the token is there. */
+void wpt_prepare(struct presenter *p);
+/* Adds Workload-Identity-Token and Workload-Proof-Token. */
+MUST_USE enum reason wpt_present(struct presenter *p, const struct presented *request,
+                                 int64_t now_s, struct headers *headers,
+                                 struct evidence *evidence);
+
+#endif

@@ -1,0 +1,26 @@
+/* Inside tokens/: judging a workload identity token. */
+#ifndef TOKENS_WIT_H
+#define TOKENS_WIT_H
+
+#include "tokens/binding.h"
+#include "tokens/jws.h"
+
+/* What a verified token says. Texts live in jws. */
+struct wit {
+    struct jws jws;
+    struct text subject;
+    struct public_key *holder; /* cnf.jwk: may prove */
+    struct text holder_alg;    /* its alg, as written */
+    char thumbprint[THUMBPRINT_SIZE];
+};
+
+/* REASON_OK or a TOKEN_* reason. wit_clear in either case. */
+MUST_USE enum reason wit_verify(const struct verifier *v, struct text compact,
+                                int64_t now_s, struct wit *out);
+void wit_clear(struct wit *w);
+
+enum claim { CLAIM_GOOD, CLAIM_ABSENT, CLAIM_BAD };
+/* A time such as exp, in seconds. Bad: not a number, or one no clock will ever show. */
+enum claim claim_time(const struct json *claims, const char *name, int64_t *out);
+
+#endif
