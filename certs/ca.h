@@ -5,6 +5,7 @@
 #include "base/reason.h"
 
 #include <openssl/types.h>
+#include <stdint.h>
 
 struct ca;
 

@@ -1,0 +1,23 @@
+/* What every certificate we make has, for ca.c and leaf.c: version 3, a random serial, a validity, extensions in the
+ * words of openssl's x509v3_config. */
+#ifndef CERTS_CERTIFICATE_H
+#define CERTS_CERTIFICATE_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Seconds since 1970 UTC, both ends included (RFC 5280 section 4.1.2.5). */
+struct validity {
+    int64_t from_s;
+    int64_t until_s;
+};
+
+/* NULL, with OpenSSL's queue, when it cannot be made. */
+X509 *certificate_new(struct validity v);
+/* issuer may be x itself. The subject's key must have been set when the value speaks of it. */
+bool certificate_extend(X509 *x, X509 *issuer, int nid, const char *value);
+
+bool certificate_validity(const X509 *x, struct validity *v);
+
+#endif

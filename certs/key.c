@@ -1,0 +1,245 @@
+/* Private keys. Promises that nothing but OpenSSL touches a scalar, that a signature is
+ * always 64 bytes of r||s, and that one context serves every signature of a key: making
+ * one anew costs a tenth of the signature. */
+#include "certs/key.h"
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/secret.h"
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/pem.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_FILE_MAX = 16 * 1024,
+    DER_SIGNATURE_MAX = 72,
+    DER_SEQUENCE = 0x30,
+    DER_INTEGER = 0x02
+};
+
+struct key {
+    EVP_PKEY *pkey;
+    EVP_PKEY_CTX *signing;
+    unsigned char x[KEY_COORDINATE_SIZE];
+    unsigned char y[KEY_COORDINATE_SIZE];
+};
+
+static atomic_bool signing_fails;
+
+static bool
+is_p256(const EVP_PKEY *pkey)
+{
+    char group[32];
+    size_t n;
+
+    return EVP_PKEY_is_a(pkey, "EC") &&
+           EVP_PKEY_get_group_name(pkey, group, sizeof group, &n) == 1 &&
+           OBJ_txt2nid(group) == NID_X9_62_prime256v1;
+}
+
+/* By its number, not from the encoded point: a key file may hold the point compressed.
+ */
+static bool
+read_coordinate(const EVP_PKEY *pkey, const char *name, unsigned char *out)
+{
+    BIGNUM *n = NULL;
+    bool ok = EVP_PKEY_get_bn_param(pkey, name, &n) == 1 &&
+              BN_bn2binpad(n, out, KEY_COORDINATE_SIZE) == KEY_COORDINATE_SIZE;
+
+    BN_free(n);
+    return ok;
+}
+
+/* Takes the pkey, also when it fails. */
+static struct key *
+wrap(EVP_PKEY *pkey)
+{
+    struct key *k = memory_new(sizeof *k);
+
+    k->pkey = pkey;
+    if (read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) &&
+        read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y) &&
+        (k->signing = EVP_PKEY_CTX_new(pkey, NULL)) != NULL &&
+        EVP_PKEY_sign_init(k->signing) == 1)
+        return k;
+    key_free(k);
+    return NULL;
+}
+
+struct key *
+key_new(void)
+{
+    EVP_PKEY *pkey = EVP_EC_gen("P-256");
+    struct key *k = pkey == NULL ? NULL : wrap(pkey);
+
+    if (k == NULL)
+        (void)log_tls(REASON_INTERNAL, "a P-256 key could not be made");
+    return k;
+}
+
+/* OpenSSL would ask the terminal for a passphrase; a sidecar has nobody there. */
+static int
+no_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+/* The public half in the file is not believed: what it claims would go into every
+ * token. */
+static bool
+halves_agree(EVP_PKEY *pkey)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    bool ok = ctx != NULL && EVP_PKEY_check(ctx) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
+static enum reason
+parse(const char *path, struct text pem, struct key **out)
+{
+    BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.n);
+    EVP_PKEY *pkey = bio == NULL
+                         ? NULL
+                         : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+
+    BIO_free(bio);
+    if (pkey == NULL)
+        return log_tls(REASON_FILE_CONTENT,
+                       "%s: not a private key in PEM without passphrase", path);
+    if (!is_p256(pkey) || !halves_agree(pkey)) {
+        EVP_PKEY_free(pkey);
+        return log_tls(REASON_FILE_CONTENT, "%s: not a sound key on the curve P-256",
+                       path);
+    }
+    *out = wrap(pkey);
+    return *out != NULL ? REASON_OK
+                        : log_tls(REASON_INTERNAL, "%s: key unusable", path);
+}
+
+enum reason
+key_load(const char *path, struct key **out)
+{
+    struct secret *pem = NULL;
+    enum reason why;
+
+    *out = NULL;
+    why = secret_read(path, KEY_FILE_MAX, true, &pem);
+    if (why == REASON_OK)
+        why = parse(path, secret_reveal(pem), out);
+    secret_free(pem);
+    return why;
+}
+
+enum reason
+key_save(const struct key *k, const char *path)
+{
+    /* A memory BIO wipes what it held, when it grows and when it is freed. */
+    BIO *bio = BIO_new(BIO_s_mem());
+    enum reason why = REASON_INTERNAL;
+    char *bytes = NULL;
+    long n;
+
+    if (bio == NULL ||
+        PEM_write_bio_PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1 ||
+        (n = BIO_get_mem_data(bio, &bytes)) <= 0)
+        why = log_tls(why, "%s: the key could not be written as PEM", path);
+    else
+        why = file_write(path, 0600, text_of(bytes, (size_t)n));
+    BIO_free(bio);
+    return why;
+}
+
+void
+key_free(struct key *k)
+{
+    if (k == NULL)
+        return;
+    EVP_PKEY_CTX_free(k->signing);
+    EVP_PKEY_free(
+        k->pkey); /* the scalar is a secure BIGNUM: wiped with its last reference */
+    free(k);
+}
+
+/* One INTEGER of our own library's signature, to 32 bytes; where it ends, or NULL. */
+static const unsigned char *
+take_integer(const unsigned char *p, const unsigned char *end, unsigned char *out)
+{
+    size_t n;
+
+    if (end - p < 2 || p[0] != DER_INTEGER || p[1] > end - p - 2)
+        return NULL;
+    n = p[1];
+    for (p += 2; n > 0 && *p == 0; n--)
+        p++;
+    if (n == 0 || n > KEY_COORDINATE_SIZE)
+        return NULL;
+    memset(out, 0, KEY_COORDINATE_SIZE - n);
+    memcpy(out + KEY_COORDINATE_SIZE - n, p, n);
+    return p + n;
+}
+
+/* RFC 7518 section 3.4 wants both numbers at full length; DER drops leading zeros, once
+ * in 128 signatures. */
+static bool
+der_to_raw(const unsigned char *der, size_t n, unsigned char *raw)
+{
+    const unsigned char *end = der + n, *p = der + 2;
+
+    if (n < 2 || der[0] != DER_SEQUENCE || der[1] != n - 2)
+        return false;
+    p = take_integer(p, end, raw);
+    return p != NULL && take_integer(p, end, raw + KEY_COORDINATE_SIZE) == end;
+}
+
+enum reason
+key_sign(struct key *k, struct text t,
+         unsigned char signature[KEY_ES256_SIGNATURE_SIZE])
+{
+    unsigned char digest[SHA256_SIZE], der[DER_SIGNATURE_MAX];
+    size_t n = sizeof der;
+
+    digest_sha256(t, digest);
+    if (!atomic_load_explicit(&signing_fails, memory_order_relaxed) &&
+        EVP_PKEY_sign(k->signing, der, &n, digest, sizeof digest) == 1 &&
+        der_to_raw(der, n, signature))
+        return REASON_OK;
+    /* Whoever overlooks the answer shall not send half a signature. */
+    memset(signature, 0, KEY_ES256_SIGNATURE_SIZE);
+    return log_tls(REASON_SIGN, "a signature could not be made");
+}
+
+void
+key_coordinates(const struct key *k, unsigned char x[KEY_COORDINATE_SIZE],
+                unsigned char y[KEY_COORDINATE_SIZE])
+{
+    memcpy(x, k->x, KEY_COORDINATE_SIZE);
+    memcpy(y, k->y, KEY_COORDINATE_SIZE);
+}
+
+EVP_PKEY *
+key_pkey(const struct key *k)
+{
+    return k->pkey;
+}
+
+void
+key_fail_signing(bool fail)
+{
+    atomic_store(&signing_fails, fail);
+}
