@@ -4,6 +4,7 @@
 #include "base/arena.h"
 
 #include "base/memory.h"
+#include "base/poison.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -12,19 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
+#ifdef POISON_WORKS
 enum { GAP = 16 }; /* poisoned, behind each piece */
 #else
-#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
 enum { GAP = 0 };
 #endif
 
@@ -38,8 +29,10 @@ struct block {
 };
 
 struct arena {
+    struct block *first;  /* stays */
+    struct block *others; /* go at the next reset */
     struct block
-        *current; /* the newest at the head; the first block is the last of the list */
+        *current; /* where small pieces come from: first, or one of the others */
     size_t handed_out;
 };
 
@@ -50,14 +43,14 @@ block_new(size_t size, struct block *next)
 
     b->next = next;
     b->size = size;
-    ASAN_POISON_MEMORY_REGION(b->bytes, size);
+    poison(b->bytes, size);
     return b;
 }
 
 static void
 block_wipe(struct block *b)
 {
-    ASAN_UNPOISON_MEMORY_REGION(b->bytes, b->size);
+    poison_lift(b->bytes, b->size);
     explicit_bzero(b->bytes, b->used);
     b->used = 0;
 }
@@ -67,22 +60,24 @@ arena_new(void)
 {
     struct arena *a = memory_new(sizeof(*a));
 
-    a->current = block_new(FIRST - sizeof(struct block), NULL);
+    a->first = block_new(FIRST - sizeof(struct block), NULL);
+    a->current = a->first;
     return a;
 }
 
 void
 arena_reset(struct arena *a)
 {
-    while (a->current->next != NULL) {
-        struct block *b = a->current;
+    while (a->others != NULL) {
+        struct block *b = a->others;
 
-        a->current = b->next;
+        a->others = b->next;
         block_wipe(b);
         free(b);
     }
-    block_wipe(a->current);
-    ASAN_POISON_MEMORY_REGION(a->current->bytes, a->current->size);
+    block_wipe(a->first);
+    poison(a->first->bytes, a->first->size);
+    a->current = a->first;
     a->handed_out = 0;
 }
 
@@ -92,8 +87,8 @@ arena_free(struct arena *a)
     if (a == NULL)
         return;
     arena_reset(a);
-    ASAN_UNPOISON_MEMORY_REGION(a->current->bytes, a->current->size);
-    free(a->current);
+    poison_lift(a->first->bytes, a->first->size);
+    free(a->first);
     free(a);
 }
 
@@ -103,7 +98,7 @@ take(struct block *b, size_t room, size_t n)
     char *at = b->bytes + b->used;
 
     b->used += room;
-    ASAN_UNPOISON_MEMORY_REGION(at, n);
+    poison_lift(at, n);
     return at;
 }
 
@@ -117,14 +112,12 @@ arena_alloc(struct arena *a, size_t n)
     a->handed_out += n;
     if (room <= a->current->size - a->current->used)
         return take(a->current, room, n);
-    if (room >= LARGE && a->current->next != NULL) {
-        /* A block of its own, behind the current one, which still has room for small
-         * pieces. */
-        a->current->next = block_new(room, a->current->next);
-        return take(a->current->next, room, n);
-    }
-    a->current = block_new(room > NEXT ? room : NEXT, a->current);
-    return take(a->current, room, n);
+    a->others = block_new(room < LARGE ? NEXT : room, a->others);
+    /* A large piece gets a block of its own, and the current one keeps its room for
+     * small ones. */
+    if (room < LARGE)
+        a->current = a->others;
+    return take(a->others, room, n);
 }
 
 struct text

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 #include "base/memory.h"
+#include "base/poison.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -16,20 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
-#endif
 
 /* A head, a TLS record with its frame, a body's working set. */
 static const struct shelf_kind {
@@ -64,7 +51,7 @@ shelves_clear(void *unused)
             struct spare *s = shelves[i].first;
 
             shelves[i].first = s->next;
-            ASAN_UNPOISON_MEMORY_REGION(s, kinds[i].size);
+            poison_lift(s, kinds[i].size);
             free(s);
         }
         shelves[i].count = 0;
@@ -114,7 +101,7 @@ block_take(size_t size)
     s = shelves[kind].first;
     shelves[kind].first = s->next;
     shelves[kind].count--;
-    ASAN_UNPOISON_MEMORY_REGION(s, size);
+    poison_lift(s, size);
     return (char *)s;
 }
 
@@ -138,7 +125,7 @@ block_give(char *mem, size_t size)
     s->next = shelves[kind].first;
     shelves[kind].first = s;
     shelves[kind].count++;
-    ASAN_POISON_MEMORY_REGION(mem + sizeof(*s), size - sizeof(*s));
+    poison(mem + sizeof(*s), size - sizeof(*s));
 }
 
 void
@@ -304,8 +291,11 @@ buf_printf(struct buf *b, const char *format, ...)
     va_start(values, format);
     va_copy(again, values);
     n = print_into(b, FIRST_TRY, format, values);
-    if (n >= FIRST_TRY)
+    if (n >= FIRST_TRY) {
+        explicit_bzero(b->mem + b->end,
+                       FIRST_TRY); /* it may stay behind when we grow */
         n = print_into(b, (size_t)n + 1, format, again);
+    }
     buf_commit(b, (size_t)n);
     va_end(again);
     va_end(values);

@@ -122,20 +122,19 @@ base64url_encode(const unsigned char *bytes, size_t n, char *out)
     return (size_t)(at - out);
 }
 
-/* The six bits a character stands for, or 64. */
-static unsigned
-bits_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (unsigned)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (unsigned)(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0') + 52;
-    if (c == '-' || c == '_')
-        return c == '-' ? 62 : 63;
-    return 64;
-}
+/* The six bits a character stands for, plus one; 0 for what is no such character. */
+static const unsigned char six_bits[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+    ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+    ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+    ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+    ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+    ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+    ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63,
+    ['_'] = 64,
+};
 
 bool
 base64url_decode(struct text t, unsigned char *out, size_t *n)
@@ -146,11 +145,11 @@ base64url_decode(struct text t, unsigned char *out, size_t *n)
     if (t.n % 4 == 1)
         return false;
     for (size_t i = 0; i < t.n; i++) {
-        unsigned six = bits_of(t.at[i]);
+        unsigned six = six_bits[(unsigned char)t.at[i]];
 
-        if (six == 64)
+        if (six == 0)
             return false;
-        held = held << 6 | six;
+        held = held << 6 | (six - 1);
         count += 6;
         if (count >= 8) {
             count -= 8;
@@ -178,7 +177,7 @@ random_bytes(void *out, size_t n)
 {
     unsigned char *at = out;
 
-    /* The thread's end, and a fork, must find the pool. */
+    /* Registers what wipes the pool at the thread's end and in a forked child. */
     context_of_thread();
     for (; n > POOL_SIZE; at += POOL_SIZE, n -= POOL_SIZE)
         draw(at, POOL_SIZE);

@@ -31,13 +31,14 @@ read_whole(int fd, const char *path, size_t max, struct buf *out)
     ssize_t got;
 
     do {
-        size_t room = max - taken < STEP ? max - taken + 1 : STEP;
+        size_t room = out->size > out->end ? out->size - out->end : STEP;
 
+        if (room > max - taken)
+            room = max - taken + 1;
         got = read(fd, buf_reserve(out, room), room);
-        if (got > 0) {
+        if (got > 0)
             buf_commit(out, (size_t)got);
-            taken += (size_t)got;
-        }
+        taken += got > 0 ? (size_t)got : 0;
         if (taken > max)
             return log_reason(REASON_FILE_CONTENT, "%s: more than %zu bytes", path,
                               max);

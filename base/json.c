@@ -8,7 +8,6 @@
 
 #undef json_string /* jansson's own */
 #include <jansson.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,23 +198,29 @@ json_text(const struct json *j, struct text *out)
     return true;
 }
 
+static bool
+whole_of_real(double real, int64_t *out)
+{
+    if (!(real >= -(double)WHOLE_MAX && real <= (double)WHOLE_MAX))
+        return false;
+    *out = (int64_t)real;
+    return true;
+}
+
 bool
 json_number(const struct json *j, int64_t *out)
 {
-    double real;
+    json_int_t whole;
 
     if (j == NULL)
         return false;
-    if (json_typeof(inner(j)) == JSON_INTEGER) {
-        *out = json_integer_value(inner(j));
-        return *out >= -WHOLE_MAX && *out <= WHOLE_MAX;
-    }
-    if (json_typeof(inner(j)) != JSON_REAL)
+    if (json_typeof(inner(j)) == JSON_REAL)
+        return whole_of_real(json_real_value(inner(j)), out);
+    whole = json_integer_value(inner(j));
+    if (json_typeof(inner(j)) != JSON_INTEGER || whole < -WHOLE_MAX ||
+        whole > WHOLE_MAX)
         return false;
-    real = json_real_value(inner(j));
-    if (!(fabs(real) <= (double)WHOLE_MAX))
-        return false;
-    *out = (int64_t)real;
+    *out = whole;
     return true;
 }
 
