@@ -1,0 +1,3 @@
+unit_test(tasks test_caller tasks)
+unit_test(tasks test_pattern tasks)
+unit_test(tasks test_grant tasks)
