@@ -61,8 +61,8 @@ static const struct deny {
     { { V6(0xff00, 0, 0, 0, 0, 0, 0, 0), 8 }, "multicast" }, /* RFC 4291 */
 };
 
-/* Whoever reaches one of these is given somebody's credentials, or speaks to the machine
- * below us. */
+/* Whoever reaches one of these is given somebody's credentials, or speaks to the
+ * machine below us. */
 static const struct address services[] = {
     V4(169, 254, 169, 254), /* AWS, Google, Azure, Oracle, OpenStack and more */
     V4(169, 254, 170, 2), /* AWS ECS task credentials */

@@ -24,9 +24,11 @@ struct cidr {
 
 /* Strict dotted quad (no leading zeros) or RFC 4291 text without zone, without brackets. */
 MUST_USE bool address_parse(struct text t, struct address *out);
+/* Nothing, for family 0. */
 void address_print(const struct address *a, char out[ADDRESS_PRINT_SIZE]);
 bool address_equals(const struct address *a, const struct address *b);
 
+/* Family 0 and port 0 for a socket address that is neither IPv4 nor IPv6. */
 void address_from_sockaddr(const struct sockaddr *sa, struct address *out, uint16_t *port);
 socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *out);
 
@@ -39,7 +41,7 @@ bool cidr_has(const struct cidr *c, const struct address *a);
 const char *address_denied(const struct address *a);
 
 /* A metadata or host service (169.254.169.254, 168.63.129.16, fd00:ec2::254 …): an operator opens it only by naming
- * exactly that address, never by a range. Also true for any spelling of one inside IPv6. */
+ * exactly that address, never by a range. Also true for any spelling of one inside IPv6, under any NAT64 prefix. */
 bool address_is_metadata(const struct address *a);
 
 #endif

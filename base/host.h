@@ -21,7 +21,7 @@ struct authority {
 };
 
 /* A reg-name, dotted quad or bracketed IPv6 literal as it stands in Host, :authority, CONNECT. Case folded, one trailing
- * dot removed from names and dotted quads. REASON_HOST_MALFORMED or REASON_HOST_NUMERIC. */
+ * dot removed from names and dotted quads. REASON_HOST_MALFORMED or REASON_HOST_NUMERIC, with an empty name. */
 MUST_USE enum reason host_parse(struct text t, struct host *out);
 
 /* "host", "host:port". default_port 0: the port must be written (CONNECT). The port is 1 to 65535, digits, without
@@ -41,7 +41,8 @@ struct text authority_print(const struct authority *a, uint16_t scheme_port, cha
  * resolve to a public address, unless a rule's `addresses` names the exact address. */
 bool host_is_metadata(const struct host *h);
 /* Names that are local by their nature: localhost, *.localhost, *.internal, *.local, *.cluster.local, host.docker.internal,
- * kubernetes, single labels …: refused unless the rule that names them has `addresses`. */
+ * kubernetes, every single label …: refused unless the rule that names them has `addresses`. Both are about names: an
+ * address is judged by address_denied. */
 bool host_is_local(const struct host *h);
 
 #endif
