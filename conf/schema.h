@@ -14,7 +14,7 @@ enum setting_type {
     SETTING_SIZE,           /* int64_t bytes, written "512" "16k" "2m" "1g" (powers of 1024); min, max  */
     SETTING_BOOL,           /* bool                                                                     */
     SETTING_CHOICE,         /* int: the index in `choices`                                              */
-    SETTING_DATE,           /* int64_t seconds since 1970; a bare day of expires_at means its last second */
+    SETTING_DATE,           /* int64_t seconds since 1970; a bare day means its first second */
     SETTING_LISTEN,         /* struct listen_at: "127.0.0.1:15001", "[::1]:0"                           */
     SETTING_STRINGS,        /* struct strings: a list of strings                                        */
     SETTING_STRINGS_OR_ANY, /* struct strings, or the word "any"                                        */
@@ -26,14 +26,15 @@ enum setting_type {
 };
 
 enum { SETTING_REQUIRED = 1,    /* no default: absence is an error */
-       SETTING_ALLOW_EMPTY = 2  /* an empty string or list is meant */ };
+       SETTING_ALLOW_EMPTY = 2, /* an empty string or list is meant */
+       SETTING_LAST_SECOND = 4  /* of a SETTING_DATE: a bare day means its last second */ };
 
 struct setting {
     const char *name;               /* as written in the config; NULL ends a table */
     enum setting_type type;
     size_t offset;                  /* of the field in the struct that the table fills */
     unsigned flags;
-    const char *standard;           /* the default, as it would be written; NULL: none (zero, empty) */
+    const char *standard;           /* the default, as it would be written, without quotes; NULL: none (zero, empty) */
     int64_t min, max;               /* both zero: no range */
     const char *const *choices;     /* NULL-terminated */
     const struct setting *inner;

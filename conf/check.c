@@ -1,0 +1,241 @@
+/* The root of the checks, how they point at what they mean, and the small groups:
+ * workload, directories, resolver, limits. */
+#include "conf/check.h"
+
+#include "conf/pattern.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- pointing */
+
+static const struct node *
+node_of(const struct check *k, const void *object)
+{
+    const struct node *n = fill_node_of(k->fill, object);
+
+    /* What was never written has no place of its own: the file as a whole has one. */
+    return n != NULL ? n : fill_node_of(k->fill, k->conf);
+}
+
+bool
+check_has_key(const struct check *k, const void *object, const char *key)
+{
+    const struct node *n = fill_node_of(k->fill, object);
+
+    return n != NULL && node_child(n, key) != NULL;
+}
+
+void
+check_complain(const struct check *k, const void *object, const char *key,
+               const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    node_problem(k->fill->problems, node_of(k, object), key, "%s", message);
+}
+
+void
+check_complain_element(const struct check *k, const void *object, const char *key,
+                       const char *value, const char *error)
+{
+    const struct node *list = node_child(node_of(k, object), key);
+
+    for (const struct node *n = list == NULL ? NULL : list->first; n != NULL;
+         n = n->next)
+        if (n->type == NODE_STRING && strcmp(n->string, value) == 0) {
+            node_problem(k->fill->problems, n, NULL, "\"%.80s\": %s", value, error);
+            return;
+        }
+    check_complain(k, object, key, "\"%.80s\": %s", value, error);
+}
+
+void
+check_value(const struct check *k, const void *object, const char *key,
+            const char *value, const char *error)
+{
+    if (error != NULL)
+        check_complain(k, object, key, "\"%.80s\": %s", value, error);
+}
+
+void
+check_each(const struct check *k, const void *object, const char *key,
+           const struct strings *s,
+           const char *(*error_of)(struct arena *a, const char *z))
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const char *error = error_of(k->fill->scratch, s->at[i]);
+
+        if (error != NULL)
+            check_complain_element(k, object, key, s->at[i], error);
+    }
+}
+
+/* ---- the workload, and what a forward door needs */
+
+static bool
+is_loopback(const struct address *a)
+{
+    static const unsigned char six[16] = { [15] = 1 };
+
+    return a->family == AF_INET ? a->bytes[0] == 127
+                                : memcmp(a->bytes, six, sizeof six) == 0;
+}
+
+static bool
+has_forward_door(const struct conf *c, bool on_loopback)
+{
+    const struct conf_door *doors = c->doors.at;
+
+    for (size_t i = 0; i < c->doors.n; i++)
+        if (doors[i].kind == DOOR_FORWARD &&
+            (!on_loopback || is_loopback(&doors[i].listen.address)))
+            return true;
+    return false;
+}
+
+static void
+demand(const struct check *k, const void *object, const char *group, const char *key,
+       const char *sample)
+{
+    if (check_has_key(k, object, key))
+        return;
+    if (fill_node_of(k->fill, object) != NULL)
+        check_complain(k, object, key,
+                       "is missing, and a forward door needs it: write %s", sample);
+    else if (!check_has_key(k, k->conf, group))
+        check_complain(
+            k, k->conf, NULL,
+            "%s.%s: is missing, and a forward door needs it: write %s = { %s };", group,
+            key, group, sample);
+}
+
+static void
+check_forward_needs(const struct check *k)
+{
+    const struct conf *c = k->conf;
+
+    if (!has_forward_door(c, false))
+        return;
+    demand(k, &c->workload, "workload", "id",
+           "id = \"spiffe://prod.example/ns/agents/sa/builder\";");
+    if (has_forward_door(c, true))
+        demand(k, &c->workload, "workload", "uid", "uid = 1000;");
+    demand(k, &c->ca, "ca", "keep", "keep = \"/run/holdfast/ca\";");
+    demand(k, &c->ca, "ca", "publish", "publish = \"/run/holdfast/public\";");
+    demand(k, &c->authority, "authority", "keep",
+           "keep = \"/run/holdfast/authority\";");
+    demand(k, &c->authority, "authority", "name", "name = \"prod.example\";");
+}
+
+/* A key that others may read is no key: what is kept and what is published never share
+ * a directory. */
+static void
+check_directories(const struct check *k)
+{
+    const struct conf *c = k->conf;
+
+    if (c->ca.publish == NULL)
+        return;
+    if (c->ca.keep != NULL && strcmp(c->ca.keep, c->ca.publish) == 0)
+        check_complain(k, &c->ca, "publish",
+                       "is the directory of ca.keep, which holds the key: write "
+                       "another directory");
+    if (c->authority.keep != NULL && strcmp(c->authority.keep, c->ca.publish) == 0)
+        check_complain(k, &c->ca, "publish",
+                       "is the directory of authority.keep, which holds the key: write "
+                       "another directory");
+}
+
+static void
+check_workload(const struct check *k)
+{
+    const char *id = k->conf->workload.id, *name = k->conf->authority.name;
+    const char *error = id == NULL ? NULL : pattern_identity_error(id, false);
+
+    if (name != NULL)
+        check_value(k, &k->conf->authority, "name", name, pattern_domain_error(name));
+    if (error != NULL)
+        check_complain(k, &k->conf->workload, "id", "\"%.80s\": %s", id, error);
+    else if (id != NULL && name != NULL && pattern_domain_error(name) == NULL &&
+             !text_equals(pattern_identity_domain(id), text_z(name)))
+        check_complain(
+            k, &k->conf->workload, "id",
+            "is of another trust domain than authority.name: write one in \"%s\"",
+            name);
+}
+
+/* ---- resolver and limits */
+
+static const char *
+server_error(struct arena *a, const char *z)
+{
+    (void)a;
+    return pattern_server_error(z);
+}
+
+static const char *
+address_error(struct arena *a, const char *z)
+{
+    struct address ignored;
+
+    (void)a;
+    return address_parse(text_z(z), &ignored) ? NULL
+                                              : "is no address: write \"192.0.2.1\"";
+}
+
+static void
+check_hosts_row(const struct check *k, const struct conf_hosts_row *row)
+{
+    struct host host;
+
+    check_each(k, row, "addresses", &row->addresses, address_error);
+    if (row->name == NULL)
+        return;
+    if (host_parse(text_z(row->name), &host) != REASON_OK || host.address.family != 0 ||
+        strcmp(host.name, row->name) != 0)
+        check_complain(k, row, "name",
+                       "\"%.80s\": is no host name in lower case: write \"a.example\"",
+                       row->name);
+}
+
+static void
+check_resolver(const struct check *k)
+{
+    const struct conf_resolver *r = &k->conf->resolver;
+    const struct conf_hosts_row *rows = r->hosts.at;
+
+    check_each(k, r, "servers", &r->servers, server_error);
+    for (size_t i = 0; i < r->hosts.n; i++)
+        check_hosts_row(k, &rows[i]);
+}
+
+static void
+check_limits(const struct check *k)
+{
+    const struct conf_limits *l = &k->conf->limits;
+
+    if (l->body_digest > l->stream_buffer)
+        check_complain(k, l, "body_digest",
+                       "is more than limits.stream_buffer, in which the body waits for "
+                       "its digest");
+}
+
+void
+check_conf(const struct conf *c, struct fill *f)
+{
+    struct check k = { c, f };
+
+    check_doors(&k);
+    check_forward_needs(&k);
+    check_workload(&k);
+    check_directories(&k);
+    check_resolver(&k);
+    check_limits(&k);
+    check_grants(&k);
+}

@@ -1,0 +1,151 @@
+/* Doors: no two on one address; what a gate needs and what only a gate has; whom it
+ * trusts. */
+#include "conf/check.h"
+
+#include "conf/pattern.h"
+
+#include <string.h>
+
+static bool
+is_wildcard(const struct address *a)
+{
+    static const struct address none;
+
+    return memcmp(a->bytes, none.bytes, a->family == AF_INET ? 4 : 16) == 0;
+}
+
+static bool
+listens_clash(const struct listen_at *a, const struct listen_at *b)
+{
+    if (a->port == 0 || a->port != b->port || a->address.family != b->address.family)
+        return false;
+    return address_equals(&a->address, &b->address) || is_wildcard(&a->address) ||
+           is_wildcard(&b->address);
+}
+
+static void
+check_listens(const struct check *k)
+{
+    const struct conf_door *doors = k->conf->doors.at;
+
+    /* SO_REUSEPORT would bind both and let the kernel choose between them. */
+    for (size_t i = 0; i < k->conf->doors.n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (listens_clash(&doors[i].listen, &doors[j].listen)) {
+                check_complain(
+                    k, &doors[i], "listen",
+                    "the door on line %u of %s listens here: write another port",
+                    doors[j].place.line, doors[j].place.file);
+                break;
+            }
+}
+
+static const struct {
+    const char *key;
+    bool required;
+    const char *sample;
+} gate_keys[] = {
+    { "certificate", true, "certificate = \"/etc/holdfast/gate.pem\";" },
+    { "key", true, "key = \"/run/secrets/gate.key\";" },
+    { "names", true, "names = [\"https://orders.example\"];" },
+    { "upstream", true, "upstream = \"http://127.0.0.1:8080\";" },
+    { "trust", true, "trust = ( { ... } );" },
+    { "rules", true, "rules = ( { ... } );" },
+    { "upstream_trust", false, NULL },
+    { "keep_proof", false, NULL },
+    { "replay_entries", false, NULL },
+};
+
+static void
+check_gate_keys(const struct check *k, const struct conf_door *door)
+{
+    bool gate = door->kind == DOOR_GATE;
+
+    for (size_t i = 0; i < sizeof gate_keys / sizeof *gate_keys; i++) {
+        const char *key = gate_keys[i].key;
+
+        if (gate && gate_keys[i].required && !check_has_key(k, door, key))
+            check_complain(k, door, key, "is missing at a gate: write %s",
+                           gate_keys[i].sample);
+        if (!gate && check_has_key(k, door, key))
+            check_complain(k, door, key,
+                           "belongs to a gate: remove it, or write kind = \"gate\"");
+    }
+}
+
+static const char *
+https_origin_error(struct arena *a, const char *z)
+{
+    return pattern_origin_error(a, z, false);
+}
+
+static const char *
+subject_error(struct arena *a, const char *z)
+{
+    (void)a;
+    return pattern_identity_error(z, true);
+}
+
+static void
+check_trust(const struct check *k, const struct conf_door *door,
+            const struct conf_trust *t)
+{
+    if (t->domain == NULL)
+        return;
+    check_value(k, t, "domain", t->domain, pattern_domain_error(t->domain));
+    for (const struct conf_trust *other = door->trust.at; other < t; other++)
+        if (other->domain != NULL && strcmp(other->domain, t->domain) == 0)
+            check_complain(k, t, "domain",
+                           "stands on line %u as well: one entry for each trust domain",
+                           other->place.line);
+    check_each(k, t, "subjects", &t->subjects, subject_error);
+    for (size_t i = 0; i < t->subjects.n; i++)
+        if (pattern_identity_error(t->subjects.at[i], true) == NULL &&
+            !text_equals(pattern_identity_domain(t->subjects.at[i]), text_z(t->domain)))
+            check_complain_element(
+                k, t, "subjects", t->subjects.at[i],
+                "is of another trust domain: trust it by an entry of its own");
+}
+
+static void
+check_gate_rule(const struct check *k, const struct conf_gate_rule *r)
+{
+    check_each(k, r, "methods", &r->methods, pattern_method_error);
+    check_each(k, r, "paths", &r->paths, pattern_path_error);
+    check_each(k, r, "subjects", &r->subjects, subject_error);
+}
+
+static void
+check_gate(const struct check *k, const struct conf_door *door)
+{
+    const struct conf_trust *trust = door->trust.at;
+    const struct conf_gate_rule *rules = door->rules.at;
+
+    check_each(k, door, "names", &door->names, https_origin_error);
+    if (door->upstream != NULL)
+        check_value(k, door, "upstream", door->upstream,
+                    pattern_origin_error(k->fill->scratch, door->upstream, true));
+    if (door->upstream_trust != NULL && door->upstream != NULL &&
+        strncmp(door->upstream, "http://", 7) == 0)
+        check_complain(k, door, "upstream_trust",
+                       "the upstream is plain http: remove this, or write https://");
+    for (size_t i = 0; i < door->trust.n; i++)
+        check_trust(k, door, &trust[i]);
+    for (size_t i = 0; i < door->rules.n; i++)
+        check_gate_rule(k, &rules[i]);
+}
+
+void
+check_doors(const struct check *k)
+{
+    const struct conf_door *doors = k->conf->doors.at;
+
+    check_listens(k);
+    for (size_t i = 0; i < k->conf->doors.n; i++) {
+        if (doors[i].kind == -1)
+            continue;
+        check_gate_keys(k, &doors[i]);
+        if (doors[i].kind == DOOR_GATE)
+            check_gate(k, &doors[i]);
+    }
+}

@@ -1,0 +1,165 @@
+/* Grants and their rules: what a rule with a credential must say, and what one without
+ * must not. */
+#include "conf/check.h"
+
+#include "conf/pattern.h"
+#include "conf/suggest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *
+bind_error(struct arena *a, const char *z)
+{
+    struct suggestion near = { 0 };
+
+    for (size_t i = 0; conf_bind_words[i] != NULL; i++) {
+        if (strcmp(z, conf_bind_words[i]) == 0)
+            return NULL;
+        suggest(&near, z, conf_bind_words[i]);
+    }
+    if (is_later_word("bind", z))
+        return "is not built yet: write \"wimse\"";
+    if (near.word == NULL)
+        return "is no binding: write \"wimse\"";
+    return arena_copy_z(
+        a, arena_printf(a, "is no binding, did you mean \"%s\"?", near.word));
+}
+
+static void
+check_credential_name(const struct check *k, const struct conf_rule *r)
+{
+    const struct conf_credential *all = k->conf->credentials.at;
+    struct suggestion near = { 0 };
+
+    if (conf_credential(k->conf, r->credential) != NULL)
+        return;
+    for (size_t i = 0; i < k->conf->credentials.n; i++)
+        suggest(&near, r->credential, all[i].name);
+    if (near.word != NULL)
+        check_complain(k, r, "credential",
+                       "no credential is named \"%.80s\", did you mean \"%s\"?",
+                       r->credential, near.word);
+    else
+        check_complain(k, r, "credential",
+                       "no credential is named \"%.80s\": write it under credentials",
+                       r->credential);
+}
+
+static void
+check_rule_with_credential(const struct check *k, const struct conf_rule *r)
+{
+    check_credential_name(k, r);
+    if (!check_has_key(k, r, "bind"))
+        check_complain(k, r, "bind",
+                       "is missing beside a credential: write bind = [\"wimse\"];");
+    if (r->inject == INJECT_ON_HANDLE)
+        check_complain(k, r, "inject",
+                       "handles are not built yet, and \"on_handle\" is the default: "
+                       "write inject = \"always\";");
+    if (r->scheme == SCHEME_HTTP)
+        check_complain(k, r, "credential",
+                       "a credential is never presented over plain http: remove it, or "
+                       "write scheme = \"https\"");
+    if (r->signed_urls == CONF_PASS)
+        check_complain(k, r, "signed_urls",
+                       "signed URLs pass only in a rule without credential: remove one "
+                       "of the two");
+}
+
+static void
+check_rule_without_credential(const struct check *k, const struct conf_rule *r)
+{
+    if (check_has_key(k, r, "bind"))
+        check_complain(
+            k, r, "bind",
+            "there is nothing to bind: write credential = \"...\"; or remove it");
+    if (check_has_key(k, r, "inject"))
+        check_complain(
+            k, r, "inject",
+            "there is nothing to inject: write credential = \"...\"; or remove it");
+}
+
+static void
+check_rule(const struct check *k, const struct conf_rule *r)
+{
+    if (r->host != NULL)
+        check_value(k, r, "host", r->host,
+                    pattern_host_error(k->fill->scratch, r->host));
+    check_each(k, r, "methods", &r->methods, pattern_method_error);
+    check_each(k, r, "paths", &r->paths, pattern_path_error);
+    check_each(k, r, "bind", &r->bind, bind_error);
+    if (r->scheme == SCHEME_HTTP && r->upstream_trust != NULL)
+        check_complain(k, r, "upstream_trust",
+                       "there is no certificate on plain http: remove it");
+    if (r->credential != NULL)
+        check_rule_with_credential(k, r);
+    else if (!check_has_key(k, r, "credential"))
+        check_rule_without_credential(k, r);
+}
+
+static void
+check_purposes(const struct check *k, const struct conf_grant *g)
+{
+    if (g->task == TASK_STANDING && g->purposes.n > 1)
+        check_complain(k, g, "purposes",
+                       "a standing task has exactly one purpose, which is what its "
+                       "tokens state: write one, and a grant for each other");
+}
+
+static void
+check_grant(const struct check *k, const struct conf_grant *g)
+{
+    const struct conf_rule *rules = g->rules.at;
+
+    if (g->name != NULL)
+        check_value(k, g, "name", g->name, pattern_name_error(g->name));
+    /* Zero is a date that was refused. */
+    if (g->approved_at > 0 && g->expires_at > 0 && g->approved_at > g->expires_at)
+        check_complain(k, g, "expires_at", "is before approved_at: write a later date");
+    check_purposes(k, g);
+    for (size_t i = 0; i < g->rules.n; i++)
+        check_rule(k, &rules[i]);
+}
+
+static int
+compare_names(const void *left, const void *right)
+{
+    const struct conf_grant *a = *(const struct conf_grant *const *)left;
+    const struct conf_grant *b = *(const struct conf_grant *const *)right;
+    int names = strcmp(a->name, b->name);
+
+    return names != 0 ? names : a < b ? -1 : a > b;
+}
+
+/* Sorted rather than compared each with each: there may be very many. */
+static void
+check_grant_names(const struct check *k)
+{
+    const struct conf_grant **named = arena_alloc(k->fill->scratch,
+                                                  k->conf->grants.n * sizeof *named);
+    const struct conf_grant *grants = k->conf->grants.at;
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->conf->grants.n; i++)
+        if (grants[i].name != NULL)
+            named[n++] = &grants[i];
+    if (n > 1)
+        qsort(named, n, sizeof *named, compare_names);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(named[i - 1]->name, named[i]->name) == 0)
+            check_complain(
+                k, named[i], "name",
+                "\"%.80s\" is the grant at %s:%u as well: write another name",
+                named[i]->name, named[i - 1]->place.file, named[i - 1]->place.line);
+}
+
+void
+check_grants(const struct check *k)
+{
+    const struct conf_grant *grants = k->conf->grants.at;
+
+    for (size_t i = 0; i < k->conf->grants.n; i++)
+        check_grant(k, &grants[i]);
+    check_grant_names(k);
+}

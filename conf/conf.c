@@ -1,0 +1,100 @@
+/* From a path to a frozen conf: parse, fill, check; all or nothing, every error told.
+ */
+#include "conf/conf.h"
+
+#include "conf/check.h"
+#include "conf/fill.h"
+#include "conf/parse.h"
+#include "conf/tables.h"
+
+#include <string.h>
+
+/* What is allocated: the filters' settings stand behind it in the same piece. */
+struct frozen {
+    struct conf conf;
+    struct arena *arena;
+};
+
+static struct conf *
+fill_conf(struct fill *f, const struct tables *tables, const struct node *root)
+{
+    struct frozen *z = arena_alloc(f->keep, tables->size);
+
+    z->arena = f->keep;
+    z->conf.workload.uid = -1;
+    z->conf.path = root->place.file;
+    fill_group(f, tables->root, NULL, root, root->place, z);
+    return &z->conf;
+}
+
+static void
+name_filters(struct conf *c, struct arena *a, const struct tables *tables,
+             const struct conf_filter_table *filters, size_t n)
+{
+    c->filters = arena_alloc(a, n * sizeof *c->filters);
+    c->n_filters = n;
+    for (size_t i = 0; i < n; i++) {
+        c->filters[i].filter = arena_copy_z(a, text_z(filters[i].name));
+        if (filters[i].settings != NULL)
+            c->filters[i].settings = (const char *)c + tables->offsets[i];
+    }
+}
+
+enum reason
+conf_load(const char *path, const struct conf_filter_table *filters, size_t n_filters,
+          struct buf *report, struct conf **out)
+{
+    struct arena *keep = arena_new(), *scratch = arena_new();
+    struct tables tables = tables_new(scratch, sizeof(struct frozen), filters,
+                                      n_filters);
+    struct problems problems = { .arena = scratch };
+    struct fill f = { .keep = keep, .scratch = scratch, .problems = &problems };
+    const struct node *root = parse_files(path, tables.root, keep, scratch, &problems);
+    enum reason why = REASON_CONFIG;
+    struct conf *c;
+
+    *out = NULL;
+    if (root == NULL)
+        goto done;
+    c = fill_conf(&f, &tables, root);
+    name_filters(c, keep, &tables, filters, n_filters);
+    check_conf(c, &f);
+    if (problems.n > 0)
+        goto done;
+    *out = c;
+    keep = NULL; /* the conf's now */
+    why = REASON_OK;
+done:
+    problems_print(&problems, report);
+    arena_free(scratch);
+    if (keep != NULL)
+        arena_free(keep);
+    return why;
+}
+
+void
+conf_free(struct conf *c)
+{
+    if (c != NULL)
+        arena_free(((struct frozen *)c)->arena);
+}
+
+const void *
+conf_filter(const struct conf *c, const char *filter)
+{
+    for (size_t i = 0; i < c->n_filters; i++)
+        if (strcmp(c->filters[i].filter, filter) == 0)
+            return c->filters[i].settings;
+    return NULL;
+}
+
+const struct conf_credential *
+conf_credential(const struct conf *c, const char *name)
+{
+    const struct conf_credential *at = c->credentials.at;
+
+    for (size_t i = 0; i < c->credentials.n; i++)
+        if (strcmp(at[i].name, name) == 0)
+            return &at[i];
+    return NULL;
+}

@@ -1,0 +1,32 @@
+/* The grammar of single values: what a host, a path, a method, an identifier may look
+ * like in the config. Each call answers NULL, or what is wrong with the value and what
+ * to write, as the end of a sentence; it lives in the arena or for ever. */
+#ifndef CONF_PATTERN_H
+#define CONF_PATTERN_H
+
+#include "base/arena.h"
+
+/* "a.example", "*.a.example", "192.0.2.1", "[2001:db8::1]", in canonical spelling. */
+const char *pattern_host_error(struct arena *a, const char *z);
+/* Canonical as paths are judged; one star stands for a whole segment, two at the end
+ * for any tail. */
+const char *pattern_path_error(struct arena *a, const char *z);
+/* An upper-case token that Holdfast forwards. */
+const char *pattern_method_error(struct arena *a, const char *z);
+/* Letters, digits, '.', '_', '-'. */
+const char *pattern_name_error(const char *z);
+
+/* A trust domain (STANDARDS.md 5). */
+const char *pattern_domain_error(const char *z);
+/* spiffe:// or wimse:// with trust domain and path. may_end_in_star: a last segment
+ * that is a star means any below. */
+const char *pattern_identity_error(const char *z, bool may_end_in_star);
+/* The trust domain of an identifier without error. */
+struct text pattern_identity_domain(const char *z);
+
+/* "https://host[:port]" (or http:// where that may be), canonical, nothing behind. */
+const char *pattern_origin_error(struct arena *a, const char *z, bool may_be_http);
+/* "10.96.0.10", "127.0.0.1:5353", "[::1]:53". */
+const char *pattern_server_error(const char *z);
+
+#endif
