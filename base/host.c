@@ -148,9 +148,7 @@ parse_port(struct text t, uint16_t *out)
 {
     uint64_t port;
 
-    if (t.n == 0 || t.n > PORT_DIGITS || t.at[0] == '0')
-        return false;
-    if (!text_to_u64(t, UINT16_MAX, &port))
+    if (t.n == 0 || t.at[0] == '0' || !text_to_u64(t, UINT16_MAX, &port))
         return false;
     *out = (uint16_t)port;
     return true;

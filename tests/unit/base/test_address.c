@@ -210,6 +210,9 @@ an_ipv4_address_is_not_its_mapped_form(void **state)
     assert_true(address_equals(&b, &b));
     assert_false(address_equals(&a, &b));
     assert_false(address_equals(&a, &c));
+    /* The same first four bytes in another family. */
+    c = address_of("c000:201::");
+    assert_false(address_equals(&a, &c));
 }
 
 static void
