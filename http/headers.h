@@ -1,4 +1,5 @@
-/* Header fields: an ordered list. Names keep the case they came in and compare without it. */
+/* Header fields: an ordered list. Names keep the case they came in and compare without
+ * it. */
 #ifndef HTTP_HEADERS_H
 #define HTTP_HEADERS_H
 
@@ -7,16 +8,19 @@
 
 struct field {
     struct text name;
-    struct text value;      /* trimmed */
+    struct text value; /* trimmed */
 };
 
 struct headers {
-    struct arena *arena;    /* the list grows here; names and values are on loan from it (or from literals) */
+    struct arena *arena; /* the list grows here; names and values are on loan from it
+                            (or from literals) */
     struct field *at;
     size_t n, room;
 };
 
 void headers_init(struct headers *h, struct arena *arena);
+/* Room for n fields in all, so that adding as many allocates once. */
+void headers_reserve(struct headers *h, size_t n);
 void headers_add(struct headers *h, struct text name, struct text value);
 /* The first field of this name; NULL when there is none. */
 const struct field *headers_get(const struct headers *h, struct text name);

@@ -1,5 +1,7 @@
-/* A request and a response as values. Which HTTP carried them is not in here: connection fields (Connection, Keep-Alive,
- * TE, Upgrade, Transfer-Encoding, Content-Length, Host, Expect, Trailer) never stand in `headers`; what they meant does. */
+/* A request and a response as values. Which HTTP carried them is not in here:
+ * connection fields (Connection, Keep-Alive, TE, Upgrade, Transfer-Encoding,
+ * Content-Length, Host, Expect, Trailer) never stand in `headers`; what they meant
+ * does. */
 #ifndef HTTP_MESSAGE_H
 #define HTTP_MESSAGE_H
 
@@ -7,9 +9,9 @@
 #include "http/headers.h"
 
 enum body_kind {
-    BODY_NONE,          /* there is none */
-    BODY_LENGTH,        /* exactly `length` bytes */
-    BODY_STREAM         /* as many as come (chunked; until close; h2 without content-length) */
+    BODY_NONE,   /* there is none */
+    BODY_LENGTH, /* exactly `length` bytes */
+    BODY_STREAM  /* as many as come (chunked; until close; h2 without content-length) */
 };
 
 struct body_frame {
@@ -22,28 +24,52 @@ enum target_form { TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTE
 struct request {
     struct text method;
     enum target_form form;
-    struct text scheme;         /* of an absolute target; empty otherwise */
-    struct text authority;      /* of an absolute or authority target as written; empty otherwise */
-    struct text host;           /* the Host field or :authority as written; empty only for HTTP/1.0 without one */
-    struct text target;         /* origin-form as written: path and query ("*" for asterisk-form) */
+    struct text scheme; /* of an absolute target; empty otherwise */
+    struct text
+        authority; /* of an absolute or authority target as written; empty otherwise */
+    struct text host; /* the Host field or :authority as written; empty only for
+                         HTTP/1.0 without one */
+    struct text
+        target; /* origin-form as written: path and query ("*" for asterisk-form) */
     struct headers headers;
     struct body_frame body;
-    bool expect_continue;       /* the client waits for 100 before it sends the body */
-    bool wants_upgrade;         /* it had an Upgrade field: removed, never forwarded */
+    bool expect_continue; /* the client waits for 100 before it sends the body */
+    bool wants_upgrade;   /* it had an Upgrade field: removed, never forwarded */
 };
 
 struct response {
-    int status;                 /* 100 to 599 */
-    struct text reason_phrase;  /* HTTP/1 only; may be empty */
+    int status;                /* 100 to 599 */
+    struct text reason_phrase; /* HTTP/1 only; may be empty */
     struct headers headers;
-    struct body_frame body;     /* for an answer to HEAD, 204, 304: BODY_NONE … */
-    bool has_length;            /* … and the length it told, to be told on (HEAD, 304) */
+    struct body_frame body; /* for an answer to HEAD, 204, 304: BODY_NONE … */
+    bool has_length;        /* … and the length it told, to be told on (HEAD, 304) */
     uint64_t told_length;
 };
 
+/* What a field does to its message, for whoever reads heads. */
+enum field_kind {
+    FIELD_PLAIN, /* nothing: it is passed on */
+    FIELD_HOST,
+    FIELD_CONTENT_LENGTH,
+    FIELD_TRANSFER_ENCODING,
+    FIELD_CONNECTION,
+    FIELD_UPGRADE,
+    FIELD_EXPECT,
+    FIELD_HOP /* any other of one connection alone: dropped */
+};
+
+enum field_kind field_kind(struct text name);
+/* Fields that frame, route or authorise, or that Holdfast writes itself. A stranger
+ * removes none of them by naming it in Connection, and passes none off with '_' for '-'
+ * (a CGI-style server cannot tell the two apart). */
+bool field_is_guarded(struct text name);
+/* The same of a name in which every '_' is read as '-'. */
+bool field_is_guarded_in_disguise(struct text name);
+
 /* Fields of one connection, which no intermediary forwards (RFC 9110 section 7.6.1). */
 bool field_is_hop_by_hop(struct text name);
-/* Fields that must not stand in a trailer: framing, routing, credentials, content (RFC 9110 section 6.5.1). */
+/* Fields that must not stand in a trailer: framing, routing, credentials, content (RFC
+ * 9110 section 6.5.1). */
 bool field_is_forbidden_in_trailer(struct text name);
 
 #endif

@@ -1,0 +1,124 @@
+#include "http/codec.h"
+
+#include <assert.h>
+
+struct wire *
+wire_new(enum wire_version version, enum wire_role role,
+         const struct wire_limits *limits, struct buf *in, struct buf *out)
+{
+    assert(version == WIRE_HTTP1);
+    return http1_new(role, limits, in, out);
+}
+
+void
+wire_free(struct wire *w)
+{
+    if (w != NULL)
+        w->codec->free(w);
+}
+
+void
+wire_read_closed(struct wire *w)
+{
+    w->codec->read_closed(w);
+}
+
+enum flow
+wire_next(struct wire *w, struct stream **s)
+{
+    return w->codec->next(w, s);
+}
+
+struct stream *
+wire_open(struct wire *w)
+{
+    return w->codec->open(w);
+}
+
+bool
+wire_is_busy(const struct wire *w)
+{
+    return w->codec->is_busy(w);
+}
+
+bool
+wire_may_reuse(const struct wire *w)
+{
+    return w->codec->may_reuse(w);
+}
+
+enum flow
+stream_read_request(struct stream *s, struct arena *a, struct request *out,
+                    enum reason *why)
+{
+    return s->wire->codec->read_request(s, a, out, why);
+}
+
+enum flow
+stream_read_response(struct stream *s, struct arena *a, struct response *out,
+                     enum reason *why)
+{
+    return s->wire->codec->read_response(s, a, out, why);
+}
+
+enum flow
+stream_read_body(struct stream *s, struct arena *a, struct text *piece,
+                 enum reason *why)
+{
+    return s->wire->codec->read_body(s, a, piece, why);
+}
+
+const struct headers *
+stream_trailers(const struct stream *s)
+{
+    return s->wire->codec->trailers(s);
+}
+
+bool
+stream_has_read_all(const struct stream *s)
+{
+    return s->wire->codec->has_read_all(s);
+}
+
+void
+stream_write_request(struct stream *s, const struct request *r, struct text path,
+                     struct text query, struct text host)
+{
+    s->wire->codec->write_request(s, r, path, query, host);
+}
+
+void
+stream_write_response(struct stream *s, const struct response *r)
+{
+    s->wire->codec->write_response(s, r);
+}
+
+void
+stream_write_body(struct stream *s, struct text piece)
+{
+    s->wire->codec->write_body(s, piece);
+}
+
+void
+stream_write_end(struct stream *s, const struct headers *trailers)
+{
+    s->wire->codec->write_end(s, trailers);
+}
+
+bool
+stream_has_written_all(const struct stream *s)
+{
+    return s->wire->codec->has_written_all(s);
+}
+
+void
+stream_close_after(struct stream *s)
+{
+    s->wire->codec->close_after(s);
+}
+
+void
+stream_close(struct stream *s)
+{
+    s->wire->codec->close(s);
+}

@@ -1,0 +1,1 @@
+unit_test(http test_framing http)
