@@ -132,15 +132,17 @@ is_short_now(void)
 
 /* ---- building a line */
 
+/* A closing quote and bracket may stand in the tail already. */
 static size_t
 room_of(const struct log_line *l)
 {
-    return LINE_SIZE - TAIL - l->n;
+    return l->n < LINE_SIZE - TAIL ? LINE_SIZE - TAIL - l->n : 0;
 }
 
 static void
 add(struct log_line *l, const char *at, size_t n)
 {
+    assert(n <= LINE_SIZE - l->n);
     memcpy(l->bytes + l->n, at, n);
     l->n += n;
 }
