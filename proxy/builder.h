@@ -1,0 +1,27 @@
+/* The builder: makes generations on a thread of its own, so that main never blocks on a
+ * file. One at a time; what is asked for meanwhile is asked for once more by `again`.
+ */
+#ifndef PROXY_BUILDER_H
+#define PROXY_BUILDER_H
+
+#include "proxy/generation.h"
+
+struct event_base;
+struct builder;
+
+struct built {
+    enum reason why;
+    struct generation *generation; /* REASON_OK: a reference to take over; else NULL */
+    struct buf *report;            /* on loan */
+    bool again;                    /* somebody asked while this one was being built */
+};
+
+/* on_built runs on the thread of `base`. */
+struct builder *builder_new(struct event_base *base, const char *path,
+                            void (*on_built)(void *owner, const struct built *b),
+                            void *owner);
+void builder_free(struct builder *b);
+/* `number` is what the new generation is called. */
+void builder_build(struct builder *b, uint64_t number);
+
+#endif

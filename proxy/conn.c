@@ -1,0 +1,353 @@
+#include "proxy/conn.h"
+
+#include "base/log.h"
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LINGER_MS = 2000, LINGER_BYTES = 1024 * 1024, TLS_HANDSHAKE = 0x16 };
+
+static const struct conf_limits *
+limits(const struct conn *c)
+{
+    return &generation_conf(c->worker->now->generation)->limits;
+}
+
+static const struct conf_door *
+door_of(const struct conn *c)
+{
+    return generation_door(c->worker->now->generation, c->door);
+}
+
+static void
+set_alarm(struct conn *c, int64_t ms)
+{
+    alarm_set(c->worker->loop, &c->alarm, ms);
+}
+
+/* ---- the end */
+
+/* The only place a conn is freed. */
+static void
+end(struct conn *c)
+{
+    struct worker *w = c->worker;
+
+    assert(c->exchange == NULL);
+    wake_cancel(&c->wake);
+    alarm_clear(&c->alarm);
+    wire_free(c->wire);
+    link_close(&c->link);
+    arena_free(c->arena);
+    list_remove(&c->member);
+    w->n_handshakes -= c->handshaking;
+    free(c);
+    worker_conn_gone(w);
+}
+
+/* Once per connection that ended before a request could be told of it. */
+static void
+log_end(const struct conn *c, enum reason why)
+{
+    struct log_line *l = log_line_begin(LOG_INFO, "connection");
+    char id[24], to[AUTHORITY_PRINT_SIZE];
+
+    if (l == NULL)
+        return;
+    snprintf(id, sizeof id, "%" PRIx64, c->id);
+    log_line_z(l, "x", id);
+    if (c->caller.has_uid)
+        log_line_number(l, "uid", c->caller.uid);
+    log_line_z(l, "door", door_of(c)->kind == DOOR_GATE ? "gate" : "forward");
+    if (c->tunnelled)
+        log_line_text(l, "to", authority_print(&c->target, 0, to));
+    log_line_z(l, "reason", reason_token(why));
+    log_line_end(l);
+}
+
+/* A refusal that is followed by a reset may never be read: say that no more comes, then
+ * wait for the other side to say so as well. */
+static void
+linger(struct conn *c)
+{
+    c->step = CONN_LINGER;
+    wire_free(c->wire);
+    c->wire = NULL;
+    set_alarm(c, LINGER_MS);
+    conn_ring(c);
+}
+
+static bool
+stay(struct conn *c)
+{
+    size_t waiting = buf_length(&c->link.in);
+
+    if (buf_length(&c->link.out) == 0)
+        link_shut_write(&c->link);
+    buf_drop(&c->link.in, waiting);
+    c->lingered += waiting;
+    link_move(&c->link);
+    return c->link.state != LINK_DEAD && !(c->link.read_ended && c->link.write_shut) &&
+           c->lingered <= LINGER_BYTES;
+}
+
+/* ---- what came after CONNECT */
+
+/* The name in the ClientHello is the one CONNECT asked for, or there is none. */
+static enum reason
+choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
+{
+    struct conn *c = owner;
+    struct leaf_cache *cache = c->named ? c->worker->leaves : c->worker->refusal_leaves;
+    struct host host;
+
+    if (name.at != NULL) {
+        if (host_parse(name, &host) != REASON_OK || host.address.family != 0)
+            return REASON_SERVER_NAME;
+        if (!host_equals(&host, &c->target.host))
+            return REASON_NAMES_DISAGREE;
+    }
+    *key = leaf_cache_key(cache);
+    return leaf_get(cache, &c->target.host, leaf);
+}
+
+static void
+begin_serving(struct conn *c)
+{
+    const struct conf_limits *l = limits(c);
+    struct wire_limits wire = { (size_t)l->head_bytes, (size_t)l->fields,
+                                (size_t)l->target_bytes };
+
+    c->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &wire, &c->link.in, &c->link.out);
+    c->step = CONN_SERVE;
+    set_alarm(c, l->head_timeout_ms);
+}
+
+/* False when there is no room for one more handshake. */
+static bool
+begin_handshake(struct conn *c)
+{
+    bool gate = door_of(c)->kind == DOOR_GATE; /* which shows its own certificate */
+
+    if (c->worker->n_handshakes >= (size_t)limits(c)->handshakes)
+        return false;
+    c->worker->n_handshakes++;
+    c->handshaking = true;
+    c->step = CONN_HANDSHAKE;
+    set_alarm(c, limits(c)->handshake_timeout_ms);
+    link_accept_tls(&c->link, generation_server(c->worker->now->generation, c->door),
+                    gate ? NULL : choose_leaf, c);
+    return true;
+}
+
+static bool
+is_letter(char b)
+{
+    return (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z');
+}
+
+/* TLS is terminated; what begins like a request is judged as plain HTTP; anything else
+ * ends here and is never spliced. */
+static bool
+sniff(struct conn *c)
+{
+    struct text first = buf_text(&c->link.in);
+
+    if (first.n == 0)
+        return c->link.state != LINK_DEAD && !c->link.read_ended;
+    if ((unsigned char)first.at[0] == TLS_HANDSHAKE) {
+        if (begin_handshake(c))
+            return true;
+        log_end(c, REASON_TOO_MANY_CONNECTIONS);
+        return false;
+    }
+    if (is_letter(first.at[0])) {
+        begin_serving(c);
+        return true;
+    }
+    log_end(c, REASON_NOT_HTTP);
+    return false;
+}
+
+static bool
+follow_handshake(struct conn *c)
+{
+    if (c->link.state == LINK_HANDSHAKING)
+        return true;
+    c->handshaking = false;
+    c->worker->n_handshakes--;
+    if (c->link.state == LINK_DEAD) {
+        log_end(c, c->link.why);
+        return false;
+    }
+    begin_serving(c);
+    return true;
+}
+
+/* ---- serving */
+
+static bool
+serve(struct conn *c)
+{
+    struct stream *s;
+
+    if (c->exchange != NULL) {
+        exchange_wake(c->exchange);
+        return true;
+    }
+    if (c->link.state == LINK_DEAD)
+        return false;
+    if (c->link.read_ended)
+        wire_read_closed(c->wire);
+    if (c->worker->draining)
+        return false;
+    switch (wire_next(c->wire, &s)) {
+    case FLOW_OK:
+        alarm_clear(&c->alarm);
+        c->exchange = exchange_new(c, s);
+        exchange_wake(c->exchange);
+        return true;
+    case FLOW_WAIT:
+        link_move(&c->link);
+        return !c->link.read_ended;
+    case FLOW_END:
+    case FLOW_BROKEN:
+    default:
+        return false;
+    }
+}
+
+/* Each is true while the conn lives on. */
+static bool (*const steps[])(struct conn *c) = {
+    [CONN_SNIFF] = sniff,
+    [CONN_HANDSHAKE] = follow_handshake,
+    [CONN_SERVE] = serve,
+    [CONN_LINGER] = stay,
+};
+
+static void
+run(void *owner)
+{
+    struct conn *c = owner;
+    bool lives = !c->cut;
+    enum conn_step before;
+
+    if (c->cut)
+        link_abort(&c->link);
+    for (before = CONN_NEW; lives && c->step != before;) {
+        before = c->step;
+        lives = steps[before](c);
+    }
+    if (!lives)
+        end(c);
+    else if (c->step == CONN_SNIFF)
+        link_move(&c->link);
+}
+
+static void
+on_alarm(void *owner)
+{
+    struct conn *c = owner;
+
+    if (c->exchange != NULL)
+        return; /* it has deadlines of its own */
+    if (c->step == CONN_HANDSHAKE)
+        log_end(c, REASON_CLIENT_TLS);
+    end(c);
+}
+
+void
+conn_ring(struct conn *c)
+{
+    wake_ring(c->worker->loop, &c->wake);
+}
+
+void
+conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+
+    assert(c != NULL);
+    c->worker = w;
+    c->door = door;
+    c->id = ++w->next_conn;
+    c->wake = (struct wake){ .answer = run, .owner = c };
+    c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
+    c->arena = arena_new();
+    list_add_last(&w->conns, &c->member);
+    w->n_conns++;
+    link_open(&c->link, w->loop, fd, (size_t)limits(c)->stream_buffer, &c->wake);
+    if (getsockname(fd, (struct sockaddr *)&own, &n) == 0)
+        caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
+    if (door_of(c)->kind == DOOR_FORWARD) {
+        begin_serving(c);
+    } else if (!begin_handshake(c)) {
+        log_end(c, REASON_TOO_MANY_CONNECTIONS);
+        end(c);
+    }
+}
+
+void
+conn_cut(struct conn *c)
+{
+    if (c->exchange != NULL)
+        exchange_abort(c->exchange,
+                       REASON_DRAINING); /* ends in conn_exchange_over, which rings */
+    link_abort(&c->link);
+    end(c);
+}
+
+void
+conn_drain(struct conn *c)
+{
+    if (c->exchange == NULL && c->step != CONN_LINGER)
+        conn_ring(c);
+    else if (c->exchange != NULL && !c->exchange->responding)
+        stream_close_after(c->exchange->down);
+}
+
+bool
+conn_is_tls(const struct conn *c)
+{
+    return c->link.tls != NULL;
+}
+
+void
+conn_exchange_over(struct conn *c)
+{
+    arena_reset(c->arena);
+    if (c->cut) {
+        conn_ring(c);
+        return;
+    }
+    if (c->step == CONN_SNIFF) { /* it was a CONNECT: what follows is not this wire's */
+        wire_free(c->wire);
+        c->wire = NULL;
+        conn_ring(c);
+        return;
+    }
+    if (wire_may_reuse(c->wire) && c->link.state == LINK_OPEN) {
+        set_alarm(c, limits(c)->connection_idle_ms);
+        conn_ring(c);
+        return;
+    }
+    linger(c);
+}
+
+void
+conn_begin_tunnel(struct conn *c, const struct authority *target, bool named)
+{
+    c->tunnelled = true;
+    c->target = *target;
+    c->named = named;
+    c->step = CONN_SNIFF;
+    set_alarm(c, limits(c)->head_timeout_ms);
+    buf_add(&c->link.out, TEXT("HTTP/1.1 200 Connection established\r\n\r\n"));
+    link_move(&c->link);
+}

@@ -1,0 +1,52 @@
+/* A conn: the client's connection. Its life: greet (a proxy request in the clear) →
+ * sniff (what came after CONNECT) → handshake → serve, and linger at the end, so that a
+ * refusal is read before the connection is gone. */
+#ifndef PROXY_CONN_H
+#define PROXY_CONN_H
+
+#include "http/wire.h"
+#include "proxy/link.h"
+#include "proxy/worker.h"
+
+enum conn_step { CONN_NEW, CONN_SNIFF, CONN_HANDSHAKE, CONN_SERVE, CONN_LINGER };
+
+struct exchange;
+
+struct conn {
+    struct worker *worker;
+    struct list member;
+    uint64_t id;
+    size_t door;
+    struct caller caller;
+    struct link link;
+    struct wire *wire;
+    struct wake wake;
+    struct alarm alarm;
+    enum conn_step step;
+    bool tunnelled;   /* CONNECT was accepted: every request must be for `target` */
+    bool named;       /* … and a live grant of this caller names it */
+    bool cut;         /* what was sent is not whole: the end must not look like one */
+    bool handshaking; /* counted in worker->n_handshakes */
+    struct authority target;
+    struct exchange *exchange;
+    struct arena *arena; /* lent to one exchange after the other */
+    uint64_t exchanges;
+    size_t lingered;
+};
+
+/* Takes a fresh client socket of the i-th door. */
+void conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer);
+/* Ends it now, whatever it does. */
+void conn_cut(struct conn *c);
+/* Idle between exchanges, or not even greeted: ends; otherwise it will end after its
+ * exchange. */
+void conn_drain(struct conn *c);
+
+/* From its exchange, which is over and no longer touches the conn after this call. */
+void conn_exchange_over(struct conn *c);
+/* From its exchange: CONNECT to `target` was accepted. What follows is sniffed. */
+void conn_begin_tunnel(struct conn *c, const struct authority *target, bool named);
+bool conn_is_tls(const struct conn *c);
+void conn_ring(struct conn *c);
+
+#endif

@@ -1,0 +1,189 @@
+/* DIAL: resolve, judge every address, connect to one that was judged, verify who is
+ * there. */
+#include "proxy/exchange.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool
+is_gate(const struct exchange *x)
+{
+    return exchange_door(x)->kind == DOOR_GATE;
+}
+
+/* Where to go: the judged target, or the one service a gate stands in front of. */
+static void
+find_destination(const struct exchange *x, struct authority *out,
+                 const struct tls_client **client)
+{
+    const struct generation *g = x->epoch->generation;
+    const struct conf_door *door = exchange_door(x);
+    bool tls;
+
+    *client = NULL;
+    if (!is_gate(x)) {
+        *out = x->view.target;
+        if (text_equals(x->view.scheme, TEXT("https")))
+            *client = generation_client(g, x->view.rule->upstream_trust);
+        return;
+    }
+    tls = strncmp(door->upstream, "https://", 8) == 0;
+    if (authority_parse(text_z(strstr(door->upstream, "://") + 3), tls ? 443 : 80,
+                        out) != REASON_OK)
+        assert(!"the config was checked");
+    if (tls)
+        *client = generation_client(g, door->upstream_trust);
+}
+
+static struct upstream_key
+key_of(const struct exchange *x)
+{
+    struct upstream_key key = { .grant = x->view.grant };
+    struct text task;
+
+    memset(key.task, 0, sizeof key.task);
+    find_destination(x, &key.target, &key.client);
+    if (is_gate(x))
+        key.grant = exchange_door(x);
+    if (x->view.task != NULL) {
+        task = task_id(x->view.task);
+        assert(task.n < sizeof key.task);
+        memcpy(key.task, task.at, task.n);
+    }
+    return key;
+}
+
+static void
+on_upstream(void *user)
+{
+    exchange_wake(user);
+}
+
+/* A gate's service is the operator's own word; everything else is judged, address by
+ * address. */
+static enum reason
+judge_addresses(struct exchange *x, const struct address *at, size_t n, uint16_t port)
+{
+    for (size_t i = 0; i < n; i++)
+        if (worker_is_own_door(x->worker, &at[i], port))
+            return REASON_OWN_PORT;
+    if (is_gate(x))
+        return REASON_OK;
+    return chain_judge_addresses(generation_chain(x->epoch->generation), &x->view, at,
+                                 n);
+}
+
+/* A pooled connection was judged for the rule that dialled it; this may be another rule
+ * of the same grant. */
+static bool
+take_pooled(struct exchange *x, const struct upstream_key *key)
+{
+    struct upstream *u;
+
+    if (x->fresh_only || (u = pool_take(x->epoch->pool, key)) == NULL)
+        return false;
+    if (judge_addresses(x, &u->address, 1, u->port) != REASON_OK) {
+        upstream_close(u);
+        return false;
+    }
+    u->on_change = on_upstream;
+    u->user = x;
+    x->up = u;
+    return true;
+}
+
+/* To the next judged address, until one takes the connection. */
+static enum pace
+connect_next(struct exchange *x)
+{
+    const struct conf_limits *limits = exchange_limits(x);
+    struct wire_limits wire = { (size_t)limits->head_bytes, (size_t)limits->fields,
+                                (size_t)limits->target_bytes };
+    struct upstream_key key = key_of(x);
+
+    while (x->next_address < x->lookup.n) {
+        const struct address *to = &x->lookup.addresses[x->next_address++];
+
+        x->up = upstream_dial(x->worker->loop, &key, to, key.target.port, &wire,
+                              (size_t)limits->stream_buffer, on_upstream, x);
+        if (x->up != NULL)
+            return wait_for(x, limits->connect_timeout_ms, REASON_CONNECT_TIMEOUT);
+    }
+    return refuse(x, REASON_CONNECT_FAILED);
+}
+
+static enum pace
+take_answer(struct exchange *x)
+{
+    struct upstream_key key = key_of(x);
+    enum reason why = x->lookup.why;
+
+    if (why == REASON_OK)
+        why = judge_addresses(x, x->lookup.addresses, x->lookup.n, key.target.port);
+    if (why != REASON_OK)
+        return refuse(x, why);
+    return connect_next(x);
+}
+
+/* Connected: is it who we judged, and can it prove its name? */
+static enum pace
+greet(struct exchange *x)
+{
+    struct upstream *u = x->up;
+
+    if (!link_peer_is(&u->link, &u->address, u->port))
+        return refuse(x, REASON_PEER_ADDRESS);
+    if (u->key.client == NULL)
+        return go(x, STEP_PRESENT);
+    link_dial_tls(&u->link,
+                  generation_client(x->epoch->generation,
+                                    is_gate(x) ? exchange_door(x)->upstream_trust
+                                               : x->view.rule->upstream_trust),
+                  &u->key.target.host);
+    return wait_for(x, exchange_limits(x)->handshake_timeout_ms,
+                    REASON_CONNECT_TIMEOUT);
+}
+
+static enum pace
+follow_connection(struct exchange *x)
+{
+    struct upstream *u = x->up;
+    bool handshaken = u->link.tls != NULL;
+    enum reason why = u->link.why;
+
+    switch (u->link.state) {
+    case LINK_OPEN:
+        return handshaken ? go(x, STEP_PRESENT) : greet(x);
+    case LINK_DEAD:
+        if (handshaken) /* a certificate that is bad at one address is not tried at the
+                           next */
+            return refuse(x, why);
+        upstream_close(u);
+        x->up = NULL;
+        return connect_next(x);
+    case LINK_CONNECTING:
+    case LINK_HANDSHAKING:
+    default:
+        return WAIT;
+    }
+}
+
+enum pace
+dial(struct exchange *x)
+{
+    struct upstream_key key;
+
+    if (x->up != NULL)
+        return follow_connection(x);
+    if (x->lookup.done)
+        return take_answer(x);
+    if (x->lookup.query != NULL)
+        return WAIT;
+    key = key_of(x);
+    if (take_pooled(x, &key))
+        return go(x, STEP_PRESENT);
+    lookup_start(x->epoch->resolver, &key.target.host, &x->lookup, &x->wake);
+    return WAIT; /* the look-up has a deadline of its own */
+}

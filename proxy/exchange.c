@@ -1,0 +1,198 @@
+#include "proxy/exchange.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    enum pace (*run)(struct exchange *x);
+} steps[] = {
+    [STEP_HEAD] = { "head", read_head }, /* one request head, framing unambiguous, names
+                                            agree */
+    [STEP_JUDGE] = { "judge", judge },   /* caller, grant, path; at a gate: the proof */
+    [STEP_DIAL] = { "dial", dial }, /* resolve, judge the address, verify the peer */
+    [STEP_PRESENT] = { "present", present },  /* strip, sign, send the head */
+    [STEP_RELAY] = { "relay", relay_bodies }, /* both ways, at the slower side's pace */
+    [STEP_FINISH] = { "finish", finish },     /* answer if refused; one log line */
+};
+
+/* The only place an exchange is freed. */
+static void
+end(struct exchange *x)
+{
+    struct conn *c = x->conn;
+    struct worker *w = x->worker;
+
+    exchange_drop_upstream(x);
+    lookup_drop(&x->lookup);
+    wake_cancel(&x->wake);
+    alarm_clear(&x->alarm);
+    list_remove(&x->under);
+    if (x->view.task != NULL)
+        task_unref(x->view.task);
+    buf_free(&x->body);
+    stream_close(x->down);
+    c->exchange = NULL;
+    c->cut = x->cut;
+    epoch_unref(w, x->epoch);
+    free(x);
+    conn_exchange_over(c);
+}
+
+static void
+run(void *owner)
+{
+    struct exchange *x = owner;
+    enum pace pace = GO;
+
+    if (x->conn->link.state == LINK_DEAD && x->step < STEP_RELAY)
+        refuse(x, REASON_CLIENT_GONE);
+    while (pace == GO) {
+        log_debug("x=%lx.%lu step=%s", (unsigned long)x->conn->id,
+                  (unsigned long)x->number, steps[x->step].name);
+        pace = steps[x->step].run(x);
+    }
+    if (pace == DONE)
+        end(x);
+}
+
+static void
+on_alarm(void *owner)
+{
+    struct exchange *x = owner;
+
+    x->why = x->on_timeout;
+    if (x->step != STEP_FINISH) {
+        x->refused_at = x->step;
+        x->step = STEP_FINISH;
+    }
+    exchange_wake(x);
+}
+
+struct exchange *
+exchange_new(struct conn *c, struct stream *down)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+
+    assert(x != NULL);
+    x->conn = c;
+    x->worker = c->worker;
+    x->epoch = c->worker->now;
+    epoch_ref(x->epoch);
+    list_add_last(&x->epoch->exchanges, &x->under);
+    x->wake = (struct wake){ .answer = run, .owner = x };
+    x->alarm = (struct alarm){ .on_due = on_alarm, .owner = x };
+    x->arena = c->arena;
+    x->number = ++c->exchanges;
+    x->began_ms = clock_monotonic_ms();
+    x->down = down;
+    return x;
+}
+
+void
+exchange_wake(struct exchange *x)
+{
+    wake_ring(x->worker->loop, &x->wake);
+}
+
+void
+exchange_abort(struct exchange *x, enum reason why)
+{
+    if (x->why == REASON_OK) {
+        x->why = why;
+        x->refused_at = x->step;
+    }
+    x->cut = true;
+    x->responding = true; /* nothing more is written */
+    x->step = STEP_FINISH;
+    run(x);
+}
+
+enum pace
+refuse(struct exchange *x, enum reason why)
+{
+    assert(why != REASON_OK);
+    x->why = why;
+    x->refused_at = x->step;
+    x->step = STEP_FINISH;
+    return GO;
+}
+
+enum pace
+go(struct exchange *x, enum step next)
+{
+    x->step = next;
+    return GO;
+}
+
+enum pace
+wait_for(struct exchange *x, int64_t ms, enum reason on_timeout)
+{
+    x->on_timeout = on_timeout;
+    alarm_set(x->worker->loop, &x->alarm, ms);
+    return WAIT;
+}
+
+const struct conf_limits *
+exchange_limits(const struct exchange *x)
+{
+    return &generation_conf(x->epoch->generation)->limits;
+}
+
+const struct conf_door *
+exchange_door(const struct exchange *x)
+{
+    return generation_door(x->epoch->generation, x->conn->door);
+}
+
+void
+exchange_drop_upstream(struct exchange *x)
+{
+    if (x->up_stream != NULL)
+        stream_close(x->up_stream);
+    if (x->up != NULL)
+        pool_give(x->epoch->pool, x->up);
+    x->up_stream = NULL;
+    x->up = NULL;
+}
+
+static bool
+is_small(const struct exchange *x)
+{
+    return x->request.body.kind == BODY_LENGTH && !x->request.expect_continue &&
+           x->request.body.length <= (uint64_t)exchange_limits(x)->body_digest;
+}
+
+/* A client that waits for 100 is not made to send: such a body streams, uncovered by
+ * the proof. */
+enum reason
+hold_body(struct exchange *x, bool *ready)
+{
+    enum flow flow = FLOW_OK;
+    enum reason why = REASON_OK;
+    struct text piece;
+
+    *ready = true;
+    if (x->held || x->request.body.kind == BODY_STREAM ||
+        (x->request.body.kind == BODY_LENGTH && !is_small(x)))
+        return REASON_OK;
+    while (x->request.body.kind == BODY_LENGTH && flow == FLOW_OK) {
+        flow = stream_read_body(x->down, x->arena, &piece, &why);
+        if (flow == FLOW_OK)
+            buf_add(&x->body, piece);
+    }
+    if (flow == FLOW_BROKEN)
+        return why;
+    if (flow == FLOW_WAIT) {
+        *ready = false;
+        return REASON_OK;
+    }
+    x->held = true;
+    x->body_in = buf_length(&x->body);
+    x->view.body_known = true;
+    x->view.body = buf_text(&x->body);
+    return REASON_OK;
+}

@@ -1,0 +1,93 @@
+/* An exchange: one request and its response, from the head to the log line. Its life is
+ * a table of steps; every step ends in going on, in waiting for the bell, or in a
+ * refusal. */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "filters/chain.h"
+#include "http/wire.h"
+#include "proxy/conn.h"
+#include "proxy/resolve.h"
+#include "proxy/upstream.h"
+
+enum step { STEP_HEAD, STEP_JUDGE, STEP_DIAL, STEP_PRESENT, STEP_RELAY, STEP_FINISH };
+
+enum pace {
+    GO,   /* run the step that x->step now names */
+    WAIT, /* until the bell */
+    DONE  /* this exchange is over */
+};
+
+struct exchange {
+    struct conn *conn;
+    struct worker *worker;
+    struct epoch *epoch;
+    struct list under; /* the epoch's list */
+    struct wake wake;
+    struct alarm alarm;
+    enum step step;
+    enum step refused_at;
+    enum reason why;        /* REASON_OK until refused */
+    const char *denied_by;  /* a filter's name */
+    enum reason on_timeout; /* what the alarm means now */
+    struct arena *arena;
+    uint64_t number;
+    int64_t began_ms;
+
+    struct stream *down; /* its place on the client's wire */
+    struct request request;
+    struct view view;
+    bool held; /* view.body is all of the request's body, read before it is forwarded */
+    struct buf body; /* what of it has come */
+
+    struct lookup lookup;
+    size_t next_address;
+    struct upstream *up;
+    struct stream *up_stream; /* its place on the upstream's wire */
+    uint64_t up_received;     /* of the link, when the request was sent */
+    bool fresh_only;          /* retrying: no pooled connection this time */
+    struct response response;
+    bool answered;   /* a final head has come from the upstream */
+    bool responding; /* a final head has been written to the client */
+    bool
+        cut; /* the response cannot be completed: the connection must not end cleanly */
+    int status;
+    uint64_t body_in, body_out;
+};
+
+/* Begins one on this stream of the conn's wire. */
+struct exchange *exchange_new(struct conn *c, struct stream *down);
+/* Something changed on either link. */
+void exchange_wake(struct exchange *x);
+/* Ends it without an answer: the client left, the epoch is too old, the worker stops.
+ */
+void exchange_abort(struct exchange *x, enum reason why);
+
+/* ---- the steps, one file each where they are long */
+
+enum pace judge(struct exchange *x);        /* judge.c */
+enum pace read_head(struct exchange *x);    /* judge.c */
+enum pace dial(struct exchange *x);         /* dial.c */
+enum pace present(struct exchange *x);      /* present.c */
+enum pace relay_bodies(struct exchange *x); /* relay.c */
+enum pace finish(struct exchange *x);       /* finish.c */
+
+/* Goes to STEP_FINISH with this reason. */
+enum pace refuse(struct exchange *x, enum reason why);
+enum pace go(struct exchange *x, enum step next);
+/* Until the bell, or the deadline, when it is refused with on_timeout. */
+enum pace wait_for(struct exchange *x, int64_t ms, enum reason on_timeout);
+/* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
+ * is whole, or is not to be held. */
+enum reason hold_body(struct exchange *x, bool *ready);
+void exchange_drop_upstream(struct exchange *x);
+
+const struct conf_limits *exchange_limits(const struct exchange *x);
+const struct conf_door *exchange_door(const struct exchange *x);
+
+/* Writes the refusal as problem+json with Proxy-Status (finish.c uses it; conn.c before
+ * there is an exchange). */
+void refusal_write(struct exchange *x);              /* refusal.c */
+void refusal_bare(enum reason why, struct buf *out); /* refusal.c */
+
+#endif

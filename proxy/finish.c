@@ -1,0 +1,133 @@
+/* FINISH: the refusal, when there was one, and the one log line. */
+#include "proxy/exchange.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *const step_names[] = { "head",    "judge", "dial",
+                                          "present", "relay", "finish" };
+
+static struct text
+who(const struct exchange *x)
+{
+    if (!text_is_empty(x->view.facts.context.workload))
+        return x->view.facts.context.workload;
+    if (x->conn->caller.has_uid)
+        return arena_printf(x->arena, "uid:%u", x->conn->caller.uid);
+    return TEXT("unknown");
+}
+
+/* "-" when the request never got so far as to name a host. */
+static struct text
+to(const struct exchange *x)
+{
+    char *room = arena_alloc(x->arena, AUTHORITY_PRINT_SIZE);
+
+    if (x->view.target.port == 0)
+        return TEXT("-");
+    return authority_print(&x->view.target, 0, room);
+}
+
+static void
+add_rule(struct log_line *l, const struct exchange *x)
+{
+    const struct place *at = &x->view.rule_place;
+
+    if (at->file != NULL)
+        log_line_text(l, "rule", arena_printf(x->arena, "%s:%u", at->file, at->line));
+    if (x->view.grant != NULL)
+        log_line_z(l, "grant", x->view.grant->name);
+    if (x->view.task != NULL)
+        log_line_text(l, "task", task_id(x->view.task));
+}
+
+static void
+add_upstream(struct log_line *l, const struct exchange *x)
+{
+    char address[ADDRESS_PRINT_SIZE];
+
+    if (x->up == NULL)
+        return;
+    address_print(&x->up->address, address);
+    log_line_text(l, "up",
+                  arena_printf(x->arena,
+                               strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                               address, x->up->port));
+}
+
+static void
+add_evidence(struct log_line *l, const struct exchange *x)
+{
+    const struct view *v = &x->view;
+
+    if (v->n_stripped > 0)
+        log_line_list(l, "stripped", v->stripped, v->n_stripped);
+    if (v->evidence.binding != NULL)
+        log_line_z(l, "binding", v->evidence.binding);
+    if (!text_is_empty(v->evidence.proof_id))
+        log_line_text(l, "proof", v->evidence.proof_id);
+    else if (!text_is_empty(v->facts.proof_id))
+        log_line_text(l, "proof", v->facts.proof_id);
+    if (!text_is_empty(v->thumbprint))
+        log_line_text(l, "key", v->thumbprint);
+}
+
+/* Never the query: it may hold what the path may not. */
+static void
+write_line(const struct exchange *x)
+{
+    struct log_line *l = log_line_begin(LOG_INFO, "request");
+
+    if (l == NULL)
+        return;
+    log_line_text(
+        l, "x", arena_printf(x->arena, "%" PRIx64 ".%" PRIu64, x->conn->id, x->number));
+    log_line_text(l, "who", who(x));
+    log_line_z(l, "door", exchange_door(x)->kind == DOOR_GATE ? "gate" : "forward");
+    log_line_text(l, "to", to(x));
+    if (!text_is_empty(x->request.method))
+        log_line_text(l, "method", x->request.method);
+    if (x->view.path.at != NULL)
+        log_line_text(l, "path", x->view.path);
+    add_rule(l, x);
+    log_line_number(l, "status", x->status);
+    log_line_z(l, "reason", reason_token(x->why));
+    log_line_z(l, "step",
+               step_names[x->why == REASON_OK ? STEP_FINISH : x->refused_at]);
+    if (x->denied_by != NULL)
+        log_line_z(l, "by", x->denied_by);
+    add_upstream(l, x);
+    add_evidence(l, x);
+    log_line_number(l, "ms", clock_monotonic_ms() - x->began_ms);
+    log_line_number(l, "in", (int64_t)x->body_in);
+    log_line_number(l, "out", (int64_t)x->body_out);
+    log_line_number(l, "gen", (int64_t)generation_number(x->epoch->generation));
+    log_line_end(l);
+}
+
+static bool
+may_answer(const struct exchange *x)
+{
+    return x->why != REASON_OK && !x->responding && reason_status(x->why) != 0;
+}
+
+enum pace
+finish(struct exchange *x)
+{
+    if (may_answer(x)) {
+        x->status = reason_status(x->why);
+        refusal_write(x);
+        link_move(&x->conn->link);
+    } else if (x->why != REASON_OK) {
+        x->cut = true;
+    }
+    if (x->why == REASON_OK)
+        x->worker->served++;
+    else
+        x->worker->refused++;
+    write_line(x);
+    return DONE;
+}

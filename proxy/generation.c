@@ -1,0 +1,262 @@
+#include "proxy/generation.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct client_of_trust {
+    const char *file; /* NULL: the system's roots */
+    struct tls_client *client;
+};
+
+struct generation {
+    atomic_uint references;
+    uint64_t number;
+    struct conf *conf;
+    struct chain *chain;
+    struct tls_server *minted;
+    struct tls_server **doors; /* a gate's own; NULL for the others */
+    struct client_of_trust *clients;
+    size_t n_clients;
+};
+
+static atomic_uint alive;
+
+unsigned
+generations_alive(void)
+{
+    return atomic_load(&alive);
+}
+
+static bool
+same_file(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+struct tls_client *
+generation_client(const struct generation *g, const char *file)
+{
+    for (size_t i = 0; i < g->n_clients; i++)
+        if (same_file(g->clients[i].file, file))
+            return g->clients[i].client;
+    return NULL;
+}
+
+static enum reason
+add_client(struct generation *g, const struct place *at, const char *file,
+           struct buf *report)
+{
+    struct trust *trust;
+    enum reason why;
+
+    if (generation_client(g, file) != NULL)
+        return REASON_OK;
+    if ((why = trust_load(file, &trust)) != REASON_OK) {
+        buf_printf(report,
+                   "%s:%u: upstream_trust: %s holds no certificates that can be read\n",
+                   at->file, at->line, file != NULL ? file : "the system's bundle");
+        return why;
+    }
+    g->clients = realloc(g->clients, (g->n_clients + 1) * sizeof *g->clients);
+    assert(g->clients != NULL);
+    g->clients[g->n_clients++] = (struct client_of_trust){ file,
+                                                           tls_client_new(trust) };
+    return REASON_OK;
+}
+
+static enum reason
+load_trusts_of_grant(struct generation *g, const struct conf_grant *grant,
+                     struct buf *report)
+{
+    const struct conf_rule *rules = grant->rules.at;
+    enum reason why = REASON_OK;
+
+    for (size_t i = 0; i < grant->rules.n && why == REASON_OK; i++)
+        if (rules[i].scheme == SCHEME_HTTPS)
+            why = add_client(g, &rules[i].place, rules[i].upstream_trust, report);
+    return why;
+}
+
+static enum reason
+load_trusts(struct generation *g, struct buf *report)
+{
+    const struct conf_grant *grants = g->conf->grants.at;
+    const struct conf_door *doors = g->conf->doors.at;
+    enum reason why = REASON_OK;
+
+    for (size_t i = 0; i < g->conf->grants.n && why == REASON_OK; i++)
+        why = load_trusts_of_grant(g, &grants[i], report);
+    for (size_t i = 0; i < g->conf->doors.n && why == REASON_OK; i++)
+        if (doors[i].kind == DOOR_GATE && strncmp(doors[i].upstream, "https:", 6) == 0)
+            why = add_client(g, &doors[i].place, doors[i].upstream_trust, report);
+    return why;
+}
+
+static enum reason
+load_doors(struct generation *g, struct buf *report)
+{
+    const struct conf_door *doors = g->conf->doors.at;
+    enum reason why = REASON_OK;
+
+    g->doors = calloc(g->conf->doors.n + 1, sizeof *g->doors);
+    assert(g->doors != NULL);
+    g->minted = tls_server_new();
+    for (size_t i = 0; i < g->conf->doors.n && why == REASON_OK; i++) {
+        if (doors[i].kind != DOOR_GATE)
+            continue;
+        why = tls_server_load(doors[i].certificate, doors[i].key, &g->doors[i]);
+        if (why != REASON_OK)
+            buf_printf(report,
+                       "%s:%u: doors: certificate %s and key %s cannot be used: %s\n",
+                       doors[i].place.file, doors[i].place.line, doors[i].certificate,
+                       doors[i].key, reason_sentence(why));
+    }
+    return why;
+}
+
+static void
+destroy(struct generation *g)
+{
+    for (size_t i = 0; i < g->n_clients; i++)
+        tls_client_free(g->clients[i].client);
+    free(g->clients);
+    for (size_t i = 0; g->doors != NULL && i < g->conf->doors.n; i++)
+        tls_server_free(g->doors[i]);
+    free(g->doors);
+    tls_server_free(g->minted);
+    chain_close(g->chain);
+    conf_free(g->conf);
+    free(g);
+    atomic_fetch_sub(&alive, 1);
+}
+
+enum reason
+generation_build(const char *path, uint64_t number, struct buf *report,
+                 struct generation **out)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    const struct conf_filter_table *tables;
+    enum reason why;
+    size_t n;
+
+    assert(g != NULL);
+    *out = NULL;
+    atomic_init(&g->references, 1);
+    atomic_fetch_add(&alive, 1);
+    g->number = number;
+    tables = chain_tables(&n);
+    if ((why = conf_load(path, tables, n, report, &g->conf)) == REASON_OK &&
+        (why = chain_open(g->conf, report, &g->chain)) == REASON_OK &&
+        (why = load_doors(g, report)) == REASON_OK)
+        why = load_trusts(g, report);
+    if (why == REASON_OK)
+        *out = g;
+    else
+        destroy(g);
+    return why;
+}
+
+void
+generation_ref(struct generation *g)
+{
+    atomic_fetch_add(&g->references, 1);
+}
+
+void
+generation_unref(struct generation *g)
+{
+    if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1)
+        destroy(g);
+}
+
+uint64_t
+generation_number(const struct generation *g)
+{
+    return g->number;
+}
+
+const struct conf *
+generation_conf(const struct generation *g)
+{
+    return g->conf;
+}
+
+struct chain *
+generation_chain(const struct generation *g)
+{
+    return g->chain;
+}
+
+const struct conf_door *
+generation_door(const struct generation *g, size_t i)
+{
+    assert(i < g->conf->doors.n);
+    return &((const struct conf_door *)g->conf->doors.at)[i];
+}
+
+struct tls_server *
+generation_server(const struct generation *g, size_t i)
+{
+    assert(i < g->conf->doors.n);
+    return g->doors[i] != NULL ? g->doors[i] : g->minted;
+}
+
+/* ---- what a reload may not change */
+
+static void
+compare_text(const char *key, const char *next, const char *now, struct buf *report)
+{
+    if (!same_file(next, now))
+        buf_printf(report,
+                   "%s: \"%s\" cannot become \"%s\" by a reload: restart for that\n",
+                   key, now != NULL ? now : "", next != NULL ? next : "");
+}
+
+static bool
+same_door(const struct conf_door *a, const struct conf_door *b)
+{
+    return a->kind == b->kind && a->listen.port == b->listen.port &&
+           address_equals(&a->listen.address, &b->listen.address);
+}
+
+static void
+compare_doors(const struct conf *next, const struct conf *now, struct buf *report)
+{
+    const struct conf_door *a = next->doors.at, *b = now->doors.at;
+
+    if (next->doors.n != now->doors.n) {
+        buf_add_z(report,
+                  "doors: their number cannot change by a reload: restart for that\n");
+        return;
+    }
+    for (size_t i = 0; i < now->doors.n; i++)
+        if (!same_door(&a[i], &b[i]))
+            buf_printf(report,
+                       "%s:%u: doors: kind and listen cannot change by a reload: "
+                       "restart for that\n",
+                       a[i].place.file, a[i].place.line);
+}
+
+bool
+generation_may_follow(const struct generation *next_g, const struct generation *now_g,
+                      struct buf *report)
+{
+    const struct conf *next = next_g->conf, *now = now_g->conf;
+    size_t before = buf_length(report);
+
+    compare_doors(next, now, report);
+    compare_text("user", next->user, now->user, report);
+    compare_text("workload.id", next->workload.id, now->workload.id, report);
+    compare_text("ca.keep", next->ca.keep, now->ca.keep, report);
+    compare_text("ca.publish", next->ca.publish, now->ca.publish, report);
+    compare_text("authority.keep", next->authority.keep, now->authority.keep, report);
+    compare_text("authority.name", next->authority.name, now->authority.name, report);
+    if (next->workload.uid != now->workload.uid)
+        buf_add_z(report,
+                  "workload.uid: it cannot change by a reload: restart for that\n");
+    return buf_length(report) == before;
+}

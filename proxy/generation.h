@@ -1,0 +1,39 @@
+/* A generation: one loaded config with everything made from it. Built whole, away from
+ * the workers; then one pointer moves. An exchange keeps the generation it began with,
+ * and the last to leave frees it. */
+#ifndef PROXY_GENERATION_H
+#define PROXY_GENERATION_H
+
+#include "conf/conf.h"
+#include "filters/chain.h"
+#include "proxy/tls.h"
+
+struct generation;
+
+/* Reads the config at `path`, opens the filters, loads keys and trust stores. On
+ * failure every error is in `report`, a line each, and nothing is kept. One reference
+ * is the caller's. Any thread. */
+MUST_USE enum reason generation_build(const char *path, uint64_t number,
+                                      struct buf *report, struct generation **out);
+void generation_ref(struct generation *g);
+void generation_unref(struct generation *g);
+
+/* How many live in this process, the current one included. */
+unsigned generations_alive(void);
+
+uint64_t generation_number(const struct generation *g);
+const struct conf *generation_conf(const struct generation *g);
+struct chain *generation_chain(const struct generation *g);
+const struct conf_door *generation_door(const struct generation *g, size_t i);
+/* What the i-th door shows its clients: minted leaves, or a gate's own certificate. */
+struct tls_server *generation_server(const struct generation *g, size_t i);
+/* What upstreams of this trust file (NULL: the system's roots) are verified against. */
+struct tls_client *generation_client(const struct generation *g,
+                                     const char *trust_file);
+
+/* What a reload may not change (doors, identities, who we are): appends a line for each
+ * difference. */
+bool generation_may_follow(const struct generation *next, const struct generation *now,
+                           struct buf *report);
+
+#endif

@@ -1,0 +1,339 @@
+#include "proxy/link.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 16 * 1024, WRITE_SIZE = 16 * 1024 };
+
+static void
+die(struct link *l, enum reason why)
+{
+    if (l->state == LINK_DEAD)
+        return;
+    l->state = LINK_DEAD;
+    l->why = why;
+    buf_free(&l->out);
+}
+
+/* ---- reading and writing, plain or TLS */
+
+static enum io
+read_some(struct link *l, char *at, size_t room, size_t *n)
+{
+    ssize_t got;
+
+    if (l->tls != NULL)
+        return tls_read(l->tls, at, room, n);
+    do
+        got = recv(l->fd, at, room, 0);
+    while (got < 0 && errno == EINTR);
+    *n = got > 0 ? (size_t)got : 0;
+    if (got > 0)
+        return IO_OK;
+    if (got == 0)
+        return IO_ENDED;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? IO_WANT_READ : IO_FAILED;
+}
+
+static enum io
+write_some(struct link *l, struct text t, size_t *n)
+{
+    ssize_t put;
+
+    if (l->tls != NULL)
+        return tls_write(l->tls, t.at, t.n < WRITE_SIZE ? t.n : WRITE_SIZE, n);
+    do
+        put = send(l->fd, t.at, t.n, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    *n = put > 0 ? (size_t)put : 0;
+    if (put >= 0)
+        return IO_OK;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? IO_WANT_WRITE : IO_FAILED;
+}
+
+static void
+end_reading(struct link *l, enum io io)
+{
+    if (io == IO_FAILED) {
+        die(l, l->why != REASON_OK ? l->why : REASON_CLIENT_GONE);
+        return;
+    }
+    l->read_ended = true;
+    l->truncated = io == IO_CUT;
+}
+
+/* One record, and more only while they are already here: with read-ahead a record costs
+ * one system call. */
+static void
+fill(struct link *l)
+{
+    enum io io = IO_OK;
+    size_t n = 0;
+
+    while (io == IO_OK && buf_length(&l->in) < l->ceiling && !l->read_ended) {
+        io = read_some(l, buf_reserve(&l->in, READ_SIZE), READ_SIZE, &n);
+        buf_commit(&l->in, n);
+        l->received += n;
+        if (io == IO_OK && (l->tls == NULL ? n < READ_SIZE : !tls_has_pending(l->tls)))
+            break;
+    }
+    buf_drop(&l->in, 0); /* an empty buffer holds no memory */
+    l->wants_write = io == IO_WANT_WRITE;
+    if (io >= IO_ENDED)
+        end_reading(l, io);
+}
+
+static void
+drain(struct link *l)
+{
+    enum io io = IO_OK;
+    size_t n;
+
+    while (io == IO_OK && buf_length(&l->out) > 0) {
+        io = write_some(l, buf_text(&l->out), &n);
+        buf_drop(&l->out, n);
+        l->sent += n;
+    }
+    if (io < IO_ENDED)
+        return;
+    /* The peer takes no more. It may have answered first: an upload refused with a 413
+     * ends like this. */
+    fill(l);
+    die(l, REASON_CLIENT_GONE);
+}
+
+/* ---- what we wait for */
+
+static void on_ready(evutil_socket_t fd, short what, void *arg);
+
+static short
+wanted(const struct link *l)
+{
+    short what = 0;
+
+    switch (l->state) {
+    case LINK_CONNECTING:
+        return EV_WRITE;
+    case LINK_HANDSHAKING:
+        return l->wants_write ? EV_WRITE : EV_READ;
+    case LINK_OPEN:
+        if (!l->read_ended && buf_length(&l->in) < l->ceiling)
+            what |= EV_READ;
+        if (buf_length(&l->out) > 0 || l->wants_write)
+            what |= EV_WRITE;
+        return what;
+    case LINK_DEAD:
+    default:
+        return 0;
+    }
+}
+
+static void
+arm(struct link *l)
+{
+    short what = wanted(l);
+
+    if (what == l->armed)
+        return;
+    if (l->armed != 0)
+        event_del(&l->event);
+    l->armed = what;
+    if (what == 0)
+        return;
+    event_assign(&l->event, loop_base(l->loop), l->fd, (short)(what | EV_PERSIST),
+                 on_ready, l);
+    event_add(&l->event, NULL);
+}
+
+static void
+finish_connect(struct link *l)
+{
+    socklen_t n = sizeof errno;
+    int error = 0;
+
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+        error = errno;
+    if (error != 0) {
+        errno = error;
+        die(l, REASON_CONNECT_FAILED);
+        return;
+    }
+    l->state = LINK_OPEN;
+}
+
+static void
+shake(struct link *l)
+{
+    enum io io = tls_handshake(l->tls);
+
+    l->wants_write = io == IO_WANT_WRITE;
+    if (io == IO_OK)
+        l->state = LINK_OPEN;
+    else if (io >= IO_ENDED)
+        die(l, tls_why(l->tls));
+}
+
+/* The client's first request often rides in the same flight as its last handshake
+ * message. */
+static void
+on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct link *l = arg;
+
+    (void)fd;
+    if (l->state == LINK_CONNECTING) {
+        finish_connect(l);
+    } else {
+        if (l->state == LINK_HANDSHAKING)
+            shake(l);
+        if (l->state == LINK_OPEN && (what & EV_WRITE) != 0)
+            drain(l);
+        if (l->state == LINK_OPEN && ((what & EV_READ) != 0 || l->wants_write))
+            fill(l);
+    }
+    arm(l);
+    wake_ring(l->loop, l->bell);
+}
+
+void
+link_move(struct link *l)
+{
+    if (l->state == LINK_OPEN) {
+        drain(l);
+        /* What TLS has taken in already will not make the socket readable again. */
+        if (l->state == LINK_OPEN && l->tls != NULL && !l->read_ended &&
+            buf_length(&l->in) < l->ceiling && tls_has_pending(l->tls)) {
+            size_t before = buf_length(&l->in);
+
+            fill(l);
+            if (buf_length(&l->in) > before || l->read_ended || l->state == LINK_DEAD)
+                wake_ring(l->loop, l->bell);
+        }
+    }
+    arm(l);
+}
+
+/* ---- its life */
+
+static void
+set_options(int fd)
+{
+    int one = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+void
+link_open(struct link *l, struct loop *loop, int fd, size_t ceiling, struct wake *bell)
+{
+    *l = (struct link){
+        .loop = loop, .fd = fd, .state = LINK_OPEN, .ceiling = ceiling, .bell = bell
+    };
+    set_options(fd);
+    arm(l);
+}
+
+enum reason
+link_connect(struct link *l, struct loop *loop, const struct address *address,
+             uint16_t port, size_t ceiling, struct wake *bell)
+{
+    struct sockaddr_storage to;
+    socklen_t n = address_to_sockaddr(address, port, &to);
+    int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    *l = (struct link){ .loop = loop,
+                        .fd = fd,
+                        .state = LINK_CONNECTING,
+                        .ceiling = ceiling,
+                        .bell = bell };
+    if (fd < 0)
+        return REASON_CONNECT_FAILED;
+    set_options(fd);
+    if (connect(fd, (struct sockaddr *)&to, n) != 0 && errno != EINPROGRESS)
+        return REASON_CONNECT_FAILED;
+    arm(l);
+    return REASON_OK;
+}
+
+void
+link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose, void *owner)
+{
+    assert(l->state == LINK_OPEN && l->tls == NULL);
+    l->tls = tls_accept(s, l->fd, &l->in, choose, owner);
+    l->state = LINK_HANDSHAKING;
+    l->read_ended = false; /* an early end is found again by TLS */
+    shake(l);
+    if (l->state != LINK_HANDSHAKING)
+        wake_ring(l->loop, l->bell);
+    arm(l);
+}
+
+void
+link_dial_tls(struct link *l, struct tls_client *c, const struct host *host)
+{
+    assert(l->state == LINK_OPEN && l->tls == NULL);
+    l->tls = tls_dial(c, l->fd, host);
+    l->state = LINK_HANDSHAKING;
+    shake(l);
+    if (l->state != LINK_HANDSHAKING)
+        wake_ring(l->loop, l->bell);
+    arm(l);
+}
+
+void
+link_close(struct link *l)
+{
+    if (l->armed != 0)
+        event_del(&l->event);
+    l->armed = 0;
+    if (l->tls != NULL && l->state == LINK_OPEN && !l->write_shut)
+        tls_shutdown(l->tls);
+    tls_free(l->tls);
+    l->tls = NULL;
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    buf_free(&l->in);
+    buf_free(&l->out);
+}
+
+void
+link_abort(struct link *l)
+{
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+    l->write_shut = true;
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void
+link_shut_write(struct link *l)
+{
+    if (l->write_shut || l->state != LINK_OPEN)
+        return;
+    l->write_shut = true;
+    if (l->tls != NULL)
+        tls_shutdown(l->tls);
+    (void)shutdown(l->fd, SHUT_WR);
+}
+
+bool
+link_peer_is(const struct link *l, const struct address *address, uint16_t port)
+{
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof peer;
+    struct address seen;
+    uint16_t seen_port;
+
+    if (getpeername(l->fd, (struct sockaddr *)&peer, &n) != 0)
+        return false;
+    address_from_sockaddr((struct sockaddr *)&peer, &seen, &seen_port);
+    return address_equals(&seen, address) && seen_port == port;
+}

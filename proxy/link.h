@@ -1,0 +1,68 @@
+/* A link: one TCP connection with whatever lies on it, plain or TLS. What the socket
+ * gave stands in `in`, what is to go stands in `out`; something having changed is told
+ * by one doorbell. A link never calls anyone but that bell, and never from within a
+ * call of its owner. */
+#ifndef PROXY_LINK_H
+#define PROXY_LINK_H
+
+#include "base/address.h"
+#include "base/buf.h"
+#include "proxy/loop.h"
+#include "proxy/tls.h"
+
+#include <event2/event_struct.h>
+
+enum link_state {
+    LINK_CONNECTING,
+    LINK_HANDSHAKING,
+    LINK_OPEN,
+    LINK_DEAD /* why says why; nothing moves any more */
+};
+
+struct link {
+    struct loop *loop;
+    int fd;
+    struct tls *tls; /* NULL: plain */
+    enum link_state state;
+    enum reason why;
+    bool read_ended; /* the peer sends no more (half-closed, or gone) */
+    bool truncated;  /* … and did not say so inside TLS */
+    bool write_shut;
+    bool wants_write; /* the handshake or a read waits for the socket to take bytes */
+    struct buf in, out;
+    size_t ceiling;          /* `in` is not read past this: back-pressure */
+    uint64_t received, sent; /* application bytes */
+    struct event event;
+    short armed;
+    struct wake *bell;
+};
+
+/* Takes the fd, which must be non-blocking. */
+void link_open(struct link *l, struct loop *loop, int fd, size_t ceiling,
+               struct wake *bell);
+/* Makes a socket and begins to connect; LINK_OPEN or LINK_DEAD comes by the bell.
+ * REASON_CONNECT_FAILED, with errno set. */
+MUST_USE enum reason link_connect(struct link *l, struct loop *loop,
+                                  const struct address *address, uint16_t port,
+                                  size_t ceiling, struct wake *bell);
+/* From LINK_OPEN to LINK_HANDSHAKING; LINK_OPEN again or LINK_DEAD comes by the bell.
+ * What stands in `in` is read by TLS first. */
+void link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose,
+                     void *owner);
+void link_dial_tls(struct link *l, struct tls_client *c, const struct host *host);
+/* Closes the socket and frees what the link holds. A link never opened (fd -1) is fine.
+ */
+void link_close(struct link *l);
+/* Makes the coming link_close one that the peer cannot take for a clean end: no
+ * close_notify, and a reset. */
+void link_abort(struct link *l);
+
+/* Sends what `out` holds, as far as the socket takes it, and sets what is waited for
+ * from the room left in `in`. To be called after `in` or `out` was changed. */
+void link_move(struct link *l);
+/* After everything in `out` has gone: we send no more. */
+void link_shut_write(struct link *l);
+/* The address at the other end is this one (getpeername). */
+bool link_peer_is(const struct link *l, const struct address *address, uint16_t port);
+
+#endif

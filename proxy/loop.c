@@ -1,0 +1,198 @@
+#include "proxy/loop.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+enum { TICK_MS = 50, SLOTS = 256 };
+
+struct loop {
+    struct event_base *base;
+    struct event *runner; /* answers the queue, once per round of the loop */
+    struct event *ticker; /* pending only while the wheel holds something */
+    struct list woken;
+    struct list slots[SLOTS];
+    int64_t tick; /* the last tick that was run */
+    int64_t lag_ms;
+    bool ticking;
+};
+
+/* Only those who rang before this round: one that rings again waits for the next, so
+ * that it cannot starve the sockets. */
+static void
+answer_woken(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *l = arg;
+    struct list round;
+
+    (void)fd;
+    (void)what;
+    list_init(&round);
+    list_splice(&round, &l->woken);
+    while (!list_is_empty(&round)) {
+        struct wake *w = LIST_OWNER(round.next, struct wake, queued);
+
+        list_remove(&w->queued);
+        w->answer(w->owner);
+    }
+    if (!list_is_empty(&l->woken))
+        event_active(l->runner, 0, 0);
+}
+
+void
+wake_ring(struct loop *l, struct wake *w)
+{
+    if (list_is_linked(&w->queued))
+        return;
+    if (list_is_empty(&l->woken))
+        event_active(l->runner, 0, 0);
+    list_add_last(&l->woken, &w->queued);
+}
+
+void
+wake_cancel(struct wake *w)
+{
+    list_remove(&w->queued);
+}
+
+static bool
+run_slot(struct loop *l, struct list *slot, int64_t now)
+{
+    struct list due;
+
+    list_init(&due);
+    list_splice(&due, slot);
+    while (!list_is_empty(&due)) {
+        struct alarm *a = LIST_OWNER(due.next, struct alarm, slot);
+
+        list_remove(&a->slot);
+        if (a->due == 0)
+            continue;
+        if (a->due > now) { /* moved since, or due a turn of the wheel later */
+            list_add_last(&l->slots[(a->due / TICK_MS + 1) % SLOTS], &a->slot);
+            continue;
+        }
+        a->due = 0;
+        a->on_due(a->owner);
+    }
+    return !list_is_empty(slot);
+}
+
+static void
+start_ticking(struct loop *l)
+{
+    static const struct timeval period = { 0, TICK_MS * 1000 };
+
+    if (l->ticking)
+        return;
+    l->ticking = true;
+    l->tick = clock_monotonic_ms() / TICK_MS;
+    event_add(l->ticker, &period);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *l = arg;
+    int64_t now = clock_monotonic_ms();
+    int64_t target = now / TICK_MS;
+    bool any = false;
+
+    (void)fd;
+    (void)what;
+    l->lag_ms = now - (l->tick + 1) * TICK_MS;
+    if (target - l->tick > SLOTS)
+        l->tick = target - SLOTS; /* one whole turn sees everything */
+    while (l->tick < target) {
+        l->tick++;
+        run_slot(l, &l->slots[l->tick % SLOTS], now);
+    }
+    for (size_t i = 0; i < SLOTS && !any; i++)
+        any = !list_is_empty(&l->slots[i]);
+    if (!any) {
+        event_del(l->ticker);
+        l->ticking = false;
+    }
+}
+
+void
+alarm_set(struct loop *l, struct alarm *a, int64_t ms)
+{
+    int64_t due = clock_monotonic_ms() + ms;
+
+    /* Later than before: it stays in its slot, which moves it on when its turn comes.
+     */
+    if (list_is_linked(&a->slot) && a->due != 0 && due >= a->due) {
+        a->due = due;
+        return;
+    }
+    list_remove(&a->slot);
+    a->due = due;
+    start_ticking(l);
+    list_add_last(&l->slots[(due / TICK_MS + 1) % SLOTS], &a->slot);
+}
+
+void
+alarm_clear(struct alarm *a)
+{
+    list_remove(&a->slot);
+    a->due = 0;
+}
+
+struct loop *
+loop_new(void)
+{
+    struct loop *l = calloc(1, sizeof *l);
+    struct event_config *config = event_config_new();
+
+    assert(l != NULL && config != NULL);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+                                      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    l->base = event_base_new_with_config(config);
+    event_config_free(config);
+    assert(l->base != NULL);
+    list_init(&l->woken);
+    for (size_t i = 0; i < SLOTS; i++)
+        list_init(&l->slots[i]);
+    l->runner = event_new(l->base, -1, 0, answer_woken, l);
+    l->ticker = event_new(l->base, -1, EV_PERSIST, on_tick, l);
+    assert(l->runner != NULL && l->ticker != NULL);
+    return l;
+}
+
+void
+loop_free(struct loop *l)
+{
+    if (l == NULL)
+        return;
+    event_free(l->runner);
+    event_free(l->ticker);
+    event_base_free(l->base);
+    free(l);
+}
+
+struct event_base *
+loop_base(struct loop *l)
+{
+    return l->base;
+}
+
+void
+loop_run(struct loop *l)
+{
+    event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+void
+loop_stop(struct loop *l)
+{
+    event_base_loopbreak(l->base);
+}
+
+int64_t
+loop_lag_ms(const struct loop *l)
+{
+    return l->lag_ms;
+}

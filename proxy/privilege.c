@@ -1,0 +1,145 @@
+#include "proxy/privilege.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool started_as_root;
+
+static enum reason
+fail(const char *what)
+{
+    return log_reason(REASON_PRIVILEGES, "%s: %s", what, strerror(errno));
+}
+
+/* A number needs no entry in /etc/passwd: images have none. */
+static enum reason
+find_user(const char *user, struct identity *out)
+{
+    struct passwd *entry;
+    uint64_t number;
+
+    if (text_to_u64(text_z(user), UINT32_MAX - 1, &number)) {
+        *out = (struct identity){ (uid_t)number, (gid_t)number };
+        return REASON_OK;
+    }
+    if ((entry = getpwnam(user)) == NULL)
+        return log_reason(REASON_CONFIG,
+                          "user: there is no user \"%s\" on this machine", user);
+    *out = (struct identity){ entry->pw_uid, entry->pw_gid };
+    return REASON_OK;
+}
+
+enum reason
+identity_choose(const struct conf *conf, struct identity *out)
+{
+    enum reason why;
+
+    started_as_root = geteuid() == 0;
+    *out = (struct identity){ geteuid(), getegid() };
+    if (conf->user != NULL && (why = find_user(conf->user, out)) != REASON_OK)
+        return why;
+    if (out->uid == 0)
+        return log_reason(
+            REASON_PRIVILEGES,
+            "Holdfast does not run on as root: set `user` to whom it shall become");
+    if (!started_as_root && out->uid != geteuid())
+        return log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
+                          conf->user);
+    if (conf->workload.uid >= 0 && (uid_t)conf->workload.uid == out->uid)
+        return log_reason(REASON_EQUAL_UID,
+                          "the workload's uid %u is Holdfast's own: it could read "
+                          "every key from our memory",
+                          out->uid);
+    return REASON_OK;
+}
+
+enum reason
+identity_assume(const struct identity *who)
+{
+    if (!started_as_root)
+        return REASON_OK;
+    if (setgroups(0, NULL) != 0 || setegid(who->gid) != 0 || seteuid(who->uid) != 0)
+        return fail("taking on the user's identity");
+    return REASON_OK;
+}
+
+enum reason
+identity_resume_root(void)
+{
+    if (!started_as_root)
+        return REASON_OK;
+    if (seteuid(0) != 0 || setegid(0) != 0)
+        return fail("going back to root to bind");
+    return REASON_OK;
+}
+
+enum reason
+identity_own_directory(const struct identity *who, const char *path, mode_t mode)
+{
+    enum reason why;
+
+    if (access(path, F_OK) == 0)
+        return REASON_OK;
+    if ((why = file_make_directory(path, mode)) != REASON_OK)
+        return why;
+    if (started_as_root && lchown(path, who->uid, who->gid) != 0)
+        return fail(path);
+    return REASON_OK;
+}
+
+/* Possible only while we hold CAP_SETPCAP; without it we hold nothing that could be
+ * regained either. */
+static void
+empty_bounding_set(void)
+{
+    for (unsigned long i = 0; i < 64; i++)
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0 && errno == EINVAL)
+            return; /* past the last one this kernel knows */
+}
+
+static enum reason
+drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct none[2] = { 0 };
+
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &header, none) == 0 ? REASON_OK
+                                                   : fail("dropping capabilities");
+}
+
+enum reason
+identity_drop(const struct identity *who)
+{
+    struct rlimit no_core = { 0, 0 };
+    enum reason why;
+
+    if (started_as_root) {
+        empty_bounding_set();
+        if (setgroups(0, NULL) != 0 || setresgid(who->gid, who->gid, who->gid) != 0 ||
+            setresuid(who->uid, who->uid, who->uid) != 0)
+            return fail("becoming the user");
+        if (setuid(0) == 0)
+            return log_reason(REASON_PRIVILEGES, "root could be taken back");
+    }
+    if ((why = drop_capabilities()) != REASON_OK)
+        return why;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return fail("no_new_privs");
+    if (setrlimit(RLIMIT_CORE, &no_core) != 0)
+        return fail("no core");
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return fail("not dumpable");
+    return REASON_OK;
+}

@@ -1,0 +1,34 @@
+/* Who we are, and giving up what we need no more (DESIGN.md section 13). Each step is
+ * fatal when it fails. */
+#ifndef PROXY_PRIVILEGE_H
+#define PROXY_PRIVILEGE_H
+
+#include "base/reason.h"
+#include "conf/conf.h"
+
+#include <sys/types.h>
+
+struct identity {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Who we shall be: conf->user by name or number, else who we are. Refused, with the
+ * detail logged: running on as root (REASON_PRIVILEGES), being the workload
+ * (REASON_EQUAL_UID), an unknown user (REASON_CONFIG). */
+MUST_USE enum reason identity_choose(const struct conf *conf, struct identity *out);
+
+/* For what is read and made at start: files then belong to the identity, and what it
+ * will not be able to read at a reload is noticed now. Does nothing when not root. */
+MUST_USE enum reason identity_assume(const struct identity *who);
+MUST_USE enum reason identity_resume_root(void);
+
+/* Makes the directories that the identity will keep things in, and gives them to it.
+ * Only as root; otherwise they are made as we are. */
+MUST_USE enum reason identity_own_directory(const struct identity *who,
+                                            const char *path, mode_t mode);
+
+/* For good: groups, gid, uid, capabilities, no_new_privs, not dumpable, no core. */
+MUST_USE enum reason identity_drop(const struct identity *who);
+
+#endif

@@ -1,0 +1,218 @@
+/* RELAY: the bodies, both ways, at the slower side's pace. What comes is passed on at
+ * once; when one side does not take it, the other is not read. */
+#include "proxy/exchange.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+enum progress { MOVED, STUCK, WHOLE, BROKE };
+
+static bool
+is_full(const struct link *l)
+{
+    return buf_length(&l->out) >= l->ceiling;
+}
+
+/* ---- the request's body */
+
+static enum progress
+pump_request(struct exchange *x, enum reason *why)
+{
+    enum progress progress = STUCK;
+    struct text piece;
+
+    while (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link)) {
+        switch (stream_read_body(x->down, x->arena, &piece, why)) {
+        case FLOW_OK:
+            x->body_in += piece.n;
+            stream_write_body(x->up_stream, piece);
+            progress = MOVED;
+            break;
+        case FLOW_END:
+            stream_write_end(x->up_stream, stream_trailers(x->down));
+            return MOVED;
+        case FLOW_BROKEN:
+            return BROKE;
+        case FLOW_WAIT:
+        default:
+            return progress;
+        }
+        link_move(&x->up->link);
+    }
+    return progress;
+}
+
+/* ---- the response */
+
+/* A final answer before the request was whole: what is still to come of it has no
+ * reader. */
+static void
+send_head(struct exchange *x)
+{
+    if (x->response.status >= 200) {
+        x->answered = x->responding = true;
+        x->status = x->response.status;
+        if (!stream_has_read_all(x->down))
+            stream_close_after(x->down);
+    }
+    if (x->response.status != 100 || x->request.expect_continue)
+        stream_write_response(x->down, &x->response);
+}
+
+static enum progress
+pump_head(struct exchange *x, enum reason *why)
+{
+    while (!x->answered) {
+        switch (stream_read_response(x->up_stream, x->arena, &x->response, why)) {
+        case FLOW_OK:
+            send_head(x);
+            break;
+        case FLOW_WAIT:
+            return STUCK;
+        case FLOW_END:
+        case FLOW_BROKEN:
+        default:
+            return BROKE;
+        }
+    }
+    return MOVED;
+}
+
+static enum progress
+pump_body(struct exchange *x, enum reason *why)
+{
+    enum progress progress = STUCK;
+    struct text piece;
+
+    while (!is_full(&x->conn->link)) {
+        switch (stream_read_body(x->up_stream, x->arena, &piece, why)) {
+        case FLOW_OK:
+            x->body_out += piece.n;
+            stream_write_body(x->down, piece);
+            progress = MOVED;
+            break;
+        case FLOW_END:
+            stream_write_end(x->down, stream_trailers(x->up_stream));
+            return WHOLE;
+        case FLOW_BROKEN:
+            return BROKE;
+        case FLOW_WAIT:
+        default:
+            return progress;
+        }
+    }
+    return progress;
+}
+
+static enum progress
+pump_response(struct exchange *x, enum reason *why)
+{
+    enum progress head = pump_head(x, why);
+
+    return head == MOVED ? pump_body(x, why) : head;
+}
+
+/* ---- when it cannot go on */
+
+static bool
+is_idempotent(struct text method)
+{
+    static const char *const words[] = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE" };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (text_equals(method, text_z(words[i])))
+            return true;
+    return false;
+}
+
+/* A kept connection may have been closed while it waited. Once, and only when nothing
+ * was answered, asking again changes nothing, and the body can be sent again. */
+static bool
+may_retry(const struct exchange *x)
+{
+    return x->up->used_before && !x->fresh_only && !x->answered &&
+           x->up->link.received == x->up_received && is_idempotent(x->request.method) &&
+           (x->held || x->request.body.kind == BODY_NONE);
+}
+
+static enum pace
+retry(struct exchange *x)
+{
+    exchange_drop_upstream(x);
+    lookup_drop(&x->lookup);
+    x->next_address = 0;
+    x->fresh_only = true;
+    log_debug("the kept connection was closed: once more on a fresh one");
+    return go(x, STEP_DIAL);
+}
+
+static enum pace
+fail(struct exchange *x, enum reason why)
+{
+    if (why == REASON_UPSTREAM_CLOSED && may_retry(x))
+        return retry(x);
+    if (x->responding)
+        x->cut = true;
+    return refuse(x, why);
+}
+
+/* A TLS peer that stops without close_notify may have been cut by someone else: only
+ * what frames itself is whole then. */
+static void
+notice_ends(struct exchange *x)
+{
+    const struct link *up = &x->up->link, *down = &x->conn->link;
+
+    if ((up->read_ended && !up->truncated) ||
+        (up->state == LINK_DEAD && up->tls == NULL))
+        wire_read_closed(x->up->wire);
+    if (down->read_ended || down->state == LINK_DEAD)
+        wire_read_closed(x->conn->wire);
+}
+
+static bool
+upstream_is_gone(const struct exchange *x)
+{
+    return x->up->link.state == LINK_DEAD || x->up->link.read_ended;
+}
+
+/* What we wait for decides what a silence means. */
+static enum pace
+wait_on(struct exchange *x)
+{
+    enum reason silence = REASON_UPSTREAM_TIMEOUT;
+
+    if (x->responding)
+        silence = REASON_IDLE;
+    else if (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link))
+        silence = REASON_BODY_TIMEOUT;
+    return wait_for(x, exchange_limits(x)->stream_idle_ms, silence);
+}
+
+enum pace
+relay_bodies(struct exchange *x)
+{
+    enum reason why = REASON_UPSTREAM_CLOSED, unsent = REASON_OK;
+    enum progress request, response;
+
+    notice_ends(x);
+    request = pump_request(x, &unsent);
+    link_move(&x->up->link);
+    response = pump_response(x, &why);
+    link_move(&x->conn->link);
+    if (x->conn->link.state == LINK_DEAD) {
+        x->cut = true;
+        return refuse(x, REASON_CLIENT_GONE);
+    }
+    if (response == WHOLE)
+        return go(x, STEP_FINISH);
+    if (response == BROKE)
+        return fail(x, why);
+    if (request == BROKE)
+        return fail(x, unsent);
+    if (response == STUCK && upstream_is_gone(x))
+        return fail(x, REASON_UPSTREAM_CLOSED);
+    link_move(&x->up->link); /* there is room again to read the answer */
+    return wait_on(x);
+}

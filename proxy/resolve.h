@@ -1,0 +1,40 @@
+/* Names to addresses, by c-ares on the worker's loop. No search domains, no cache: one
+ * decision, one look-up. */
+#ifndef PROXY_RESOLVE_H
+#define PROXY_RESOLVE_H
+
+#include "base/address.h"
+#include "base/host.h"
+#include "base/reason.h"
+#include "conf/conf.h"
+#include "proxy/loop.h"
+
+struct resolver;
+
+/* Borrows conf. A nameserver that cannot be set up is REASON_CONFIG, logged. */
+MUST_USE enum reason resolver_new(struct loop *loop, const struct conf_resolver *conf,
+                                  struct resolver **out);
+/* Look-ups under way end with REASON_DNS_FAILED. */
+void resolver_free(struct resolver *r);
+
+enum { LOOKUP_ADDRESSES = 256 };
+
+/* One look-up: every address of the answer, and whether a name on the way (CNAME) is a
+ * metadata service's. */
+struct lookup {
+    bool done;
+    enum reason
+        why; /* REASON_OK, _DNS_FAILED, _DNS_TIMEOUT, _DNS_EMPTY, _NAME_PROHIBITED */
+    struct address *addresses; /* owned */
+    size_t n;
+    struct query *query; /* under way; NULL when not */
+};
+
+/* Rings `bell` when done, which may be at once (before this returns) for an address or
+ * a name of resolver.hosts. */
+void lookup_start(struct resolver *r, const struct host *host, struct lookup *l,
+                  struct wake *bell);
+/* Lets go of a look-up, under way or done. */
+void lookup_drop(struct lookup *l);
+
+#endif

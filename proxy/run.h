@@ -1,0 +1,26 @@
+/* `holdfast run`: the start sequence, and the main thread, which never blocks. */
+#ifndef PROXY_RUN_H
+#define PROXY_RUN_H
+
+#include "conf/conf.h"
+
+/* Exit codes (docs/OPERATING.md). */
+enum {
+    EXIT_OK = 0,
+    EXIT_RUNTIME = 1,
+    EXIT_USAGE = 2,
+    EXIT_DENIED = 3,
+    EXIT_BIND = 75,
+    EXIT_CONFIG = 78
+};
+
+int holdfast_run(const char *path);             /* run.c */
+int holdfast_check(const char *path, int lint); /* check.c */
+int holdfast_explain(const char *path, long uid, const char *method,
+                     const char *url); /* explain.c */
+int holdfast_version(void);            /* check.c */
+/* conf_print_defaults or conf_print_reference, to standard output. */
+int holdfast_print(void (*print_tables)(const struct conf_filter_table *filters,
+                                        size_t n, struct buf *out));
+
+#endif

@@ -1,0 +1,67 @@
+/* TLS on a socket, driven by plain readiness: OpenSSL's TLS has its one door here (its
+ * keys and certificates live in certs/). Clients are shown a leaf chosen while their
+ * ClientHello is looked at; upstreams are always verified. */
+#ifndef PROXY_TLS_H
+#define PROXY_TLS_H
+
+#include "base/buf.h"
+#include "base/host.h"
+#include "base/reason.h"
+#include "certs/trust.h"
+
+#include <openssl/types.h>
+
+struct tls;        /* one connection's */
+struct tls_server; /* what clients are shown; one per generation or gate; shared by
+                      reading, counted */
+struct tls_client; /* what upstreams are verified against; one per trust store; likewise
+                    */
+
+enum io {
+    IO_OK,
+    IO_WANT_READ,
+    IO_WANT_WRITE,
+    IO_ENDED, /* the peer said it will send no more */
+    IO_CUT,   /* it stopped without saying so: what came may be truncated */
+    IO_FAILED
+};
+
+/* Asked during the handshake, inside tls_handshake: `name` is the one host_name of the
+ * server_name extension as sent, at NULL when there is none. Fills leaf and key (on
+ * loan for the call) or refuses; a refusal ends the handshake. */
+typedef enum reason (*tls_choose)(void *owner, struct text name, X509 **leaf,
+                                  EVP_PKEY **key);
+
+/* Shows what `choose` says. */
+struct tls_server *tls_server_new(void);
+/* Shows one certificate chain from PEM files (a gate's own). Logs the detail. */
+MUST_USE enum reason tls_server_load(const char *certificate, const char *key,
+                                     struct tls_server **out);
+void tls_server_free(struct tls_server *s);
+
+struct tls_client *tls_client_new(struct trust *trust);
+void tls_client_free(struct tls_client *c);
+
+/* early: bytes already read from the socket; taken, and read before it. choose may be
+ * NULL for a loaded server. */
+struct tls *tls_accept(struct tls_server *s, int fd, struct buf *early,
+                       tls_choose choose, void *owner);
+/* The peer must show a valid certificate for `host`. */
+struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host);
+/* Sends nothing; tls_shutdown first for a clean end. */
+void tls_free(struct tls *t);
+
+/* IO_OK: done. After IO_FAILED tls_why says why and the detail is logged. */
+enum io tls_handshake(struct tls *t);
+enum reason tls_why(const struct tls *t);
+
+/* n is at least 1 with IO_OK. */
+enum io tls_read(struct tls *t, char *at, size_t room, size_t *n);
+/* More can be read at once, without the socket becoming readable. */
+bool tls_has_pending(const struct tls *t);
+enum io tls_write(struct tls *t, const char *at, size_t length, size_t *n);
+/* Says that we send no more. */
+void tls_shutdown(struct tls *t);
+const char *tls_version(const struct tls *t);
+
+#endif

@@ -1,0 +1,156 @@
+#include "proxy/upstream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 64 };
+
+struct pool {
+    struct loop *loop;
+    size_t per_key;
+    int64_t idle_ms;
+    struct list buckets[BUCKETS];
+};
+
+static void
+on_bell(void *owner)
+{
+    struct upstream *u = owner;
+
+    if (u->user != NULL)
+        u->on_change(u->user);
+    else
+        upstream_close(
+            u); /* idle, and something came: an end, or an answer nobody asked for */
+}
+
+static void
+on_idle(void *owner)
+{
+    upstream_close(owner);
+}
+
+struct upstream *
+upstream_dial(struct loop *loop, const struct upstream_key *key,
+              const struct address *address, uint16_t port,
+              const struct wire_limits *limits, size_t ceiling,
+              void (*on_change)(void *user), void *user)
+{
+    struct upstream *u = calloc(1, sizeof *u);
+
+    assert(u != NULL);
+    u->bell = (struct wake){ .answer = on_bell, .owner = u };
+    u->idle_alarm = (struct alarm){ .on_due = on_idle, .owner = u };
+    u->key = *key;
+    u->address = *address;
+    u->port = port;
+    u->on_change = on_change;
+    u->user = user;
+    if (link_connect(&u->link, loop, address, port, ceiling, &u->bell) != REASON_OK) {
+        upstream_close(u);
+        return NULL;
+    }
+    u->wire = wire_new(WIRE_HTTP1, WIRE_CLIENT, limits, &u->link.in, &u->link.out);
+    return u;
+}
+
+void
+upstream_close(struct upstream *u)
+{
+    if (u == NULL)
+        return;
+    list_remove(&u->idle);
+    alarm_clear(&u->idle_alarm);
+    wake_cancel(&u->bell);
+    wire_free(u->wire);
+    link_close(&u->link);
+    free(u);
+}
+
+/* ---- the pool */
+
+static struct list *
+bucket(struct pool *p, const struct upstream_key *key)
+{
+    unsigned h = 5381;
+
+    for (size_t i = 0; i < key->target.host.n; i++)
+        h = h * 33 + (unsigned char)key->target.host.name[i];
+    return &p->buckets[(h + key->target.port) % BUCKETS];
+}
+
+static bool
+same_key(const struct upstream_key *a, const struct upstream_key *b)
+{
+    return a->client == b->client && a->grant == b->grant &&
+           authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
+}
+
+struct pool *
+pool_new(struct loop *loop, size_t per_key, int64_t idle_ms)
+{
+    struct pool *p = calloc(1, sizeof *p);
+
+    assert(p != NULL);
+    p->loop = loop;
+    p->per_key = per_key;
+    p->idle_ms = idle_ms;
+    for (size_t i = 0; i < BUCKETS; i++)
+        list_init(&p->buckets[i]);
+    return p;
+}
+
+void
+pool_free(struct pool *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (!list_is_empty(&p->buckets[i]))
+            upstream_close(LIST_OWNER(p->buckets[i].next, struct upstream, idle));
+    free(p);
+}
+
+struct upstream *
+pool_take(struct pool *p, const struct upstream_key *key)
+{
+    struct list *head = bucket(p, key);
+
+    for (struct list *m = head->next; m != head; m = m->next) {
+        struct upstream *u = LIST_OWNER(m, struct upstream, idle);
+
+        if (!same_key(&u->key, key))
+            continue;
+        list_remove(&u->idle);
+        alarm_clear(&u->idle_alarm);
+        u->used_before = true;
+        return u;
+    }
+    return NULL;
+}
+
+static size_t
+count_kept(struct list *head, const struct upstream_key *key)
+{
+    size_t n = 0;
+
+    for (struct list *m = head->next; m != head; m = m->next)
+        n += same_key(&LIST_OWNER(m, struct upstream, idle)->key, key);
+    return n;
+}
+
+void
+pool_give(struct pool *p, struct upstream *u)
+{
+    struct list *head = bucket(p, &u->key);
+
+    u->user = NULL;
+    if (!wire_may_reuse(u->wire) || u->link.state != LINK_OPEN || u->link.read_ended ||
+        buf_length(&u->link.in) > 0 || count_kept(head, &u->key) >= p->per_key) {
+        upstream_close(u);
+        return;
+    }
+    list_add_first(head, &u->idle);
+    alarm_set(p->loop, &u->idle_alarm, p->idle_ms);
+}

@@ -1,0 +1,54 @@
+/* Upstream connections, and the few that wait for the next request of the same
+ * identity. What was verified and judged when it was dialled stays true of a
+ * connection; its address is judged again before another rule's request rides on it. */
+#ifndef PROXY_UPSTREAM_H
+#define PROXY_UPSTREAM_H
+
+#include "base/host.h"
+#include "base/list.h"
+#include "http/wire.h"
+#include "proxy/link.h"
+
+/* Whose a connection is: nothing else may ride on it (DESIGN.md G9). */
+struct upstream_key {
+    struct authority target;
+    const struct tls_client *client; /* NULL: plain */
+    const void *grant;               /* of this generation; a gate's door */
+    char task[48];                   /* id; empty when the request has no credential */
+};
+
+struct upstream {
+    struct link link;
+    struct wire *wire;
+    struct wake bell;
+    void (*on_change)(void *user); /* the exchange that rides on it */
+    void *user;
+    struct upstream_key key;
+    struct address address;
+    uint16_t port;
+    bool used_before;
+    struct pool *pool;
+    struct list idle;
+    struct alarm idle_alarm;
+};
+
+struct pool;
+struct pool *pool_new(struct loop *loop, size_t per_key, int64_t idle_ms);
+/* Closes what is idle; connections in use are their users'. */
+void pool_free(struct pool *p);
+
+/* The freshest idle connection of this key, now `user`'s; NULL when there is none. */
+struct upstream *pool_take(struct pool *p, const struct upstream_key *key);
+/* Keeps it for another, or closes it when the wire may not be used again or enough are
+ * kept. */
+void pool_give(struct pool *p, struct upstream *u);
+
+/* Begins to connect; changes come by on_change. NULL, with errno, when it cannot even
+ * begin. */
+struct upstream *upstream_dial(struct loop *loop, const struct upstream_key *key,
+                               const struct address *address, uint16_t port,
+                               const struct wire_limits *limits, size_t ceiling,
+                               void (*on_change)(void *user), void *user);
+void upstream_close(struct upstream *u);
+
+#endif

@@ -1,0 +1,466 @@
+#include "proxy/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/conn.h"
+#include "proxy/exchange.h"
+#include "proxy/mailbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPT_AT_ONCE = 32, ACCEPT_PAUSE_MS = 200 };
+
+/* A listener on this worker's loop. */
+struct door {
+    struct worker *worker;
+    size_t index;
+    struct event *event;
+    struct alarm pause; /* out of descriptors: rest, rather than spin */
+};
+
+struct thread {
+    pthread_t id;
+    struct worker worker;
+};
+
+static const struct conf_limits *
+limits(const struct worker *w)
+{
+    return &generation_conf(w->now->generation)->limits;
+}
+
+/* ---- epochs */
+
+void
+epoch_ref(struct epoch *e)
+{
+    e->references++;
+}
+
+void
+epoch_unref(struct worker *w, struct epoch *e)
+{
+    (void)w;
+    if (--e->references > 0)
+        return;
+    assert(list_is_empty(&e->exchanges));
+    list_remove(&e->older);
+    pool_free(e->pool);
+    resolver_free(e->resolver);
+    generation_unref(e->generation);
+    free(e);
+}
+
+static enum reason
+epoch_new(struct worker *w, struct generation *g, struct epoch **out)
+{
+    const struct conf *conf = generation_conf(g);
+    struct epoch *e = calloc(1, sizeof *e);
+    enum reason why;
+
+    assert(e != NULL);
+    *out = NULL;
+    if ((why = resolver_new(w->loop, &conf->resolver, &e->resolver)) != REASON_OK) {
+        free(e);
+        return why;
+    }
+    e->generation = g;
+    e->pool = pool_new(w->loop, (size_t)conf->limits.pool, conf->limits.pool_idle_ms);
+    list_init(&e->exchanges);
+    e->references = 1;
+    list_add_last(&w->epochs, &e->older);
+    *out = e;
+    return REASON_OK;
+}
+
+static void
+cut_epoch(struct worker *w, struct epoch *e)
+{
+    epoch_ref(e);
+    while (!list_is_empty(&e->exchanges))
+        exchange_abort(LIST_OWNER(e->exchanges.next, struct exchange, under),
+                       REASON_DRAINING);
+    epoch_unref(w, e);
+}
+
+/* An exchange keeps the generation it began with; but at most so many live, and the
+ * oldest is cut. */
+static void
+cut_oldest(struct worker *w)
+{
+    size_t n = 0;
+
+    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next)
+        n++;
+    if (n > (size_t)limits(w)->generations)
+        cut_epoch(w, LIST_OWNER(w->epochs.next, struct epoch, older));
+}
+
+static void
+adopt(struct worker *w, struct generation *g)
+{
+    struct epoch *before = w->now;
+
+    if (epoch_new(w, g, &w->now) != REASON_OK) {
+        w->now = before;
+        generation_unref(g);
+        return;
+    }
+    if (w->tasks != NULL)
+        tasks_keep_only(w->tasks, generation_conf(g));
+    cut_oldest(w);
+    pool_free(before->pool); /* what waits there was judged by rules that are no more */
+    before->pool = pool_new(w->loop, 0, 0);
+    epoch_unref(w, before);
+}
+
+/* ---- doors */
+
+bool
+worker_has_room(const struct worker *w)
+{
+    return !w->draining && w->n_conns < (size_t)limits(w)->connections;
+}
+
+static void
+turn_away(const struct door *d, int fd)
+{
+    struct buf out = { 0 };
+    ssize_t put;
+
+    if (generation_door(d->worker->now->generation, d->index)->kind == DOOR_FORWARD) {
+        refusal_bare(REASON_TOO_MANY_CONNECTIONS, &out);
+        put = send(fd, buf_text(&out).at, buf_length(&out),
+                   MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)put;
+    }
+    buf_free(&out);
+    close(fd);
+}
+
+static void
+rest(struct door *d)
+{
+    event_del(d->event);
+    alarm_set(d->worker->loop, &d->pause, ACCEPT_PAUSE_MS);
+    log_warn("a door rests: %s", strerror(errno));
+}
+
+static void
+on_rested(void *owner)
+{
+    struct door *d = owner;
+
+    if (!d->worker->draining)
+        event_add(d->event, NULL);
+}
+
+static void
+on_door(evutil_socket_t listener, short what, void *arg)
+{
+    struct door *d = arg;
+    struct sockaddr_storage peer;
+    socklen_t n;
+    int fd;
+
+    (void)what;
+    for (size_t i = 0; i < ACCEPT_AT_ONCE; i++) {
+        n = sizeof peer;
+        fd = accept4(listener, (struct sockaddr *)&peer, &n,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+            rest(d);
+        if (fd < 0)
+            return;
+        if (worker_has_room(d->worker))
+            conn_accept(d->worker, d->index, fd, (struct sockaddr *)&peer);
+        else
+            turn_away(d, fd);
+    }
+}
+
+static void
+open_doors(struct worker *w)
+{
+    w->doors = calloc(w->start.n_doors + 1, sizeof *w->doors);
+    assert(w->doors != NULL);
+    for (size_t i = 0; i < w->start.n_doors; i++) {
+        struct door *d = &w->doors[i];
+
+        d->worker = w;
+        d->index = i;
+        d->pause = (struct alarm){ .on_due = on_rested, .owner = d };
+        d->event = event_new(loop_base(w->loop), w->start.doors[i].fd,
+                             EV_READ | EV_PERSIST, on_door, d);
+        assert(d->event != NULL);
+        event_add(d->event, NULL);
+    }
+}
+
+static void
+shut_doors(struct worker *w)
+{
+    for (size_t i = 0; i < w->start.n_doors; i++) {
+        alarm_clear(&w->doors[i].pause);
+        event_del(w->doors[i].event);
+    }
+}
+
+static bool
+is_any(const struct address *a)
+{
+    static const unsigned char none[16];
+
+    return memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
+}
+
+/* A door on every address is taken to be behind any special one: what it would shut out
+ * besides is not public anyway. */
+bool
+worker_is_own_door(const struct worker *w, const struct address *address, uint16_t port)
+{
+    for (size_t i = 0; i < w->start.n_doors; i++) {
+        const struct bound_door *d = &w->start.doors[i];
+
+        if (d->port != port)
+            continue;
+        if (address_equals(&d->address, address))
+            return true;
+        if (is_any(&d->address) && address_denied(address) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the rate of refusals inside TLS */
+
+static struct token_bucket *
+find_bucket(struct worker *w, uint32_t uid)
+{
+    return &w->refusals[(uid * 2654435761u) %
+                        (sizeof w->refusals / sizeof *w->refusals)];
+}
+
+bool
+worker_may_refuse_inside(struct worker *w, const struct caller *caller)
+{
+    uint32_t uid = caller->has_uid ? caller->uid : UINT32_MAX;
+    struct token_bucket *b = find_bucket(w, uid);
+    double rate = (double)limits(w)->refusal_leaf_rate;
+    int64_t now = clock_monotonic_ms();
+
+    b->left += (double)(now - b->at_ms) / 1000 * rate;
+    if (b->left > rate || b->at_ms == 0)
+        b->left = rate;
+    b->at_ms = now;
+    b->uid = uid;
+    if (b->left < 1)
+        return false;
+    b->left -= 1;
+    return true;
+}
+
+/* ---- the end */
+
+static void
+end_if_idle(struct worker *w)
+{
+    if (w->draining && w->n_conns == 0)
+        loop_stop(w->loop);
+}
+
+void
+worker_conn_gone(struct worker *w)
+{
+    w->n_conns--;
+    end_if_idle(w);
+}
+
+static void
+cut_all(struct worker *w)
+{
+    w->draining = true;
+    while (!list_is_empty(&w->conns))
+        conn_cut(LIST_OWNER(w->conns.next, struct conn, member));
+    end_if_idle(w);
+}
+
+static void
+on_drained(void *owner)
+{
+    cut_all(owner);
+}
+
+static void
+drain(struct worker *w)
+{
+    if (w->draining)
+        return;
+    w->draining = true;
+    shut_doors(w);
+    for (struct list *m = w->conns.next; m != &w->conns; m = m->next)
+        conn_drain(LIST_OWNER(m, struct conn, member));
+    alarm_set(w->loop, &w->drain_alarm, limits(w)->drain_ms);
+    end_if_idle(w);
+}
+
+/* ---- messages */
+
+static void
+dump(struct worker *w)
+{
+    struct log_line *l = log_line_begin(LOG_INFO, "state");
+
+    log_line_number(l, "generation", (int64_t)generation_number(w->now->generation));
+    log_line_number(l, "connections", (int64_t)w->n_conns);
+    log_line_number(l, "handshakes", (int64_t)w->n_handshakes);
+    log_line_number(l, "served", (int64_t)w->served);
+    log_line_number(l, "refused", (int64_t)w->refused);
+    if (w->leaves != NULL)
+        log_line_number(l, "leaves", (int64_t)leaf_cache_count(w->leaves));
+    log_line_number(l, "lag_ms", loop_lag_ms(w->loop));
+    log_line_end(l);
+}
+
+static void
+on_message(void *owner, const struct message *m)
+{
+    struct worker *w = owner;
+
+    switch (m->kind) {
+    case MESSAGE_ADOPT:
+        adopt(w, m->generation);
+        break;
+    case MESSAGE_DRAIN:
+        drain(w);
+        break;
+    case MESSAGE_STOP:
+        if (!w->draining)
+            shut_doors(w);
+        cut_all(w);
+        break;
+    case MESSAGE_DUMP:
+    default:
+        dump(w);
+        break;
+    }
+}
+
+void
+worker_adopt(struct worker *w, struct generation *g)
+{
+    mailbox_post(w->mailbox, &(struct message){ MESSAGE_ADOPT, g });
+}
+
+void
+worker_drain(struct worker *w)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DRAIN });
+}
+
+void
+worker_stop(struct worker *w)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_STOP });
+}
+
+void
+worker_dump(struct worker *w)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DUMP });
+}
+
+/* ---- life */
+
+static void
+dismantle(struct worker *w)
+{
+    for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
+        event_free(w->doors[i].event);
+    free(w->doors);
+    if (w->now != NULL)
+        epoch_unref(w, w->now);
+    mailbox_free(w->mailbox);
+    tasks_free(w->tasks);
+    leaf_cache_free(w->leaves);
+    leaf_cache_free(w->refusal_leaves);
+    caller_lookup_free(w->callers);
+    alarm_clear(&w->drain_alarm);
+    loop_free(w->loop);
+}
+
+/* Leaves and tasks are for the forward side alone. */
+static enum reason
+equip(struct worker *w)
+{
+    const struct conf_limits *l = &generation_conf(w->start.generation)->limits;
+
+    w->callers = caller_lookup_new();
+    if (w->start.ca != NULL) {
+        w->leaves = leaf_cache_new(w->start.ca, (size_t)l->leaves);
+        w->refusal_leaves = leaf_cache_new(w->start.ca, (size_t)l->refusal_leaves);
+        if (w->leaves == NULL || w->refusal_leaves == NULL)
+            return REASON_MINT_LEAF;
+    }
+    if (w->start.authority != NULL)
+        w->tasks = tasks_new(w->start.authority);
+    return epoch_new(w, w->start.generation, &w->now);
+}
+
+static void *
+work(void *arg)
+{
+    struct worker *w = arg;
+
+    open_doors(w);
+    loop_run(w->loop);
+    w->start.on_end(w->start.arg);
+    return NULL;
+}
+
+enum reason
+worker_start(const struct worker_start *start, struct worker **out)
+{
+    struct thread *t = calloc(1, sizeof *t);
+    struct worker *w = &t->worker;
+    enum reason why;
+
+    assert(t != NULL);
+    *out = NULL;
+    w->start = *start;
+    w->loop = loop_new();
+    list_init(&w->epochs);
+    list_init(&w->conns);
+    w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
+    w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
+    generation_ref(start->generation);
+    if ((why = equip(w)) == REASON_OK && pthread_create(&t->id, NULL, work, w) != 0)
+        why = log_reason(REASON_INTERNAL, "the worker's thread cannot be started");
+    if (why == REASON_OK) {
+        *out = w;
+        return REASON_OK;
+    }
+    if (w->now == NULL)
+        generation_unref(start->generation);
+    dismantle(w);
+    free(t);
+    return why;
+}
+
+void
+worker_join(struct worker *w)
+{
+    struct thread *t = LIST_OWNER(w, struct thread, worker);
+
+    pthread_join(t->id, NULL);
+    dismantle(w);
+    free(t);
+}

@@ -1,0 +1,103 @@
+/* A worker: one thread with its own loop, doors, pools and caches. It reads no files
+ * and scans no directories; what it needs comes by message. */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "base/list.h"
+#include "certs/ca.h"
+#include "certs/leaf.h"
+#include "proxy/generation.h"
+#include "proxy/loop.h"
+#include "proxy/resolve.h"
+#include "proxy/upstream.h"
+#include "tasks/caller.h"
+#include "tasks/task.h"
+#include "tokens/authority.h"
+
+struct worker;
+
+/* A bound, listening socket per door, in the order of conf->doors. */
+struct bound_door {
+    int fd;
+    struct address address;
+    uint16_t port;
+};
+
+struct worker_start {
+    struct generation *generation;  /* a reference is taken */
+    const struct bound_door *doors; /* on loan for the worker's life */
+    size_t n_doors;
+    struct ca *ca;                   /* NULL without a forward door */
+    struct authority_key *authority; /* likewise */
+    /* Called on the worker's thread when it has drained or stopped. */
+    void (*on_end)(void *arg);
+    void *arg;
+};
+
+/* Starts the thread; it accepts at once. REASON_CONFIG, _MINT_LEAF … when it cannot be
+ * set up. */
+MUST_USE enum reason worker_start(const struct worker_start *start,
+                                  struct worker **out);
+/* Joins the thread, which must have been told to stop. */
+void worker_join(struct worker *w);
+
+/* By message, from any thread. */
+void worker_adopt(struct worker *w, struct generation *g); /* takes over a reference */
+void worker_drain(struct worker *w); /* no new connections; ends when the last is gone,
+                                        or after drain */
+void worker_stop(struct worker *w);  /* cuts everything now */
+void worker_dump(struct worker *w);  /* writes its state to the log */
+
+/* ---- for the rest of this room, on the worker's own thread */
+
+/* A generation as this worker lives it. */
+struct epoch {
+    struct generation *generation;
+    struct resolver *resolver;
+    struct pool *pool;
+    struct list exchanges; /* begun under it and not over */
+    unsigned
+        references; /* exchanges, and the worker itself while it is the current one */
+    struct list older;
+};
+
+struct token_bucket {
+    uint32_t uid;
+    double left;
+    int64_t at_ms;
+};
+
+struct worker {
+    struct loop *loop;
+    struct worker_start start;
+    struct epoch *now;
+    struct list epochs; /* oldest first */
+    struct list conns;
+    size_t n_conns, n_handshakes;
+    uint64_t next_conn;
+    struct caller_lookup *callers;
+    struct tasks *tasks;
+    struct leaf_cache *leaves, *refusal_leaves;
+    struct token_bucket
+        refusals[64]; /* by caller: how many refusal leaves it may still have */
+    uint64_t served, refused;
+    bool draining;
+    struct mailbox *mailbox;
+    struct door *doors;
+    struct alarm drain_alarm;
+};
+
+void epoch_ref(struct epoch *e);
+void epoch_unref(struct worker *w, struct epoch *e);
+
+/* A conn came or went. */
+bool worker_has_room(const struct worker *w);
+void worker_conn_gone(struct worker *w);
+/* May this caller be shown another refusal leaf now? (DESIGN.md section 4: 20 a second
+ * each.) */
+bool worker_may_refuse_inside(struct worker *w, const struct caller *caller);
+/* The address is one of our own doors. */
+bool worker_is_own_door(const struct worker *w, const struct address *address,
+                        uint16_t port);
+
+#endif
