@@ -349,13 +349,13 @@ class Sidecar:
     """The usual scene: a service at allowed.test:443, another at denied.test:443 that no rule names, Holdfast between them
     and the workload."""
 
-    def __init__(self, rules=None, binary=None, more="", answer=echo, **config):
+    def __init__(self, rules=None, also="", binary=None, more="", answer=echo, argv_before=(), **config):
         self.ws = Workspace()
         self.trust = f'upstream_trust = "{self.ws.ca.file}";'
         self.origin = Origin(PUBLIC, 443, self.ws.leaf("allowed.test"), answer=answer)
         self.denied = Origin(PUBLIC2, 443, self.ws.leaf("denied.test"))
-        self.config = lambda **changed: forward_config(**{"rules": rules or self.rule(), "more": more, **config, **changed})
-        self.h = Holdfast(self.ws, self.config(), binary=binary)
+        self.config = lambda **changed: forward_config(**{"rules": (rules or self.rule()) + also, "more": more, **config, **changed})
+        self.h = Holdfast(self.ws, self.config(), binary=binary, argv_before=argv_before)
 
     def rule(self, host="allowed.test", methods='"any"', paths='"any"', more="", trust=True):
         told = self.trust if trust else ""

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 
 from holdfast import (ADDRESSES, ROOT, Sidecar, Skip, WORKLOAD_UID, curl, main, own_network, promise, rows, run_as)
 

@@ -4,10 +4,9 @@ early answers, half-closed ends, streams."""
 import socket
 import threading
 
-from holdfast import (ADDRESSES, Closed, Sidecar, Skip, echo, main, own_network, promise, rows)
+from holdfast import (ADDRESSES, Closed, Sidecar, echo, main, own_network, promise, rows)
 
 own_network(ADDRESSES)
-PLAIN = '{ host = "allowed.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }'
 s = Sidecar(log='log = { level = "debug"; };')
 HOST = "allowed.test"
 

@@ -8,6 +8,15 @@ function(integration_test name)
         ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_RELEASE=${CMAKE_SOURCE_DIR}/build/release/holdfast;HOLDFAST_VECTORS=${HOLDFAST_VECTORS}")
 endfunction()
 
-foreach(theme harness)
+foreach(theme harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits bodies binary
+        reasons)
     integration_test(${theme})
 endforeach()
+# What measures memory or counts on the clock does not share the machine.
+set_tests_properties(integration/bodies integration/reload PROPERTIES RUN_SERIAL ON)
+
+add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
+set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+    ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>")
+add_test(NAME integration/scripts
+         COMMAND shellcheck -x test demo .ci/run .ci/prepare.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -1,0 +1,109 @@
+"""The 155 requests of vectors/http1-framing, inside TLS and in the clear: nothing is smuggled, one decision for each request the
+service saw, and Holdfast stays up."""
+
+import base64
+
+from holdfast import ADDRESSES, PUBLIC, Closed, Origin, Sidecar, main, own_network, promise, rows, vectors
+
+own_network(ADDRESSES)
+CASES = vectors("http1-framing/cases.jsonl")
+PIPELINED = {"ok-pipeline": 2}
+STRIPPED = {"h-upgrade-h2c": ["upgrade", "http2-settings"], "h-upgrade-any": ["upgrade"], "h-conn-named": ["x-secret"],
+            "h-te-header": ["te"]}
+whole = []          # requests whose body ended as their head promised
+
+
+def record(connection, request):
+    if (request.get("expect") or "").lower() == "100-continue":
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.read_body(request)
+    whole.append(request)
+    connection.reply(200, "seen")
+
+
+PLAIN_TOO = ', { host = "allowed.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }'
+s = Sidecar(answer=record, limits='head_timeout = "2s"; stream_idle = "2s"; connection_idle = "2s"; refusal_leaf_rate = 1000;', also=PLAIN_TOO)
+plain = Origin(PUBLIC, 80, answer=record)
+
+
+def tunnel(secure):
+    if secure:
+        return s.h.tls()
+    channel, answer = s.h.connect("allowed.test:80")
+    assert answer.status == 200
+    return channel
+
+
+def answers(case, secure, most):
+    """What the client is told, and whether the connection was then closed."""
+    with tunnel(secure) as channel:
+        got = []
+        try:
+            channel.send(base64.b64decode(case["raw_b64"]))
+        except Closed:
+            pass                        # refused before all was sent: what it said is still there to be read
+        try:
+            while len(got) < most:
+                got.append(channel.read_answer("HEAD" if case["raw_b64"].startswith("SEVB") else "GET"))
+        except Closed:
+            return got, True
+        if got[-1].status >= 400:
+            return got, channel.is_closed()
+        return got, False
+
+
+def judge(case, secure):
+    service = s.origin if secure else plain
+    mark, seen, done = s.h.mark(), len(service.requests), len(whole)
+    got, closed = answers(case, secure, PIPELINED.get(case["id"], 2 if case["expect"] == "first-only" else 1))
+    statuses = [a.status for a in got]
+    requests = service.requests[seen:]
+    finished = whole[done:]
+
+    if case["expect"] == "accept":
+        assert statuses == [200] * PIPELINED.get(case["id"], 1), statuses
+        assert len(finished) == len(statuses)
+    elif case["expect"] == "reject":
+        assert closed and all(400 <= t < 500 or t in (501, 505) for t in statuses), (statuses, closed)
+        assert statuses or not secure, "closed without a word"
+        assert not finished, "the service took it for a whole request"
+        assert not requests or case["class"] == "chunked", "it reached the service"
+    elif case["expect"] == "first-only":
+        assert len(statuses) == 2 and statuses[0] == 200 and 400 <= statuses[1] < 500, statuses
+        assert len(requests) == 1
+    elif case["expect"] == "strip":
+        assert statuses == [200], statuses
+        names = [n for n, _ in requests[0].fields]
+        assert not set(STRIPPED[case["id"]]) & set(names) and "host" in names, names
+    else:
+        assert closed or statuses[0] < 500 or statuses[0] in (501, 505), statuses
+    one_decision_each(mark, requests)
+
+
+def one_decision_each(mark, requests):
+    """The log's forwarded lines are the service's requests, one for one."""
+    if requests:
+        s.h.wait_line(lambda _: len([li for li in s.h.lines[mark:] if "up" in li]) >= len(requests), mark)
+    sent = [li["method"] for li in s.h.requests(mark) if "up" in li]
+    assert sent == [r.method for r in requests], (sent, requests)
+
+
+@rows(CASES)
+def inside_tls(case):
+    judge(case, True)
+
+
+@rows(CASES)
+def in_the_clear(case):
+    judge(case, False)
+
+
+@promise
+def nothing_was_smuggled():
+    for service in (s.origin, plain):
+        assert not any("smuggled" in r.target for r in service.requests)
+        assert b";a=b" not in service.raw(), "a chunk extension is the client's own framing"
+    assert s.h.get().status == 200, "it still serves"
+
+
+main(s.end)

@@ -1,0 +1,177 @@
+"""Signals: TERM drains, INT and QUIT do not wait, USR1 opens the log anew, USR2 tells the state, and a storm of them harms nothing."""
+
+import json
+import os
+import random
+import signal
+import threading
+
+from holdfast import (ADDRESSES, PROXY_UID, PUBLIC, Closed, Holdfast, Origin, Workspace, connect, echo, forward_config, main,
+                      own_network, promise, rows)
+
+own_network(ADDRESSES)
+ws = Workspace()
+origin = Origin(PUBLIC, 443, ws.leaf("allowed.test"))
+RULE = f'{{ host = "allowed.test"; methods = "any"; paths = "any"; upstream_trust = "{ws.ca.file}"; }}'
+numbers = iter(range(1000))
+
+
+def start(**more):
+    return Holdfast(ws, forward_config(RULE, **more), name=f"signals-{next(numbers)}")
+
+
+class Stream:
+    """A response under way, which the test lets go on and end."""
+
+    def __init__(self, h):
+        self.go_on = threading.Event()
+        origin.answer = self.answer
+        self.channel = h.tls()
+        self.channel.send("GET /stream HTTP/1.1\r\nHost: allowed.test\r\n\r\n")
+        assert self.channel.read_head().status == 200
+        origin.answer = echo
+
+    def answer(self, connection, request):
+        connection.read_body(request)
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        self.go_on.wait(60)
+        connection.send(b"4\r\nlast\r\n0\r\n\r\n")
+
+    def ends_whole(self):
+        self.go_on.set()
+        try:
+            self.channel.until(b"last\r\n0\r\n\r\n")
+            return True
+        except Closed:
+            return False
+
+
+@promise
+def term_lets_what_runs_finish_and_takes_nothing_new():
+    h = start()
+    door = h.door()
+    stream = Stream(h)
+    mark = h.mark()
+    h.kill(signal.SIGTERM)
+    h.wait_line(lambda li: "drain" in li["msg"] or "stopping" in li["msg"], mark, what="that it drains")
+    try:
+        connect(*door, timeout=5).close()
+        raise AssertionError("a new connection was taken")
+    except ConnectionRefusedError:
+        pass
+    assert stream.ends_whole(), "what ran was cut"
+    assert h.wait_exit() == 0
+    h.assert_clean()
+
+
+@promise
+def term_does_not_wait_for_idle_connections():
+    h = start()
+    idle = [h.open() for _ in range(3)]
+    kept = h.tls()
+    assert kept.request("GET", "/", "allowed.test").status == 200
+    h.stop()
+    assert all(c.is_closed() for c in [*idle, kept])
+
+
+@promise
+def draining_ends_at_its_deadline():
+    h = start(limits='drain = "500ms";')
+    stream = Stream(h)
+    h.stop()
+    assert not stream.ends_whole()
+
+
+@promise
+def a_second_term_does_not_wait():
+    h = start()
+    stream = Stream(h)
+    mark = h.mark()
+    h.kill(signal.SIGTERM)
+    h.wait_line(lambda li: "drain" in li["msg"] or "stopping" in li["msg"], mark, what="that it drains")
+    h.kill(signal.SIGTERM)
+    h.wait_exit(10)
+    h.assert_clean()
+    assert not stream.ends_whole()
+
+
+@rows([("int", signal.SIGINT), ("quit", signal.SIGQUIT)])
+def does_not_wait(row):
+    h = start()
+    stream = Stream(h)
+    h.kill(row[1])
+    assert h.wait_exit(10) == 0
+    h.assert_clean()
+    assert not stream.ends_whole()
+
+
+@promise
+def usr1_opens_the_log_anew():
+    folder = ws.directory("logs")
+    path = os.path.join(folder, "holdfast.log")
+    h = Holdfast(ws, forward_config(RULE, log=f'log = {{ path = "{path}"; format = "json"; }};'), name="rotate", wait=False)
+    door = _door_in(path, h)
+    _ask(h, door, "/before")
+    os.rename(path, path + ".1")
+    h.kill(signal.SIGUSR1)
+    _until(lambda: os.path.exists(path))
+    _ask(h, door, "/after")
+    _until(lambda: "/after" in open(path, encoding="utf-8").read())
+    assert "/before" in open(path + ".1", encoding="utf-8").read()
+    assert os.stat(path).st_uid == PROXY_UID and not os.stat(path).st_mode & 0o007
+    for line in open(path, encoding="utf-8"):
+        json.loads(line)
+    h.kill(signal.SIGTERM)
+    assert h.wait_exit() == 0
+
+
+def _until(true):
+    """For what only the file system tells; as often as the machine lets us, with an end."""
+    for _ in range(2000):
+        if true():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came")
+
+
+def _door_in(path, h):
+    def ready():
+        h.assert_alive()
+        return os.path.exists(path) and '"ready"' in open(path, encoding="utf-8").read()
+    _until(ready)
+    for line in open(path, encoding="utf-8"):
+        told = json.loads(line)
+        if told["msg"] == "door open":
+            address, _, port = told["address"].rpartition(":")
+            return address, int(port)
+
+
+def _ask(h, door, path):
+    h.lines.append({"msg": "door open", "kind": "forward", "address": "%s:%d" % door})
+    assert h.get(path).status == 200
+
+
+@promise
+def usr2_tells_the_state():
+    h = start()
+    with h.tls() as c:
+        assert c.request("GET", "/", "allowed.test").status == 200
+        mark = h.mark()
+        h.kill(signal.SIGUSR2)
+        line = h.wait_for("state", since=mark)
+        assert line["generation"] == 1 and line["connections"] == 1 and line["served"] == 1, line
+    h.stop()
+
+
+@promise
+def a_storm_of_signals_harms_nothing():
+    h = start()
+    chance = random.Random(7)
+    with h.tls() as c:
+        for i in range(300):
+            h.kill(chance.choice([signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGCHLD, signal.SIGWINCH]))
+            assert c.request("GET", f"/{i}", "allowed.test").status == 200
+    h.stop()
+
+
+main(ws.remove)
