@@ -1,0 +1,3 @@
+unit_test(tokens test_identifier tokens)
+unit_test(tokens test_proof tokens)
+unit_test(tokens test_replay tokens)
