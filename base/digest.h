@@ -1,5 +1,5 @@
-/* Digests and their base64url spelling (RFC 4648 section 5, no padding), and random bytes: libcrypto's door for all
- * that needs no key. */
+/* Digests and their base64url spelling (RFC 4648 section 5, no padding), and random
+ * bytes: libcrypto's door for all that needs no key. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -9,18 +9,20 @@
 enum { SHA256_SIZE = 32, SHA256_BASE64URL_SIZE = 43 };
 
 void digest_sha256(struct text t, unsigned char out[SHA256_SIZE]);
-/* The digest in base64url, 43 characters, no NUL: what wth, ath and thumbprints are made of. */
+/* The digest in base64url, 43 characters, no NUL: what wth, ath and thumbprints are
+ * made of. */
 void digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE]);
 
 /* Characters that n bytes need. */
 #define BASE64URL_SIZE(n) (((n)*4 + 2) / 3)
 /* Writes BASE64URL_SIZE(n) characters, no NUL; returns how many. */
 size_t base64url_encode(const unsigned char *bytes, size_t n, char *out);
-/* Strict: no padding, no whitespace, no '+' or '/', length mod 4 is not 1, spare bits zero. out holds at least
- * t.n * 3 / 4 bytes. */
+/* Strict: no padding, no whitespace, no '+' or '/', length mod 4 is not 1, spare bits
+ * zero. out holds at least t.n * 3 / 4 bytes. */
 MUST_USE bool base64url_decode(struct text t, unsigned char *out, size_t *n);
 
-/* From the kernel by way of libcrypto; a failure ends the process. */
+/* From libcrypto, a pool per thread, wiped as it is used and never shared with a forked
+ * child; a failure ends the process. */
 void random_bytes(void *out, size_t n);
 
 #endif

@@ -7,15 +7,18 @@
 
 #include <sys/types.h>
 
-/* Appends the file's bytes to out; more than `max` is REASON_FILE_CONTENT. Logs the detail. */
+/* Appends the file's bytes to out; more than `max` is REASON_FILE_CONTENT. Logs the
+ * detail. */
 MUST_USE enum reason file_read(const char *path, size_t max, struct buf *out);
 
-/* Written beside its place, synced, then renamed over it: a reader sees the old bytes or the new, never half.
- * mode as for open(2), whatever the umask. Never follows a link. Logs the detail. */
+/* Written beside its place, synced, then renamed over it: a reader sees the old bytes
+ * or the new, never half. mode as for open(2), whatever the umask. Never follows a
+ * link. Logs the detail. */
 MUST_USE enum reason file_write(const char *path, mode_t mode, struct text bytes);
 
-/* Makes the directory (and its parents) if it is missing. An existing one that others may write to is
- * REASON_FILE_UNSAFE; with `mode` 0700 one that others may enter is too. */
+/* Makes the directory (and its parents) if it is missing. An existing one that others
+ * may write to is REASON_FILE_UNSAFE; with `mode` 0700 one that others may enter is
+ * too. */
 MUST_USE enum reason file_make_directory(const char *path, mode_t mode);
 
 #endif

@@ -1,6 +1,7 @@
-/* The log: one line per event. As JSON when it goes anywhere but a terminal, short text on a terminal. Lines are
- * written whole by one write(2) each, so threads do not mix. Control bytes, quotes and invalid UTF-8 are escaped: one event is
- * one line whatever a stranger wrote. */
+/* The log: one line per event. As JSON when it goes anywhere but a terminal, short text
+ * on a terminal. Lines are written whole by one write(2) each, so threads do not mix.
+ * Control bytes, quotes and invalid UTF-8 are escaped: one event is one line whatever a
+ * stranger wrote. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -10,9 +11,12 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_AUTO, LOG_JSON, LOG_SHORT };
 
-/* path NULL or "-": standard error. Before the first log_open: standard error, automatic format, LOG_INFO. */
-MUST_USE enum reason log_open(const char *path, enum log_format format, enum log_level level);
-/* Opens the same path anew (USR1, after a rotation); the old file stays when that fails. */
+/* path NULL or "-": standard error. Before the first log_open: standard error,
+ * automatic format, LOG_INFO. */
+MUST_USE enum reason log_open(const char *path, enum log_format format,
+                              enum log_level level);
+/* Opens the same path anew (USR1, after a rotation); the old file stays when that
+ * fails. */
 MUST_USE enum reason log_reopen(void);
 void log_close(void);
 bool log_wants(enum log_level level);
@@ -23,21 +27,27 @@ void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A failure with its reason: {"ts":…,"level":"error","msg":…,"reason":token}. log_tls adds and empties OpenSSL's error
- * queue. Both return `why`, so that a caller can `return log_reason(why, …)`. */
-enum reason log_reason(enum reason why, const char *format, ...) __attribute__((format(printf, 2, 3)));
-enum reason log_tls(enum reason why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A failure with its reason: {"ts":…,"level":"error","msg":…,"reason":token}. log_tls
+ * adds and empties OpenSSL's error queue. Both return `why`, so that a caller can
+ * `return log_reason(why, …)`. */
+enum reason log_reason(enum reason why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+enum reason log_tls(enum reason why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* A line of fields, always in the order they are added:
- *     struct log_line *l = log_line_begin(LOG_INFO, "request");
- *     log_line_text(l, "host", host); log_line_number(l, "status", 200); log_line_end(l);
- * log_line_begin returns NULL below the level, and the others take NULL. One line is open per thread at a time. */
+/* A line of fields, at most 8 KiB long. A value is cut at 2 KiB, a message at 4; a line
+ * that was cut says "truncated":true. Fields stand in the order they are added: struct
+ * log_line *l = log_line_begin(LOG_INFO, "request"); log_line_text(l, "host", host);
+ * log_line_number(l, "status", 200); log_line_end(l); log_line_begin returns NULL below
+ * the level, and the others take NULL. One line is open per thread at a time. */
 struct log_line;
 struct log_line *log_line_begin(enum log_level level, const char *msg);
 void log_line_text(struct log_line *l, const char *key, struct text value);
-void log_line_z(struct log_line *l, const char *key, const char *value);     /* NULL: the field is left out */
+void log_line_z(struct log_line *l, const char *key,
+                const char *value); /* NULL: the field is left out */
 void log_line_number(struct log_line *l, const char *key, int64_t value);
-void log_line_list(struct log_line *l, const char *key, const struct text *values, size_t n);
+void log_line_list(struct log_line *l, const char *key, const struct text *values,
+                   size_t n);
 void log_line_end(struct log_line *l);
 
 #endif

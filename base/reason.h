@@ -1,5 +1,5 @@
-/* Why not: the one vocabulary of refusal. Every function that can fail returns an enum reason, and every reason is
- * one row of reason.def. REASON_OK is zero. */
+/* Why not: the one vocabulary of refusal. Every function that can fail returns an enum
+ * reason, and every reason is one row of reason.def. REASON_OK is zero. */
 #ifndef BASE_REASON_H
 #define BASE_REASON_H
 
@@ -13,10 +13,12 @@ enum reason {
     REASON_COUNT
 };
 
-/* The word in the log, in Proxy-Status and in problem+json: lower snake case, stable. "ok" for REASON_OK. */
+/* The word in the log, in Proxy-Status and in problem+json: lower snake case, stable.
+ * "ok" for REASON_OK. */
 const char *reason_token(enum reason why);
 
-/* The HTTP status that tells it to a client; 0 when it is never told (see reason.def). 200 for REASON_OK. */
+/* The HTTP status that tells it to a client; 0 when it is never told (see reason.def).
+ * 200 for REASON_OK. */
 int reason_status(enum reason why);
 
 /* RFC 9209 section 2.3 error type; "" when there is none. */

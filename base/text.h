@@ -1,5 +1,6 @@
-/* Text that is borrowed: a pointer and a length, never NUL-terminated by promise. Whoever lends the bytes says how
- * long they live (an arena, a buffer until the next read, a literal). */
+/* Text that is borrowed: a pointer and a length, never NUL-terminated by promise.
+ * Whoever lends the bytes says how long they live (an arena, a buffer until the next
+ * read, a literal). */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -27,8 +28,9 @@ text_of(const char *at, size_t n)
 struct text text_z(const char *z);
 
 bool text_is_empty(struct text t);
-bool text_equals(struct text a, struct text b);                 /* byte for byte */
-bool text_equals_nocase(struct text a, struct text b);          /* ASCII letters fold, nothing else */
+bool text_equals(struct text a, struct text b); /* byte for byte */
+bool text_equals_nocase(struct text a,
+                        struct text b); /* ASCII letters fold, nothing else */
 bool text_starts(struct text t, struct text prefix);
 bool text_ends(struct text t, struct text suffix);
 bool text_has_byte(struct text t, char c);
@@ -39,11 +41,12 @@ bool text_equals_constant_time(struct text a, struct text b);
 /* Without leading and trailing SP and HTAB (RFC 9110 section 5.5 OWS). */
 struct text text_trim(struct text t);
 
-/* Takes everything before `separator` off the front of *rest; false when *rest is spent (its `at` is NULL). "a,,b" gives
- * three parts, "a," two, "" one empty part. */
+/* Takes everything before `separator` off the front of *rest; false when *rest is spent
+ * (its `at` is NULL). "a,,b" gives three parts, "a," two, "" one empty part. */
 bool text_split(struct text *rest, char separator, struct text *part);
 
-/* A plain decimal number: digits only, no sign, no space, at most `max`. False otherwise. */
+/* A plain decimal number: digits only, no sign, no space, at most `max`. False
+ * otherwise. */
 bool text_to_u64(struct text t, uint64_t max, uint64_t *out);
 
 #endif
