@@ -1,0 +1,194 @@
+#!/bin/bash
+# Starts and stops the origin and the peers that Holdfast is measured against.  All on 127.0.0.0/8.
+#   peers.sh install            Debian packages (and, with --node, the npm peers) that the peers need
+#   peers.sh pki                the keys and certificates, made anew under $HF_RUN/pki
+#   peers.sh start NAME [...]   NAME: see `peers.sh list`; prints "PID PORT ROUTE" on the last line
+#   peers.sh stop NAME          ends what `start NAME` started (by its pid file, never by name)
+#   peers.sh cmd NAME           makes the configuration and prints the command that would be run
+#   peers.sh list
+# HF_RUN (default /tmp/perf/run) holds everything that is made.  HF_CPU pins the peer (taskset -c),
+# HF_ORIGIN_CPU the origin.  HF_NODE_MODULES says where `npm install` put the npm peers.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+export HF_RUN=${HF_RUN:-/tmp/perf/run}
+export HF_NODE_MODULES=${HF_NODE_MODULES:-/tmp/perf/npm/node_modules}
+RUN=$HF_RUN
+mkdir -p "$RUN"; chmod 755 "$RUN"
+pin() { if [ -n "${1:-}" ]; then c=$1; shift; exec taskset -c "$c" "$@"; else shift; exec "$@"; fi; }
+
+pki() {
+    rm -rf "$RUN/pki"; mkdir -p "$RUN/pki"; cd "$RUN/pki"
+    ec() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+    ca() { ec "$1.key"; openssl req -x509 -new -key "$1.key" -sha256 -days 30 -subj "/CN=$2" -out "$1.pem" \
+           -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign" 2>/dev/null; }
+    leaf() { # name ca cn san
+        ec "$1.key"; openssl req -new -key "$1.key" -subj "/CN=$3" -out "$1.csr" 2>/dev/null
+        printf 'subjectAltName=%s\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n' "$4" > "$1.ext"
+        openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -CAcreateserial -sha256 -days 20 \
+            -extfile "$1.ext" -out "$1.pem" 2>/dev/null; rm "$1.csr" "$1.ext"; }
+    ca origin-ca "bench origin CA"; ca mitm-ca "bench MITM CA"
+    leaf origin origin-ca origin.test "DNS:origin.test,DNS:*.origin.test,DNS:*.mint.test,IP:127.0.0.1"
+    leaf leaf mitm-ca origin.test "DNS:origin.test,DNS:*.mint.test"
+    leaf default mitm-ca default.invalid "DNS:default.invalid"
+    cat default.pem default.key > default-both.pem; cat mitm-ca.pem mitm-ca.key > mitm-ca-both.pem
+    cat leaf.pem leaf.key > leaf-both.pem
+    ec dpop.key
+    pub=$(openssl ec -in dpop.key -pubout -outform DER 2>/dev/null | tail -c 64 | xxd -p -c 64)
+    b64() { xxd -r -p | base64 -w0 | tr '+/' '-_' | tr -d '='; }
+    printf '{"kty":"EC","crv":"P-256","x":"%s","y":"%s"}\n' "$(echo "${pub:0:64}" | b64)" "$(echo "${pub:64}" | b64)" > dpop.jwk
+    chmod 644 ./*
+}
+
+fill() { # template output KEY=VALUE...
+    local t=$1 o=$2; shift 2
+    local s; s=$(cat "$t"); s=${s//@RUN@/$RUN}
+    for kv in "$@"; do s=${s//@${kv%%=*}@/${kv#*=}}; done
+    printf '%s\n' "$s" > "$o"
+}
+wait_port() { # port: up to 20 s
+    for _ in $(seq 2000); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
+        sleep 0.01
+    done
+    echo "port $1 did not open" >&2; return 1
+}
+spawn() { # name cmd...: in the background, pid file
+    local n=$1; shift
+    mkdir -p "$RUN/$n"
+    if [ "${HF_CMD:-}" = 1 ]; then printf '%s\n' "$*"; exit 0; fi
+    ( trap '' HUP; pin "${HF_CPU:-}" "$@" ) >"$RUN/$n/out" 2>&1 </dev/null &
+    echo $! > "$RUN/$n/pid"
+}
+lua='lua-load-per-thread @RUN@/haproxy/dpop.lua'; lua=${lua//@RUN@/$RUN}
+add='http-request set-header x-holdfast 0123456789abcdef0123456789abcdef'
+
+start() {
+    [ -d "$RUN/pki" ] || pki
+    local n=$1
+    case $n in
+    origin)
+        mkdir -p "$RUN/origin/www" "$RUN/origin/tmp"
+        [ -f "$RUN/origin/www/64k" ] || head -c 65536 /dev/urandom > "$RUN/origin/www/64k"
+        [ -f "$RUN/origin/www/1m" ] || head -c 1048576 /dev/urandom > "$RUN/origin/www/1m"
+        [ -f "$RUN/origin/www/10m" ] || head -c 10485760 /dev/urandom > "$RUN/origin/www/10m"
+        [ -f "$RUN/origin/www/1g" ] || truncate -s 1G "$RUN/origin/www/1g"
+        chmod -R a+rX "$RUN/origin"; chmod 777 "$RUN/origin/tmp"
+        fill "$here/peers/origin.nginx.conf.in" "$RUN/origin/nginx.conf" ORIGIN_WORKERS="${HF_ORIGIN_WORKERS:-1}"
+        HF_CPU=${HF_ORIGIN_CPU:-} spawn origin nginx -c "$RUN/origin/nginx.conf"
+        wait_port 19443
+        echo "$(cat "$RUN/origin/pid") 19443 direct" ;;
+    haproxy|haproxy-2t|haproxy-dpop|haproxy-h2)
+        mkdir -p "$RUN/haproxy"
+        local t=1 l='' a=$add
+        local alpn=http/1.1
+        [ "$n" = haproxy-2t ] && t=2
+        [ "$n" = haproxy-h2 ] && alpn=h2,http/1.1
+        if [ "$n" = haproxy-dpop ]; then
+            l=$lua; a='http-request lua.dpop'; fill "$here/peers/dpop.lua.in" "$RUN/haproxy/dpop.lua"
+        fi
+        fill "$here/peers/haproxy.cfg.in" "$RUN/haproxy/cfg" THREADS=$t LUA="$l" ADDHEADER="$a" ALPN="$alpn"
+        spawn haproxy haproxy -db -f "$RUN/haproxy/cfg"
+        wait_port 18443
+        echo "$(cat "$RUN/haproxy/pid") 18443 via" ;;
+    nginx|nginx-2w|nginx-buf|nginx-h2)
+        mkdir -p "$RUN/nginx/tmp"; chmod 777 "$RUN/nginx/tmp"
+        local t=1 b=off h2=
+        [ "$n" = nginx-h2 ] && h2=http2
+        [ "$n" = nginx-2w ] && t=2
+        [ "$n" = nginx-buf ] && b=on
+        fill "$here/peers/nginx.conf.in" "$RUN/nginx/nginx.conf" THREADS=$t BUFFERING=$b MODULES= H2=$h2
+        spawn nginx nginx -c "$RUN/nginx/nginx.conf"
+        wait_port 18443
+        echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
+    holdfast|holdfast-wpt)
+        mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
+        local w=''
+        [ "$n" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
+        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w"
+        spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
+        wait_port 18445
+        echo "$(cat "$RUN/holdfast/pid") 18445 proxy" ;;
+    squid|squid-mimic)
+        mkdir -p "$RUN/squid"; rm -rf "$RUN/squid/ssl_db"
+        /usr/lib/squid/security_file_certgen -c -s "$RUN/squid/ssl_db" -M 64MB >/dev/null
+        printf '127.0.0.1 origin.test\n' > "$RUN/squid/hosts"
+        chown -R proxy "$RUN/squid"
+        local b='ssl_bump bump all'            # client first: the leaf is made from the CONNECT name
+        [ "$n" = squid-mimic ] && b=$'ssl_bump stare all_steps\nssl_bump bump all'
+        fill "$here/peers/squid.conf.in" "$RUN/squid/conf" BUMP="$b"
+        spawn squid squid -N -f "$RUN/squid/conf"
+        wait_port 13128
+        echo "$(cat "$RUN/squid/pid") 13128 proxy" ;;
+    mitmproxy|mitmproxy-dpop)
+        mkdir -p "$RUN/mitmproxy/conf"; cat "$RUN/pki/mitm-ca.key" "$RUN/pki/mitm-ca.pem" > "$RUN/mitmproxy/conf/mitmproxy-ca.pem"
+        cp "$RUN/pki/mitm-ca.pem" "$RUN/mitmproxy/conf/mitmproxy-ca-cert.pem"
+        local d=0; [ "$n" = mitmproxy-dpop ] && d=1
+        HF_DPOP=$d spawn mitmproxy env HF_DPOP=$d /usr/bin/python3 /usr/bin/mitmdump -q --mode regular \
+            --listen-host 127.0.0.1 -p 18088 --set confdir="$RUN/mitmproxy/conf" --set connection_strategy=lazy \
+            --set ssl_verify_upstream_trusted_ca="$RUN/pki/origin-ca.pem" --set http2=false \
+            -s "$here/peers/mitm_addon.py"
+        wait_port 18088
+        echo "$(cat "$RUN/mitmproxy/pid") 18088 proxy" ;;
+    node|node-dpop)
+        mkdir -p "$RUN/node"
+        local d=0; [ "$n" = node-dpop ] && d=1
+        spawn node env HF_DPOP=$d node "$here/peers/node-mitm.js"
+        wait_port 18888
+        echo "$(cat "$RUN/node/pid") 18888 proxy" ;;
+    srt)
+        spawn srt node "$here/peers/srt.mjs"
+        wait_port 18889
+        echo "$(cat "$RUN/srt/pid") 18889 proxy" ;;
+    gomitm|gomitm-dpop)
+        mkdir -p "$RUN/gomitm"
+        [ -x "$RUN/gomitm/gomitm" ] && [ "$RUN/gomitm/gomitm" -nt "$here/peers/gomitm.go" ] ||
+            GO111MODULE=off GOCACHE="$RUN/gomitm/cache" go build -o "$RUN/gomitm/gomitm" "$here/peers/gomitm.go"
+        local d=0; [ "$n" = gomitm-dpop ] && d=1
+        # one core is what HF_CPU gives: tell the Go scheduler, as a container's limit would
+        if [ -n "${HF_CPU:-}" ]; then
+            spawn gomitm env HF_DPOP=$d GOMAXPROCS=1 "$RUN/gomitm/gomitm"
+        else
+            spawn gomitm env HF_DPOP=$d "$RUN/gomitm/gomitm"
+        fi
+        wait_port 18890
+        echo "$(cat "$RUN/gomitm/pid") 18890 proxy" ;;
+    floor|floor-sign|floor-mint)
+        mkdir -p "$RUN/floor"
+        cc -O2 -o "$RUN/floor/floor" "$here/floor.c" -lssl -lcrypto
+        local x=()
+        [ "$n" = floor-sign ] && x=(-s "$RUN/pki/dpop.key")
+        [ "$n" = floor-mint ] && x=(-m "$RUN/pki/mitm-ca.key" "$RUN/pki/mitm-ca.pem")
+        spawn floor "$RUN/floor/floor" 18444 19443 "$RUN/pki/leaf.pem" "$RUN/pki/leaf.key" "$RUN/pki/origin-ca.pem" "${x[@]}"
+        wait_port 18444
+        echo "$(cat "$RUN/floor/pid") 18444 via" ;;
+    *) echo "unknown peer $n" >&2; return 1 ;;
+    esac
+}
+
+stop() {
+    local n=$1 f
+    case $n in haproxy*) f=$RUN/haproxy/pid ;; nginx*) f=$RUN/nginx/pid ;; squid*) f=$RUN/squid/pid ;;
+    mitmproxy*) f=$RUN/mitmproxy/pid ;; node*) f=$RUN/node/pid ;; floor*) f=$RUN/floor/pid ;; holdfast*) f=$RUN/holdfast/pid ;; gomitm*) f=$RUN/gomitm/pid ;; *) f=$RUN/$n/pid ;; esac
+    [ -f "$f" ] || return 0
+    local p; p=$(cat "$f"); rm -f "$f"
+    kill -TERM "$p" 2>/dev/null || return 0
+    for _ in $(seq 200); do kill -0 "$p" 2>/dev/null || return 0; sleep 0.02; done
+    kill -KILL "$p" 2>/dev/null || true
+}
+
+case ${1:-} in
+install)
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nginx haproxy squid-openssl mitmproxy \
+        lua-luaossl golang-go wrk nghttp2-client hyperfine stunnel4 xxd openssl libssl-dev libevent-dev gcc
+    if [ "${2:-}" = --node ]; then
+        mkdir -p "$(dirname "$HF_NODE_MODULES")"
+        npm install --prefix "$(dirname "$HF_NODE_MODULES")" http-mitm-proxy @anthropic-ai/sandbox-runtime
+    fi ;;
+pki) pki ;;
+start) shift; for n; do start "$n"; done ;;
+cmd) HF_CMD=1 start "$2" ;;
+stop) shift; for n; do stop "$n"; done ;;
+list) echo "origin holdfast holdfast-wpt haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+*) sed -n '2,12p' "$0"; exit 2 ;;
+esac
