@@ -35,16 +35,22 @@ enum reason log_reason(enum reason why, const char *format, ...)
 enum reason log_tls(enum reason why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line of fields, at most 8 KiB long. A value is cut at 2 KiB, a message at 4; a line
- * that was cut says "truncated":true. Fields stand in the order they are added: struct
- * log_line *l = log_line_begin(LOG_INFO, "request"); log_line_text(l, "host", host);
- * log_line_number(l, "status", 200); log_line_end(l); log_line_begin returns NULL below
- * the level, and the others take NULL. One line is open per thread at a time. */
+/* A line of fields, in the order they are added, at most 8 KiB long. A value is cut at
+ * 2 KiB, a message at 4 KiB; a line that was cut says "truncated":true.
+ *
+ *     struct log_line *l = log_line_begin(LOG_INFO, "request");
+ *
+ *     log_line_text(l, "host", host);
+ *     log_line_number(l, "status", 200);
+ *     log_line_end(l);
+ *
+ * log_line_begin returns NULL below the level, and the others take NULL. One line is
+ * open per thread at a time; messages may be logged meanwhile. */
 struct log_line;
 struct log_line *log_line_begin(enum log_level level, const char *msg);
 void log_line_text(struct log_line *l, const char *key, struct text value);
-void log_line_z(struct log_line *l, const char *key,
-                const char *value); /* NULL: the field is left out */
+/* value NULL: the field is left out. */
+void log_line_z(struct log_line *l, const char *key, const char *value);
 void log_line_number(struct log_line *l, const char *key, int64_t value);
 void log_line_list(struct log_line *l, const char *key, const struct text *values,
                    size_t n);
