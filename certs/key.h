@@ -19,7 +19,7 @@ struct key *key_new(void);                                  /* a fresh P-256 key
 /* PEM; must be P-256 and a file of ours alone (secret_read's rule). Logs the detail. */
 MUST_USE enum reason key_load(const char *path, struct key **out);
 MUST_USE enum reason key_save(const struct key *k, const char *path);       /* mode 0600 */
-/* Wipes. */
+/* Wipes. Nothing of a key_new stays in memory; of a key_load or key_save, what OpenSSL's PEM code freed may. */
 void key_free(struct key *k);
 
 /* ECDSA over SHA-256 of the text, as r||s, 32 bytes each (RFC 7518 section 3.4). REASON_SIGN on failure. */

@@ -1,0 +1,3 @@
+foreach(test test_key test_public_key test_ca test_leaf test_trust)
+    unit_test(certs ${test} certs PkgConfig::OPENSSL Threads::Threads)
+endforeach()
