@@ -8,8 +8,7 @@
 #include "base/reason.h"
 #include "base/text.h"
 
-/* A parsed value on loan from its document. NULL stands for "not there" in every call.
- */
+/* A parsed value on loan from its document. In every call NULL is "not there". */
 struct json;
 
 /* NULL when the text is not one strict JSON value of at most `max` bytes, 32 levels and

@@ -28,9 +28,9 @@ text_of(const char *at, size_t n)
 struct text text_z(const char *z);
 
 bool text_is_empty(struct text t);
-bool text_equals(struct text a, struct text b); /* byte for byte */
-bool text_equals_nocase(struct text a,
-                        struct text b); /* ASCII letters fold, nothing else */
+/* Byte for byte; with _nocase ASCII letters fold, and nothing else. */
+bool text_equals(struct text a, struct text b);
+bool text_equals_nocase(struct text a, struct text b);
 bool text_starts(struct text t, struct text prefix);
 bool text_ends(struct text t, struct text suffix);
 bool text_has_byte(struct text t, char c);
