@@ -53,7 +53,7 @@ def term_lets_what_runs_finish_and_takes_nothing_new():
     stream = Stream(h)
     mark = h.mark()
     h.kill(signal.SIGTERM)
-    h.wait_line(lambda li: "drain" in li["msg"] or "stopping" in li["msg"], mark, what="that it drains")
+    h.wait_for("draining", since=mark)
     try:
         connect(*door, timeout=5).close()
         raise AssertionError("a new connection was taken")
@@ -88,7 +88,7 @@ def a_second_term_does_not_wait():
     stream = Stream(h)
     mark = h.mark()
     h.kill(signal.SIGTERM)
-    h.wait_line(lambda li: "drain" in li["msg"] or "stopping" in li["msg"], mark, what="that it drains")
+    h.wait_for("draining", since=mark)
     h.kill(signal.SIGTERM)
     h.wait_exit(10)
     h.assert_clean()

@@ -79,7 +79,7 @@ def a_missing_config_file_is_a_bad_config():
 
 @promise
 def a_word_too_many_is_a_usage_error():
-    for words in ([], ["dance"], ["run"], ["run", "-c"], ["run", "--frobnicate", "-c", "x"], ["explain", "-c", "x", "GET"]):
+    for words in ([], ["dance"], ["run", "too", "many"], ["run", "-c"], ["run", "--frobnicate", "-c", "x"], ["explain", "-c", "x", "GET"]):
         done = subprocess.run([BINARY, *words], capture_output=True, timeout=30)
         assert done.returncode == 2 and done.stderr, (words, done)
 
@@ -91,7 +91,8 @@ def it_refuses_to_run_as_the_workload():
 
 @promise
 def it_refuses_to_stay_root():
-    refused(changed(f'user = "{PROXY_UID}";', ""), 78, "user")
+    refused(changed(f'user = "{PROXY_UID}";', ""), 1, "privileges")
+    refused(changed(f'user = "{PROXY_UID}";', 'user = "0";'), 1, "privileges")
     refused(changed(f'user = "{PROXY_UID}";', 'user = "no-such-user-here";'), 78, "no-such-user-here")
 
 
