@@ -1,4 +1,5 @@
-/* Our certificate authority: made at first start, kept where only we can read it, its certificate published. */
+/* Our certificate authority: made at first start, kept where only we can read it, its
+ * certificate published. */
 #ifndef CERTS_CA_H
 #define CERTS_CA_H
 
@@ -9,10 +10,12 @@
 
 struct ca;
 
-/* Loads keep/ca.key and keep/ca.pem, or makes them (directory mode 0700, key 0600). An expired or mismatching pair is an error that
- * says what to do, never silently replaced. valid_ms: how long a new CA lives. Logs the detail. */
+/* Loads keep/ca.key and keep/ca.pem, or makes them (directory mode 0700, key 0600). An
+ * expired or mismatching pair is an error that says what to do, never silently
+ * replaced. valid_ms: how long a new CA lives. Logs the detail. */
 MUST_USE enum reason ca_open(const char *keep, int64_t valid_ms, struct ca **out);
-/* Writes ca.pem and bundle.pem (the system's roots and ours) into the directory, mode 0644, whole or not at all. */
+/* Writes ca.pem and bundle.pem (the system's roots and ours) into the directory, mode
+ * 0644, whole or not at all. */
 MUST_USE enum reason ca_publish(const struct ca *ca, const char *directory);
 void ca_free(struct ca *ca);
 

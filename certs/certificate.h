@@ -1,5 +1,5 @@
-/* What every certificate we make has, for ca.c and leaf.c: version 3, a random serial, a validity, extensions in the
- * words of openssl's x509v3_config. */
+/* What every certificate we make has, for ca.c and leaf.c: version 3, a random serial,
+ * a validity, extensions in the words of openssl's x509v3_config. */
 #ifndef CERTS_CERTIFICATE_H
 #define CERTS_CERTIFICATE_H
 
@@ -15,7 +15,8 @@ struct validity {
 
 /* NULL, with OpenSSL's queue, when it cannot be made. */
 X509 *certificate_new(struct validity v);
-/* issuer may be x itself. The subject's key must have been set when the value speaks of it. */
+/* issuer may be x itself. The subject's key must have been set when the value speaks of
+ * it. */
 bool certificate_extend(X509 *x, X509 *issuer, int nid, const char *value);
 
 bool certificate_validity(const X509 *x, struct validity *v);

@@ -1,6 +1,7 @@
-/* Trust stores: what upstream certificates are verified against, parsed once and shared by all who load the same bytes.
- * Shared by content, not by (file, mtime, size): a root taken out of a file must be out after the next reload even where
- * a copy kept the time and the size. */
+/* Trust stores: what upstream certificates are verified against, parsed once and shared
+ * by all who load the same bytes. Shared by content, not by (file, mtime, size): a root
+ * taken out of a file must be out after the next reload even where a copy kept the time
+ * and the size. */
 #ifndef CERTS_TRUST_H
 #define CERTS_TRUST_H
 
@@ -18,8 +19,9 @@ const char *trust_system_roots(void);
 /* For tests: another file in its place; NULL gives it back. Not while others load. */
 void trust_set_system_roots(const char *file);
 
-/* file NULL: the system's roots. An unchanged file gives the same store again, with one more reference. A file without one
- * certificate, or with one that cannot be read, is REASON_FILE_CONTENT. Logs the detail. Any thread. */
+/* file NULL: the system's roots. An unchanged file gives the same store again, with one
+ * more reference. A file without one certificate, or with one that cannot be read, is
+ * REASON_FILE_CONTENT. Logs the detail. Any thread. */
 MUST_USE enum reason trust_load(const char *file, struct trust **out);
 void trust_unref(struct trust *t);
 /* How many different stores are held. */
