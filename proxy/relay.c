@@ -197,10 +197,12 @@ relay_bodies(struct exchange *x)
     enum progress request, response;
 
     notice_ends(x);
-    request = pump_request(x, &unsent);
-    link_move(&x->up->link);
-    response = pump_response(x, &why);
-    link_move(&x->conn->link);
+    do {                            /* until neither side can take or give more at once */
+        request = pump_request(x, &unsent);
+        link_move(&x->up->link);
+        response = pump_response(x, &why);
+        link_move(&x->conn->link);
+    } while (response == MOVED || (request == MOVED && response == STUCK));
     if (x->conn->link.state == LINK_DEAD) {
         x->cut = true;
         return refuse(x, REASON_CLIENT_GONE);
