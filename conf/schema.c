@@ -247,6 +247,12 @@ read_listen(struct fill *f, const struct setting *row, const struct node *n,
 
 /* ---- lists */
 
+static bool
+is_empty_list(const char *standard)
+{
+    return standard != NULL && strcmp(standard, "[]") == 0;
+}
+
 /* False: an element is not what it should be, or there is none. */
 static bool
 check_elements(struct fill *f, const struct setting *row, const struct node *list,
@@ -254,7 +260,8 @@ check_elements(struct fill *f, const struct setting *row, const struct node *lis
 {
     bool ok = true;
 
-    if (list->n == 0 && !(row->flags & SETTING_ALLOW_EMPTY)) {
+    if (list->n == 0 && !(row->flags & SETTING_ALLOW_EMPTY) &&
+        !is_empty_list(row->standard)) {
         complain(f, row, list, NULL, "is empty");
         return false;
     }
@@ -460,7 +467,7 @@ fill_standard(struct fill *f, const struct setting *row, struct place place,
         fill_group(f, row->inner, row->name, NULL, place, field);
         return;
     }
-    if (row->standard == NULL || strcmp(row->standard, "[]") == 0)
+    if (row->standard == NULL || is_empty_list(row->standard))
         return;
     if (may_be_any(row))
         n.type = NODE_STRING;
