@@ -13,10 +13,10 @@ static const uint64_t CHUNK_SIZE_MAX = UINT64_C(1) << 62;
 
 /* What a byte may be part of. */
 enum {
-    TOKEN = 0x01,     /* RFC 9110 section 5.6.2 */
-    TARGET = 0x02,    /* visible ASCII without '#': a fragment is never sent */
-    VALUE = 0x04,     /* HTAB, SP, visible, 0x80 and up: no other control byte */
-    EXTENSION = 0x08, /* HTAB, SP, visible */
+    TOKEN = 0x01,  /* RFC 9110 section 5.6.2 */
+    TARGET = 0x02, /* visible ASCII without '#': a fragment is never sent */
+    VALUE = 0x04,  /* HTAB, SP, visible, 0x80 and up: no other control byte */
+    QUOTED = 0x08, /* qdtext: what stands between quotes without a backslash */
     DIGIT = 0x10,
     HEX = 0x20,
     UNDERSCORE = 0x40
@@ -26,20 +26,20 @@ enum {
 static const unsigned char classes[256] = {
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x0c, 0x0f, 0x0e, 0x0d, 0x0f, 0x0f, 0x0f, 0x0f, 0x0e, 0x0e, 0x0f, 0x0f, 0x0e, 0x0f, 0x0f, 0x0e,
+    0x0c, 0x0f, 0x06, 0x0d, 0x0f, 0x0f, 0x0f, 0x0f, 0x0e, 0x0e, 0x0f, 0x0f, 0x0e, 0x0f, 0x0f, 0x0e,
     0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e,
     0x0e, 0x2f, 0x2f, 0x2f, 0x2f, 0x2f, 0x2f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f,
-    0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0e, 0x0e, 0x0e, 0x0f, 0x4f,
+    0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0e, 0x06, 0x0e, 0x0f, 0x4f,
     0x0f, 0x2f, 0x2f, 0x2f, 0x2f, 0x2f, 0x2f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f,
     0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0e, 0x0f, 0x0e, 0x0f, 0x00,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
-    0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
+    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
 };
 /* clang-format on */
 
@@ -68,7 +68,11 @@ enum state {
     VALUE_BYTE,
     LAST_LF, /* of the empty line */
     SIZE_BYTE,
-    EXTENSION_BYTE,
+    EXTENSION_NAME,
+    EXTENSION_VALUE,
+    EXTENSION_QUOTED,
+    EXTENSION_PAIR, /* behind a backslash */
+    EXTENSION_END,  /* behind a quoted value */
     SIZE_LF,
     DATA_CR, /* behind a chunk's data */
     DATA_LF,
@@ -348,6 +352,92 @@ hex_value(unsigned char c)
     return (classes[c] & DIGIT) ? c & 0x0fu : (c & 0x0fu) + 9;
 }
 
+/* Extensions are read to be dropped (RFC 9112 section 7.1.1). Bounded by the line and
+ * by the message: CVE-2023-39326 of another server. */
+static bool
+is_within_extensions(struct lexer *l, size_t n)
+{
+    l->index += (unsigned)n;
+    l->extension += n;
+    l->extensions += n;
+    return l->extension <= EXTENSION_MAX && l->extensions <= EXTENSIONS_MAX;
+}
+
+static enum state
+end_extension(struct lexer *l, unsigned char byte)
+{
+    l->index = 0;
+    if (byte == ';')
+        return EXTENSION_NAME;
+    return byte == '\r' ? SIZE_LF : refuse(l, REASON_CHUNK);
+}
+
+static enum state
+lex_extension_name(struct lexer *l, struct cursor *c)
+{
+    const unsigned char *begin = c->p;
+
+    skip(c, TOKEN);
+    if (!is_within_extensions(l, (size_t)(c->p - begin)))
+        return refuse(l, REASON_CHUNK);
+    if (c->p == c->end)
+        return EXTENSION_NAME;
+    if (l->index == 0 || *c->p != '=')
+        return l->index == 0 ? refuse(l, REASON_CHUNK) : end_extension(l, *c->p++);
+    c->p++;
+    l->index = 0;
+    return EXTENSION_VALUE;
+}
+
+static enum state
+lex_extension_value(struct lexer *l, struct cursor *c)
+{
+    const unsigned char *begin = c->p;
+
+    if (l->index == 0 && *c->p == '"') {
+        c->p++;
+        return EXTENSION_QUOTED;
+    }
+    skip(c, TOKEN);
+    if (!is_within_extensions(l, (size_t)(c->p - begin)))
+        return refuse(l, REASON_CHUNK);
+    if (c->p == c->end)
+        return EXTENSION_VALUE;
+    return l->index == 0 ? refuse(l, REASON_CHUNK) : end_extension(l, *c->p++);
+}
+
+static enum state
+lex_extension_quoted(struct lexer *l, struct cursor *c)
+{
+    const unsigned char *begin = c->p;
+
+    skip(c, QUOTED);
+    if (!is_within_extensions(l, (size_t)(c->p - begin) + 1))
+        return refuse(l, REASON_CHUNK);
+    if (c->p == c->end)
+        return EXTENSION_QUOTED;
+    switch (*c->p++) {
+    case '"':
+        return EXTENSION_END;
+    case '\\':
+        return EXTENSION_PAIR;
+    default:
+        return refuse(l, REASON_CHUNK);
+    }
+}
+
+static enum state
+lex_extension_pair(struct lexer *l, struct cursor *c)
+{
+    return classes[*c->p++] & VALUE ? EXTENSION_QUOTED : refuse(l, REASON_CHUNK);
+}
+
+static enum state
+lex_extension_end(struct lexer *l, struct cursor *c)
+{
+    return end_extension(l, *c->p++);
+}
+
 static enum state
 lex_size(struct lexer *l, struct cursor *c)
 {
@@ -361,24 +451,7 @@ lex_size(struct lexer *l, struct cursor *c)
     if (l->index == 0 || (*c->p != ';' && *c->p != '\r') ||
         l->chunk_size > CHUNK_SIZE_MAX)
         return refuse(l, REASON_CHUNK);
-    return *c->p++ == ';' ? EXTENSION_BYTE : SIZE_LF;
-}
-
-/* Read to be dropped. Bounded by the line and by the message (CVE-2023-39326 of another
- * server). */
-static enum state
-lex_extension(struct lexer *l, struct cursor *c)
-{
-    const unsigned char *begin = c->p;
-
-    skip(c, EXTENSION);
-    l->extension += (size_t)(c->p - begin);
-    l->extensions += (size_t)(c->p - begin);
-    if (l->extension > EXTENSION_MAX || l->extensions > EXTENSIONS_MAX)
-        return refuse(l, REASON_CHUNK);
-    if (c->p == c->end)
-        return EXTENSION_BYTE;
-    return *c->p++ == '\r' ? SIZE_LF : refuse(l, REASON_CHUNK);
+    return end_extension(l, *c->p++);
 }
 
 /* Trailers are held until they are whole, so from here they have a head's ceiling. */
@@ -424,14 +497,26 @@ lex_data_lf(struct lexer *l, struct cursor *c)
 
 /* Each is called with at least one byte to read. */
 static enum state (*const steps[N_WORKING])(struct lexer *l, struct cursor *c) = {
-    [METHOD_BYTE] = lex_method,   [TARGET_BYTE] = lex_target,
-    [VERSION_BYTE] = lex_version, [VERSION_CR] = lex_version_cr,
-    [STATUS_BYTE] = lex_status,   [PHRASE_BYTE] = lex_phrase,
-    [LINE_LF] = lex_line_lf,      [LINE_START] = lex_line_start,
-    [NAME_BYTE] = lex_name,       [VALUE_START] = lex_value_start,
-    [VALUE_BYTE] = lex_value,     [LAST_LF] = lex_last_lf,
-    [SIZE_BYTE] = lex_size,       [EXTENSION_BYTE] = lex_extension,
-    [SIZE_LF] = lex_size_lf,      [DATA_CR] = lex_data_cr,
+    [METHOD_BYTE] = lex_method,
+    [TARGET_BYTE] = lex_target,
+    [VERSION_BYTE] = lex_version,
+    [VERSION_CR] = lex_version_cr,
+    [STATUS_BYTE] = lex_status,
+    [PHRASE_BYTE] = lex_phrase,
+    [LINE_LF] = lex_line_lf,
+    [LINE_START] = lex_line_start,
+    [NAME_BYTE] = lex_name,
+    [VALUE_START] = lex_value_start,
+    [VALUE_BYTE] = lex_value,
+    [LAST_LF] = lex_last_lf,
+    [SIZE_BYTE] = lex_size,
+    [EXTENSION_NAME] = lex_extension_name,
+    [EXTENSION_VALUE] = lex_extension_value,
+    [EXTENSION_QUOTED] = lex_extension_quoted,
+    [EXTENSION_PAIR] = lex_extension_pair,
+    [EXTENSION_END] = lex_extension_end,
+    [SIZE_LF] = lex_size_lf,
+    [DATA_CR] = lex_data_cr,
     [DATA_LF] = lex_data_lf,
 };
 

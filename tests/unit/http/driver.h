@@ -128,6 +128,8 @@ struct driver {
 
     struct buf heard;  /* everything, as text */
     struct buf bodies; /* their bytes alone, one after the other */
+    struct buf told;   /* the messages that were whole, as any reader would tell them */
+    struct buf telling; /* the one that is being read */
     unsigned n_heads, n_whole;
     size_t n_fields;   /* of the last head, as passed on */
     char hosts[4][64]; /* of the first heads */
@@ -155,6 +157,8 @@ driver_free(struct driver *d)
     buf_free(&d->out);
     buf_free(&d->heard);
     buf_free(&d->bodies);
+    buf_free(&d->told);
+    buf_free(&d->telling);
 }
 
 static inline void
@@ -167,6 +171,39 @@ hear_fields(struct driver *d, const struct headers *h)
         buf_add(&d->heard, h->at[i].value);
         buf_add(&d->heard, TEXT(";"));
     }
+}
+
+/* One field as any reader would tell it. */
+static inline void
+tell_field(struct buf *out, struct text name, struct text value)
+{
+    buf_add(out, name);
+    buf_add(out, TEXT(":"));
+    buf_add(out, value);
+    buf_add(out, TEXT("\n"));
+}
+
+static inline void
+tell_fields(struct buf *out, const struct headers *h)
+{
+    for (size_t i = 0; h != NULL && i < h->n; i++)
+        tell_field(out, h->at[i].name, h->at[i].value);
+}
+
+static inline void
+tell_head(struct buf *out, const struct request *r)
+{
+    buf_add(out, r->method);
+    buf_add(out, TEXT(" "));
+    if (r->form == TARGET_ABSOLUTE) {
+        buf_add(out, r->scheme);
+        buf_add(out, TEXT("://"));
+    }
+    buf_add(out, r->authority);
+    buf_add(out, r->target);
+    buf_add(out, TEXT("\n"));
+    tell_fields(out, &r->headers);
+    buf_add(out, TEXT("\n"));
 }
 
 static inline void
@@ -207,6 +244,8 @@ hear_head(struct driver *d)
         snprintf(d->hosts[d->n_heads], sizeof d->hosts[0], "%.*s", TEXT_ARG(r->host));
     d->n_heads++;
     d->n_fields = r->headers.n;
+    buf_free(&d->telling);
+    tell_head(&d->telling, r);
     buf_printf(&d->heard, "\n%.*s %d %.*s|%.*s|", TEXT_ARG(r->method), r->form,
                TEXT_ARG(r->scheme), TEXT_ARG(r->authority));
     buf_add(&d->heard, r->target);
@@ -277,6 +316,7 @@ step_body(struct driver *d)
         assert_true(piece.n > 0);
         buf_add(&d->heard, piece);
         buf_add(&d->bodies, piece);
+        buf_add(&d->telling, piece);
         return true;
     case FLOW_END:
         assert_true(stream_has_read_all(d->stream));
@@ -284,6 +324,9 @@ step_body(struct driver *d)
         hear_fields(d, stream_trailers(d->stream));
         buf_add(&d->heard, TEXT(" WHOLE"));
         d->n_whole++;
+        buf_add(&d->telling, TEXT("\n"));
+        tell_fields(&d->telling, stream_trailers(d->stream));
+        buf_add(&d->told, buf_text(&d->telling));
         if (d->request.form == TARGET_AUTHORITY)
             d->is_over = true; /* what follows is the tunnel's */
         else
