@@ -54,17 +54,22 @@ struct view {
     const struct conf_rule *rule;
     const struct conf_gate_rule *gate_rule;
     struct place rule_place;            /* file NULL: no rule came near */
+    enum reason policy;                 /* forward: why no rule allows this; REASON_OK when `rule` does */
     struct tasks *tasks;
     struct task *task;                  /* taken by present; the exchange gives it back */
     struct facts facts;                 /* gate: what was proved */
 
     /* for the log */
-    struct headers removed;             /* originals of what strip took, for filters that must read them */
+    struct headers removed;             /* originals of what strip took, for filters that must read them;
+                                           query parameters under "?name", a name no field can have */
     struct text *stripped;              /* names only */
     size_t n_stripped, stripped_room;
     struct evidence evidence;
     struct text thumbprint;
     struct note *notes;                 /* newest first */
+
+    bool presented;                     /* by an attempt before this one, … */
+    size_t presented_at;                /* … behind this many fields of request->headers */
 };
 
 struct filter {

@@ -1,3 +1,7 @@
+/* strip: no credential of the workload's own leaves, nor a field by which it could pass
+ * for somebody else. Header fields and query parameters, by name (positions.h); what a
+ * rule passes (cookies, signed URLs) stays. What is in a path, in a body or encoded in
+ * another value is not seen here. */
 #ifndef FILTERS_STRIP_H
 #define FILTERS_STRIP_H
 

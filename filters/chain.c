@@ -1,0 +1,144 @@
+/* The chains: what judges a request, in which order, at which kind of door. */
+#include "filters/chain.h"
+
+#include "base/memory.h"
+#include "filters/guard.h"
+#include "filters/policy.h"
+#include "filters/present.h"
+#include "filters/strip.h"
+#include "filters/verify.h"
+#include "filters/vouch.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { POLICY, GUARD, DEMAND, STRIP, PRESENT, VERIFY, VOUCH, FILTERS, END = FILTERS };
+
+static const struct filter *const filters[FILTERS] = {
+    [POLICY] = &policy_filter, /* which rule? */
+    [GUARD] = &guard_filter,   /* nothing prohibited, but by its exceptions … */
+    [DEMAND] = &policy_demand_filter, /* … and nothing that no rule allows */
+    [STRIP] = &strip_filter,          /* nothing of the workload's own … */
+    [PRESENT] = &present_filter,      /* … only ours, over what is left */
+    [VERIFY] = &verify_filter,        /* the other side: prove it */
+    [VOUCH] = &vouch_filter,          /* and only what is proved is told */
+};
+
+/* By enum conf_door_kind and enum chain_phase. */
+static const unsigned char orders[2][2][4] = {
+    [DOOR_FORWARD] = { [CHAIN_JUDGE] = { POLICY, GUARD, DEMAND, END },
+                       [CHAIN_PRESENT] = { STRIP, PRESENT, END } },
+    [DOOR_GATE] = { [CHAIN_JUDGE] = { VERIFY, END }, [CHAIN_PRESENT] = { VOUCH, END } },
+};
+
+struct chain {
+    void *states[FILTERS];
+    bool is_open[FILTERS];
+};
+
+void
+chain_close(struct chain *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = FILTERS; i-- > 0;) {
+        if (c->is_open[i])
+            filters[i]->close(c->states[i]);
+    }
+    free(c);
+}
+
+/* Every filter is opened even after one failed, so that the operator reads all errors
+ * at once. */
+enum reason
+chain_open(const struct conf *conf, struct buf *report, struct chain **out)
+{
+    struct chain *c = memory_new(sizeof *c);
+    enum reason result = REASON_OK;
+
+    *out = NULL;
+    for (size_t i = 0; i < FILTERS; i++) {
+        enum reason why = filters[i]->open(conf, conf_filter(conf, filters[i]->name),
+                                           report, &c->states[i]);
+
+        c->is_open[i] = why == REASON_OK;
+        if (result == REASON_OK)
+            result = why;
+    }
+    if (result != REASON_OK) {
+        chain_close(c);
+        return result;
+    }
+    *out = c;
+    return REASON_OK;
+}
+
+/* A refused request has no rule: what was near stays in rule_place, for the log alone.
+ */
+static struct verdict
+refuse(struct view *v, struct verdict verdict)
+{
+    v->grant = NULL;
+    v->rule = NULL;
+    v->gate_rule = NULL;
+    if (verdict.reason == REASON_OK)
+        verdict.reason = REASON_INTERNAL;
+    return verdict;
+}
+
+struct verdict
+chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **by)
+{
+    const unsigned char *order = orders[v->door->kind][phase];
+
+    *by = NULL;
+    if (phase == CHAIN_PRESENT)
+        present_forget(v);
+    for (; *order != END; order++) {
+        struct verdict verdict = filters[*order]->on_request(c->states[*order], v);
+
+        if (verdict.answer == PASS)
+            continue;
+        *by = filters[*order]->name;
+        return refuse(v, phase, verdict);
+    }
+    return pass();
+}
+
+static struct conf_filter_table tables[FILTERS];
+static size_t n_tables;
+
+/* The second half of policy has no table of its own. */
+static void
+gather_tables(void)
+{
+    for (size_t i = 0; i < FILTERS; i++) {
+        if (i != DEMAND)
+            tables[n_tables++] = (struct conf_filter_table){
+                filters[i]->name, filters[i]->settings, filters[i]->settings_size
+            };
+    }
+}
+
+const struct conf_filter_table *
+chain_tables(size_t *n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, gather_tables);
+    *n = n_tables;
+    return tables;
+}
+
+const struct grants *
+chain_grants(const struct chain *c)
+{
+    return policy_grants(c->states[POLICY]);
+}
+
+enum reason
+chain_judge_addresses(struct chain *c, struct view *v, const struct address *addresses,
+                      size_t n)
+{
+    return guard_judge_addresses(c->states[GUARD], v, addresses, n);
+}

@@ -1,0 +1,81 @@
+/* present: the proof is made over what strip left, and shown to nobody but the service.
+ */
+#include "filters/present.h"
+
+static enum reason
+present_open(const struct conf *conf, const void *settings, struct buf *report,
+             void **state)
+{
+    (void)conf;
+    (void)settings;
+    (void)report;
+    *state = NULL;
+    return REASON_OK;
+}
+
+static void
+present_close(void *state)
+{
+    (void)state;
+}
+
+void
+present_forget(struct view *v)
+{
+    struct headers *h = &v->request->headers;
+
+    if (v->presented && h->n > v->presented_at)
+        h->n = v->presented_at;
+    v->presented = false;
+}
+
+static enum reason
+take_task(struct view *v)
+{
+    if (v->task == NULL) {
+        enum reason why = tasks_take(v->tasks, v->conf, v->grant, &v->task);
+
+        if (why != REASON_OK)
+            return why;
+    }
+    return task_is_live(v->task) ? REASON_OK : REASON_TASK_ENDED;
+}
+
+static struct verdict
+present_request(void *state, struct view *v)
+{
+    const struct conf_rule *r = v->rule;
+    struct presented request = { .authority = v->target,
+                                 .scheme = v->scheme,
+                                 .method = v->request->method,
+                                 .path = v->path,
+                                 .query = v->query,
+                                 .body_known = v->body_known,
+                                 .body = v->body };
+    enum reason why;
+
+    (void)state;
+    if (r == NULL)
+        return deny(REASON_HOST_NOT_ALLOWED);
+    if (r->credential == NULL || r->inject != INJECT_ALWAYS)
+        return pass();
+    if (!v->verified_tls)
+        return deny(REASON_PLAIN_CREDENTIAL);
+    if ((why = take_task(v)) != REASON_OK)
+        return deny(why);
+    v->presented = true;
+    v->presented_at = v->request->headers.n;
+    why = binding_present(task_presenter(v->task), r->bind.at, r->bind.n, &request,
+                          v->now_s, &v->request->headers, &v->evidence);
+    if (why != REASON_OK)
+        return deny(why);
+    v->thumbprint = presenter_thumbprint(task_presenter(v->task));
+    return pass();
+}
+
+const struct filter present_filter = {
+    .name = "present",
+    .open = present_open,
+    .on_request = present_request,
+    .close = present_close,
+};

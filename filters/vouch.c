@@ -1,0 +1,73 @@
+/* vouch: forged facts out, proved facts in. */
+#include "filters/vouch.h"
+
+#include "filters/positions.h"
+
+static enum reason
+vouch_open(const struct conf *conf, const void *settings, struct buf *report,
+           void **state)
+{
+    (void)conf;
+    (void)settings;
+    (void)report;
+    *state = positions_new();
+    return REASON_OK;
+}
+
+static void
+vouch_close(void *state)
+{
+    positions_free(state);
+}
+
+static void
+take_steering(const struct positions *p, struct view *v)
+{
+    struct headers *h = &v->request->headers;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->n; i++) {
+        if (positions_header(p, h->at[i].name) == POSITION_STEERING) {
+            note_stripped(v, h->at[i].name);
+            continue;
+        }
+        if (kept != i)
+            h->at[kept] = h->at[i];
+        kept++;
+    }
+    h->n = kept;
+}
+
+static struct verdict
+vouch_request(void *state, struct view *v)
+{
+    const struct facts *f = &v->facts;
+    const struct field said[] = {
+        { TEXT("X-Holdfast-Workload"), f->context.workload },
+        { TEXT("X-Holdfast-Task"), f->context.task },
+        { TEXT("X-Holdfast-Grant"), f->context.grant },
+        { TEXT("X-Holdfast-Purpose"), f->context.purpose },
+        { TEXT("X-Holdfast-Owner"), f->context.owner },
+        { TEXT("X-Holdfast-Proof"), f->proof_id },
+        { TEXT("X-Holdfast-Key"), f->thumbprint },
+    };
+    struct headers *h = &v->request->headers;
+
+    if (v->gate_rule == NULL) /* nothing was proved */
+        return deny(REASON_TOKEN_MISSING);
+    take_steering(state, v);
+    if (!v->door->keep_proof)
+        proof_strip(h);
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        headers_add(h, said[i].name, said[i].value);
+    v->presented = true;
+    v->presented_at = h->n - sizeof said / sizeof said[0];
+    return pass();
+}
+
+const struct filter vouch_filter = {
+    .name = "vouch",
+    .open = vouch_open,
+    .on_request = vouch_request,
+    .close = vouch_close,
+};
