@@ -317,7 +317,7 @@ tables_new(struct arena *a, size_t head, const struct conf_filter_table *filters
                                    .type = SETTING_GROUP,
                                    .offset = t.size - filters_at,
                                    .inner = filters[i].settings,
-                                   .sentence = "" };
+                                   .sentence = "The keys of this filter." };
         t.size = aligned(t.size + filters[i].size);
     }
     memcpy(rows, root, sizeof root);
