@@ -141,6 +141,7 @@ folder_remove(struct folder *f)
 
 /* A config that has something of everything; tests spoil it. Its line numbers are what
  * tests expect. */
+/* clang-format off */
 static const char whole_config[] =
     /*  1 */
     "workload = { id = \"spiffe://prod.example/sa/builder\"; uid = 1000; };\n"
@@ -152,42 +153,36 @@ static const char whole_config[] =
     /*  7 */ "    certificate = \"/e/gate.pem\"; key = \"/e/gate.key\";\n"
     /*  8 */ "    names = [\"https://orders.example\"];\n"
     /*  9 */ "    upstream = \"http://127.0.0.1:8080\";\n"
-    /* 10 */ "    trust = ( { domain = \"prod.example\"; jwks_file = "
-             "\"/e/jwks.json\";\n"
+    /* 10 */ "    trust = ( { domain = \"prod.example\"; jwks_file = \"/e/jwks.json\";\n"
     /* 11 */ "                subjects = [\"spiffe://prod.example/sa/*\"]; } );\n"
-    /* 12 */ "    rules = ( { methods = [\"PUT\"]; paths = [\"/v2/**\"]; subjects = "
-             "\"any\";\n"
+    /* 12 */ "    rules = ( { methods = [\"PUT\"]; paths = [\"/v2/**\"]; subjects = \"any\";\n"
     /* 13 */ "                grants = [\"nightly\"]; purposes = \"any\"; } ); }\n"
     /* 14 */ ");\n"
     /* 15 */ "credentials = {\n"
     /* 16 */ "  orders = {\n"
     /* 17 */ "    owner = \"orders-team@example\"; approved_by = \"iam@example\";\n"
-    /* 18 */ "    ticket = \"SEC-101\"; rotate_every = \"1h\"; privileges = \"write "
-             "orders\";\n"
+    /* 18 */ "    ticket = \"SEC-101\"; rotate_every = \"1h\"; privileges = \"write orders\";\n"
     /* 19 */ "    source = { kind = \"authority\"; };\n"
     /* 20 */ "  };\n"
     /* 21 */ "};\n"
     /* 22 */ "grants = (\n"
-    /* 23 */ "  { name = \"nightly\"; owner = \"a@example\"; approved_by = "
-             "\"security@example\";\n"
-    /* 24 */ "    ticket = \"SEC-1\"; approved_at = \"2026-11-20\"; expires_at = "
-             "\"2027-02-20\";\n"
+    /* 23 */ "  { name = \"nightly\"; owner = \"a@example\"; approved_by = \"security@example\";\n"
+    /* 24 */ "    ticket = \"SEC-1\"; approved_at = \"2026-11-20\"; expires_at = \"2027-02-20\";\n"
     /* 25 */ "    purposes = [\"export\"];\n"
     /* 26 */ "    task = \"standing\"; ttl = \"15m\";\n"
     /* 27 */ "    caller = { uid = 1001; };\n"
     /* 28 */ "    rules = (\n"
     /* 29 */ "      { host = \"orders.example\"; methods = [\"GET\", \"POST\"];\n"
     /* 30 */ "        paths = [\"/v1/orders/**\"];\n"
-    /* 31 */ "        credential = \"orders\"; bind = [\"wimse\"]; inject = "
-             "\"always\";\n"
+    /* 31 */ "        credential = \"orders\"; bind = [\"wimse\"]; inject = \"always\";\n"
     /* 32 */ "        addresses = [\"10.0.0.0/8\"]; },\n"
-    /* 33 */ "      { host = \"pypi.org\"; methods = [\"HEAD\"]; paths = \"any\"; port "
-             "= 444; }\n"
+    /* 33 */ "      { host = \"pypi.org\"; methods = [\"HEAD\"]; paths = \"any\"; port = 444; }\n"
     /* 34 */ "    ); }\n"
     /* 35 */ ");\n"
     /* 36 */ "resolver = { servers = [\"127.0.0.1:5353\"]; };\n"
     /* 37 */ "limits = { pool = 8; drain = \"10s\"; head = \"16k\"; };\n"
     /* 38 */ "filters = { strip = { on_sight = \"refuse\"; }; };\n";
+/* clang-format on */
 
 /* The whole config with `from` (which stands in it once) made `to`. */
 static inline char *
