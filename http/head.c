@@ -307,6 +307,7 @@ frame_answer(unsigned status, struct asked asked, struct framing *framing)
         (asked.is_connect && status >= 200 && status < 300)) {
         framing->kind = BODY_NONE;
         framing->length = 0;
+        framing->chunked = false;
     } else if (framing->kind == BODY_NONE) {
         framing->kind = BODY_STREAM;
         framing->close = true;

@@ -1,4 +1,7 @@
+unit_test(http test_headers http)
 unit_test(http test_framing http)
+unit_test(http test_requests http)
+unit_test(http test_answers http)
 
 # The differential partner is Debian's node-llhttp, C sources that are compiled here. Without them the test says so and
 # is skipped.
