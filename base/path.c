@@ -35,7 +35,7 @@ struct writer {
     char *at;
     size_t n;
     size_t segment; /* where the '/' of the last segment stands */
-    bool doubtful;  /* that segment holds an escaped '%' or a ';' */
+    bool doubtful;  /* that segment holds an escaped '%' or '/', or a ';' */
 };
 
 static int
@@ -140,13 +140,13 @@ put_escaped(struct writer *w, int c)
 {
     static const char hex[] = "0123456789ABCDEF";
 
-    if (c <= 0 || c == '/' || c == '\\')
+    if (c <= 0 || c == '\\')
         return false;
     if ((kinds[c] & UNRESERVED) != 0) {
         w->at[w->n++] = (char)c;
         return true;
     }
-    w->doubtful |= c == '%' || c == ';';
+    w->doubtful |= c == '%' || c == '/' || c == ';';
     w->at[w->n++] = '%';
     w->at[w->n++] = hex[c >> 4];
     w->at[w->n++] = hex[c & 15];
@@ -189,6 +189,12 @@ query_is_clean(const char *p, const char *end)
     while (p < end && (kinds[(unsigned char)*p] & QUERY) != 0)
         p++;
     return p == end;
+}
+
+bool
+path_has_encoded_slash(struct text path)
+{
+    return memmem(path.at, path.n, "%2F", 3) != NULL;
 }
 
 enum reason

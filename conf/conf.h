@@ -55,6 +55,7 @@ struct conf_gate_rule {
     struct strings subjects;        /* of workload identifiers; "any": all that the trust allows */
     struct strings grants;          /* accepted values of the context claim, or "any" */
     struct strings purposes;
+    int encoded_slashes;            /* enum conf_slashes */
     bool require_body_digest;       /* the proof must cover the body */
 };
 
@@ -93,6 +94,7 @@ struct conf_caller {
 enum conf_scheme   { SCHEME_HTTPS, SCHEME_HTTP };
 enum conf_inject   { INJECT_ON_HANDLE, INJECT_ALWAYS };
 enum conf_pass     { CONF_STRIP, CONF_PASS };
+enum conf_slashes  { SLASHES_REFUSE, SLASHES_PASS };
 enum conf_bind     { BIND_WIMSE };          /* the index in conf_bind_words */
 extern const char *const conf_bind_words[];
 
@@ -107,6 +109,7 @@ struct conf_rule {
     struct strings bind;            /* words of conf_bind_words, strongest first as written */
     int inject;                     /* enum conf_inject */
     int cookies;                    /* enum conf_pass */
+    int encoded_slashes;            /* enum conf_slashes */
     int signed_urls;                /* enum conf_pass */
     struct cidrs addresses;         /* private or special addresses this rule may reach */
     const char *upstream_trust;     /* CA file; NULL: the system's roots */

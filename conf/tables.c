@@ -19,6 +19,7 @@ static const char *const schemes[] = {
 static const char *const injects[] = {
     [INJECT_ON_HANDLE] = "on_handle", [INJECT_ALWAYS] = "always", NULL
 };
+static const char *const slashes[] = { "refuse", "pass", NULL };
 static const char *const passes[] = {
     [CONF_STRIP] = "strip", [CONF_PASS] = "pass", NULL
 };
@@ -142,6 +143,8 @@ static const struct setting gate_rule[] = {
                    "Values of the grant in the token's context that are accepted."),
     STRINGS_OR_ANY("purposes", IN(conf_gate_rule, purposes),
                    "Values of the purpose in the token's context that are accepted."),
+    CHOICE("encoded_slashes", IN(conf_gate_rule, encoded_slashes), 0, "refuse", slashes,
+           "Whether a path may hold `%2F`, which some services read as a slash and some do not."),
     BOOL("require_body_digest", IN(conf_gate_rule, require_body_digest), "false",
          "The proof must cover the body."),
     END
@@ -217,6 +220,8 @@ static const struct setting rule[] = {
            "When it is presented: where the workload shows its handle (not built yet), or `always`."),
     CHOICE("cookies", IN(conf_rule, cookies), 0, "strip", passes,
            "What happens to the workload's own cookies."),
+    CHOICE("encoded_slashes", IN(conf_rule, encoded_slashes), 0, "refuse", slashes,
+           "Whether a path may hold `%2F`, which some services read as a slash and some do not: npm's scoped packages and GitLab's projects need `pass`."),
     CHOICE("signed_urls", IN(conf_rule, signed_urls), 0, "strip", passes,
            "`pass` lets signed query strings through on GET and HEAD; only in a rule without credential."),
     { .name = "addresses", .type = SETTING_CIDRS, .offset = IN(conf_rule, addresses),

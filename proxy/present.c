@@ -57,7 +57,6 @@ present(struct exchange *x)
     if (!ready)
         return wait_for(x, exchange_limits(x)->stream_idle_ms, REASON_BODY_TIMEOUT);
     alarm_clear(&x->alarm);
-    proof_strip(&x->request.headers); /* of an attempt before this one */
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)

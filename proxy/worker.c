@@ -386,10 +386,10 @@ dismantle(struct worker *w)
     for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
         event_free(w->doors[i].event);
     free(w->doors);
+    tasks_free(w->tasks);           /* it borrows from the config in force */
     if (w->now != NULL)
         epoch_unref(w, w->now);
     mailbox_free(w->mailbox);
-    tasks_free(w->tasks);
     leaf_cache_free(w->leaves);
     leaf_cache_free(w->refusal_leaves);
     caller_lookup_free(w->callers);
