@@ -73,14 +73,16 @@ chain_open(const struct conf *conf, struct buf *report, struct chain **out)
     return REASON_OK;
 }
 
-/* A refused request has no rule: what was near stays in rule_place, for the log alone.
- */
+/* What no rule allows has no rule: the one that came near stays in rule_place, for the
+ * log alone. */
 static struct verdict
-refuse(struct view *v, struct verdict verdict)
+refuse(struct view *v, enum chain_phase phase, struct verdict verdict)
 {
-    v->grant = NULL;
-    v->rule = NULL;
-    v->gate_rule = NULL;
+    if (phase == CHAIN_JUDGE) {
+        v->grant = NULL;
+        v->rule = NULL;
+        v->gate_rule = NULL;
+    }
     if (verdict.reason == REASON_OK)
         verdict.reason = REASON_INTERNAL;
     return verdict;
