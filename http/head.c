@@ -76,13 +76,13 @@ gather(const struct lexer *l, struct text head, struct arena *a, struct headers 
     headers_init(h, a);
     headers_reserve(h, l->n_fields + SPARE_FIELDS);
     for (size_t i = 0; i < l->n_fields && why == REASON_OK; i++) {
-        struct lexed_field field = lexer_field(l, i);
-        struct text name = slice(head, field.name);
+        const struct lexed_field *field = lexer_field(l, i);
+        struct text name = slice(head, field->name);
 
-        if (field.has_underscore && l->role == WIRE_SERVER &&
+        if (field->has_underscore && l->role == WIRE_SERVER &&
             field_is_guarded_in_disguise(name))
             return REASON_FIELD_UNDERSCORE;
-        why = note_field(f, h, name, slice(head, field.value));
+        why = note_field(f, h, name, slice(head, field->value));
     }
     return why;
 }
@@ -343,13 +343,13 @@ head_read_trailers(const struct lexer *l, struct text section, struct arena *a,
 {
     headers_init(out, a);
     for (size_t i = 0; i < l->n_fields; i++) {
-        struct lexed_field field = lexer_field(l, i);
-        struct text name = slice(section, field.name);
+        const struct lexed_field *field = lexer_field(l, i);
+        struct text name = slice(section, field->name);
         bool forbidden = field_is_forbidden_in_trailer(name) ||
-                         (field.has_underscore && field_is_guarded_in_disguise(name));
+                         (field->has_underscore && field_is_guarded_in_disguise(name));
 
         if (!forbidden)
-            headers_add(out, name, slice(section, field.value));
+            headers_add(out, name, slice(section, field->value));
         else if (l->role == WIRE_SERVER)
             return REASON_TRAILER;
     }

@@ -1,13 +1,10 @@
+/* A wire's life: which exchange has its place, and whether another may follow. */
 #include "http/http1.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-/* A service that answers with nothing but interim answers holds its client for ever. */
-enum { INTERIM_MAX = 16 };
 
 static struct http1 *
 http1_of_wire(const struct wire *w)
@@ -19,288 +16,6 @@ static size_t
 unread(const struct http1 *h)
 {
     return buf_length(h->in) - h->lent;
-}
-
-/* The last piece was on loan until now. */
-static void
-take_back(struct http1 *h)
-{
-    if (h->lent > 0)
-        buf_drop(h->in, h->lent);
-    h->lent = 0;
-}
-
-/* The peer's bytes cannot be trusted to mean anything from here on. */
-static enum flow
-refuse(struct http1 *h, enum reason detail, enum reason *why)
-{
-    enum reason told = detail;
-
-    if (h->role == WIRE_CLIENT && detail != REASON_UPSTREAM_CLOSED &&
-        detail != REASON_UPSTREAM_UPGRADE) {
-        told = detail == REASON_HEAD_TOO_LARGE || detail == REASON_TOO_MANY_FIELDS
-                   ? REASON_UPSTREAM_HEAD_TOO_LARGE
-                   : REASON_UPSTREAM_MALFORMED;
-        log_reason(told, "reading an answer: %s", reason_token(detail));
-    }
-    h->broken = told;
-    h->is_ending = true;
-    lexer_forget(&h->lexer);
-    *why = told;
-    return FLOW_BROKEN;
-}
-
-static enum flow
-wait_for_more(struct http1 *h, enum reason *why)
-{
-    if (!h->is_closed)
-        return FLOW_WAIT;
-    return refuse(
-        h, h->role == WIRE_SERVER ? REASON_CLIENT_GONE : REASON_UPSTREAM_CLOSED, why);
-}
-
-/* ---- heads */
-
-/* The bytes of a whole head, copied: `in` moves as it fills. */
-static enum flow
-read_head(struct http1 *h, struct arena *a, struct text *head, enum reason *why)
-{
-    struct text in = buf_text(h->in);
-
-    switch (lexer_read(&h->lexer, in)) {
-    case LEXED_HEAD:
-        *head = arena_copy(a, text_of(in.at, h->lexer.at));
-        return FLOW_OK;
-    case LEXED_MORE:
-        return wait_for_more(h, why);
-    default:
-        return refuse(h, h->lexer.why, why);
-    }
-}
-
-static void
-begin_body(struct http1 *h, const struct framing *f)
-{
-    struct place *p = &h->place;
-
-    buf_drop(h->in, h->lexer.at);
-    lexer_forget(&h->lexer);
-    p->read_left = 0;
-    if (f->chunked) {
-        p->reading = READ_CHUNKS;
-        lexer_begin_chunks(&h->lexer);
-    } else if (f->kind == BODY_STREAM) {
-        p->reading = READ_UNTIL_CLOSE;
-    } else if (f->kind == BODY_LENGTH && f->length > 0) {
-        p->reading = READ_LENGTH;
-        p->read_left = f->length;
-    } else {
-        p->reading = READ_ALL;
-    }
-    if (f->close)
-        h->is_ending = true;
-}
-
-/* Told even of a head that is refused: the refusal is an answer, and its framing
- * depends on them. */
-static void
-remember_request(struct place *p, const struct lexer *l, struct text in)
-{
-    struct text method = text_of(in.at + l->method.at, l->method.n);
-
-    p->asked.is_head = text_equals(method, TEXT("HEAD"));
-    p->asked.is_connect = text_equals(method, TEXT("CONNECT"));
-    p->version = l->version;
-}
-
-static enum flow
-read_request(struct stream *s, struct arena *a, struct request *out, enum reason *why)
-{
-    struct http1 *h = http1_of(s);
-    struct framing framing;
-    struct text head;
-    enum flow flow;
-
-    assert(h->role == WIRE_SERVER && h->place.reading == READ_HEAD);
-    *why = h->broken;
-    if (h->broken != REASON_OK)
-        return FLOW_BROKEN;
-    flow = read_head(h, a, &head, why);
-    remember_request(&h->place, &h->lexer, buf_text(h->in));
-    if (flow != FLOW_OK)
-        return flow;
-    *why = head_read_request(&h->lexer, head, a, out, &framing);
-    if (*why == REASON_OK &&
-        !parser_agrees_on_head(h->parser, &h->lexer, head, &framing))
-        *why = REASON_PARSERS_DISAGREE;
-    if (*why != REASON_OK)
-        return refuse(h, *why, why);
-    h->place.keeps_alive = framing.keep_alive;
-    h->place.awaits_100 = out->expect_continue;
-    begin_body(h, &framing);
-    return FLOW_OK;
-}
-
-static enum reason
-take_response(struct http1 *h, struct arena *a, struct text head, struct response *out,
-              struct framing *framing)
-{
-    enum reason why;
-
-    /* We never ask for another protocol, and what follows would not be HTTP. */
-    if (h->lexer.status == 101)
-        return REASON_UPSTREAM_UPGRADE;
-    why = head_read_response(&h->lexer, head, a, h->place.asked, out, framing);
-    if (why == REASON_OK && !parser_agrees_on_head(h->parser, &h->lexer, head, framing))
-        why = REASON_PARSERS_DISAGREE;
-    if (why == REASON_OK && out->status < 200 && ++h->place.n_interim > INTERIM_MAX)
-        why = REASON_UPSTREAM_MALFORMED;
-    return why;
-}
-
-static enum flow
-read_response(struct stream *s, struct arena *a, struct response *out, enum reason *why)
-{
-    struct http1 *h = http1_of(s);
-    struct framing framing;
-    struct text head;
-    enum flow flow;
-
-    assert(h->role == WIRE_CLIENT && h->place.reading == READ_HEAD);
-    *why = h->broken;
-    if (h->broken != REASON_OK)
-        return FLOW_BROKEN;
-    if ((flow = read_head(h, a, &head, why)) != FLOW_OK)
-        return flow;
-    if ((*why = take_response(h, a, head, out, &framing)) != REASON_OK)
-        return refuse(h, *why, why);
-    begin_body(h, &framing);
-    if (out->status < 200) {
-        h->place.reading = READ_HEAD;
-        lexer_begin_head(&h->lexer);
-    } else if (h->place.asked.is_connect && out->status < 300) {
-        h->is_ending = true; /* a tunnel from here on */
-    }
-    return FLOW_OK;
-}
-
-/* ---- bodies */
-
-/* Lends the piece that ends `framing` bytes and piece->n further from the front of
- * `in`. */
-static enum flow
-lend(struct http1 *h, size_t framing, const struct text *piece, uint64_t left,
-     enum reason *why)
-{
-    struct text bytes = text_of(buf_text(h->in).at, framing + piece->n);
-
-    if (bytes.n > 0 && !parser_agrees_on_body(h->parser, bytes, *piece, left))
-        return refuse(h, REASON_PARSERS_DISAGREE, why);
-    h->lent = bytes.n;
-    return piece->n > 0 ? FLOW_OK : wait_for_more(h, why);
-}
-
-static enum flow
-read_length(struct http1 *h, struct text *piece, enum reason *why)
-{
-    struct place *p = &h->place;
-    enum flow flow;
-
-    *piece = buf_text(h->in);
-    if (piece->n > p->read_left)
-        piece->n = (size_t)p->read_left;
-    p->read_left -= piece->n;
-    flow = lend(h, 0, piece, p->read_left, why);
-    if (flow == FLOW_OK && p->read_left == 0)
-        p->reading = READ_ALL;
-    return flow;
-}
-
-static enum flow
-read_until_close(struct http1 *h, struct text *piece, enum reason *why)
-{
-    *piece = buf_text(h->in);
-    if (piece->n > 0)
-        return lend(h, 0, piece, UINT64_MAX, why);
-    if (!h->is_closed)
-        return FLOW_WAIT;
-    if (!parser_agrees_on_close(h->parser))
-        return refuse(h, REASON_PARSERS_DISAGREE, why);
-    h->place.reading = READ_ALL;
-    return FLOW_END;
-}
-
-static enum flow
-end_chunks(struct http1 *h, struct arena *a, enum reason *why)
-{
-    struct text section = text_of(buf_text(h->in).at, h->lexer.at);
-
-    section = arena_copy(a, section);
-    *why = head_read_trailers(&h->lexer, section, a, &h->place.trailers);
-    if (*why == REASON_OK && !parser_agrees_on_end(h->parser, &h->lexer, section))
-        *why = REASON_PARSERS_DISAGREE;
-    if (*why != REASON_OK)
-        return refuse(h, *why, why);
-    buf_drop(h->in, section.n);
-    lexer_forget(&h->lexer);
-    h->place.reading = READ_ALL;
-    return FLOW_END;
-}
-
-static enum flow
-read_chunks(struct http1 *h, struct arena *a, struct text *piece, enum reason *why)
-{
-    struct place *p = &h->place;
-    struct text in = buf_text(h->in);
-    size_t framing = 0;
-
-    if (p->read_left == 0) {
-        switch (lexer_read(&h->lexer, in)) {
-        case LEXED_CHUNK:
-            framing = h->lexer.at;
-            p->read_left = h->lexer.chunk_size;
-            lexer_take_chunk(&h->lexer);
-            break;
-        case LEXED_END:
-            return end_chunks(h, a, why);
-        case LEXED_MORE:
-            return wait_for_more(h, why);
-        default:
-            return refuse(h, h->lexer.why, why);
-        }
-    }
-    *piece = text_of(in.at + framing, in.n - framing);
-    if (piece->n > p->read_left)
-        piece->n = (size_t)p->read_left;
-    p->read_left -= piece->n;
-    return lend(h, framing, piece, p->read_left, why);
-}
-
-static enum flow
-read_body(struct stream *s, struct arena *a, struct text *piece, enum reason *why)
-{
-    struct http1 *h = http1_of(s);
-
-    assert(h->place.reading != READ_HEAD || h->broken != REASON_OK);
-    take_back(h);
-    if (buf_length(h->in) > 0)
-        h->place.awaits_100 = false; /* the client did not wait */
-    *piece = text_of("", 0);
-    *why = h->broken;
-    if (h->broken != REASON_OK)
-        return FLOW_BROKEN;
-    switch (h->place.reading) {
-    case READ_LENGTH:
-        return read_length(h, piece, why);
-    case READ_CHUNKS:
-        return read_chunks(h, a, piece, why);
-    case READ_UNTIL_CLOSE:
-        return read_until_close(h, piece, why);
-    case READ_HEAD:
-    case READ_ALL:
-        break;
-    }
-    return FLOW_END;
 }
 
 static const struct headers *
@@ -322,8 +37,6 @@ has_written_all(const struct stream *s)
 {
     return http1_of(s)->place.writing == WRITE_ALL;
 }
-
-/* ---- the wire's life */
 
 static void
 read_closed(struct wire *w)
@@ -421,7 +134,7 @@ close_stream(struct stream *s)
 {
     struct http1 *h = http1_of(s);
 
-    take_back(h);
+    http1_take_back(h);
     if (!may_reuse(&h->wire))
         h->is_ending = true;
     lexer_forget(&h->lexer);
@@ -445,9 +158,9 @@ static const struct codec http1 = {
     .open = open_stream,
     .is_busy = is_busy,
     .may_reuse = may_reuse,
-    .read_request = read_request,
-    .read_response = read_response,
-    .read_body = read_body,
+    .read_request = http1_read_request,
+    .read_response = http1_read_response,
+    .read_body = http1_read_body,
     .trailers = trailers,
     .has_read_all = has_read_all,
     .write_request = http1_write_request,

@@ -1,6 +1,6 @@
-/* HTTP/1.0 and 1.1: one exchange at a time on a wire. The reading half and the wire's
- * life are in http1.c, the writing half in http1_write.c; this is what the two share.
- */
+/* HTTP/1.0 and 1.1: one exchange at a time on a wire. Its life is in http1.c, its
+ * reading half in http1_read.c, its writing half in http1_write.c; this is what they
+ * share. */
 #ifndef HTTP_HTTP1_H
 #define HTTP_HTTP1_H
 
@@ -60,6 +60,15 @@ http1_of(const struct stream *s)
 {
     return (struct http1 *)(void *)s->wire;
 }
+
+/* The last piece of body was on loan until now. */
+void http1_take_back(struct http1 *h);
+enum flow http1_read_request(struct stream *s, struct arena *a, struct request *out,
+                             enum reason *why);
+enum flow http1_read_response(struct stream *s, struct arena *a, struct response *out,
+                              enum reason *why);
+enum flow http1_read_body(struct stream *s, struct arena *a, struct text *piece,
+                          enum reason *why);
 
 void http1_write_request(struct stream *s, const struct request *r, struct text path,
                          struct text query, struct text host);

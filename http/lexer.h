@@ -53,7 +53,8 @@ struct lexer {
     size_t extensions; /* … and of the message */
     bool in_trailer;
     struct lexed_field field;
-    struct buf fields;
+    struct buf fields; /* `n_fields` struct lexed_field; never read from its front, so
+                          aligned */
 };
 
 void lexer_init(struct lexer *l, enum wire_role role, const struct wire_limits *limits);
@@ -69,6 +70,10 @@ enum lexed lexer_read(struct lexer *l, struct text section);
  * chunk's data. */
 void lexer_take_chunk(struct lexer *l);
 
-struct lexed_field lexer_field(const struct lexer *l, size_t i);
+static inline const struct lexed_field *
+lexer_field(const struct lexer *l, size_t i)
+{
+    return (const struct lexed_field *)(const void *)l->fields.mem + i;
+}
 
 #endif

@@ -41,7 +41,7 @@ on_name(http_parser *hp, const char *at, size_t n)
 
     if (p->n_fields == p->ours->n_fields)
         return 1;
-    name = lexer_field(p->ours, p->n_fields).name;
+    name = lexer_field(p->ours, p->n_fields)->name;
     p->n_fields++;
     return at != p->section.at + name.at || n != name.n;
 }
@@ -56,7 +56,7 @@ on_value(http_parser *hp, const char *at, size_t n)
 
     if (p->n_fields == 0)
         return 1;
-    value = lexer_field(p->ours, p->n_fields - 1).value;
+    value = lexer_field(p->ours, p->n_fields - 1)->value;
     if (n == 0 || value.n == 0)
         return n != value.n;
     return at != p->section.at + value.at || n < value.n || at[n] != '\r';
