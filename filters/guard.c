@@ -19,6 +19,7 @@ static const struct setting guard_settings[] = {
       .type = SETTING_CIDRS,
       .offset = offsetof(struct guard_settings, also_deny),
       .flags = SETTING_ALLOW_EMPTY,
+      .standard = "[]",
       .sentence = "Addresses and ranges that no rule may open." },
     { .name = NULL },
 };

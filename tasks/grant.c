@@ -601,7 +601,7 @@ search_paths(struct search *s, uint32_t node, struct text rest, bool literal)
     child = trie_child(s->g->trie, node, segment);
     if (child != TRIE_NONE)
         search_paths(s, child, rest, literal);
-    if (here->star != 0 && segment.n > 0)
+    if (here->star != 0 && pattern_star_fits(segment))
         search_paths(s, here->star, rest, false);
 }
 

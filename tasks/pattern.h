@@ -1,7 +1,8 @@
 /* Path patterns, as rules write them: a star alone in a segment stands for exactly one
- * segment that is not empty; two stars at the end stand for any tail, the empty one too
- * (so "/v1/orders/" and two stars holds "/v1/orders"); everything else is literal.
- * Matched segment by segment against the canonical path, in time linear in both. */
+ * segment, not an empty one nor one with an encoded slash in it; two stars at the end
+ * stand for any tail, the empty one too (so "/v1/orders/" and two stars holds
+ * "/v1/orders"); everything else is literal. Matched segment by segment against the
+ * canonical path, in time linear in both. */
 #ifndef TASKS_PATTERN_H
 #define TASKS_PATTERN_H
 
@@ -20,5 +21,7 @@ bool pattern_fits(struct text pattern, struct text path);
 bool pattern_segment(struct text *rest, struct text *segment);
 bool pattern_is_star(struct text segment);
 bool pattern_is_tail(struct text segment);
+/* Whether a star stands for this segment of a path. */
+bool pattern_star_fits(struct text segment);
 
 #endif

@@ -629,8 +629,9 @@ the_trie_says_what_a_plain_reading_says(void **state)
     static const char *const hosts[] = { "a.test",      "b.test",   "c.a.test",
                                          "d.c.a.test",  "x.y.test", "test",
                                          "e.d.c.a.test" };
-    static const char *const paths[] = { "/",    "/a",     "/b",       "/a/", "/a/b",
-                                         "/c/b", "/a/b/c", "/a/b/c/d", "//b" };
+    static const char *const paths[] = { "/",    "/a",     "/b",      "/a/",
+                                         "/a/b", "/c/b",   "/a/b/c",  "/a/b/c/d",
+                                         "//b",  "/a%2Fb", "/a/b%2Fc" };
 
     (void)state;
     for (seed = 1; seed < ROUNDS;) {
@@ -653,7 +654,7 @@ the_trie_says_what_a_plain_reading_says(void **state)
         }
         g = compile(&grant, 1);
         for (size_t h = 0; h < 7; h++) {
-            for (size_t p = 0; p < 9; p++) {
+            for (size_t p = 0; p < 11; p++) {
                 struct plain plain = { 0 };
                 struct decision d;
                 enum reason why = judge(g, &worker, "https", hosts[h], "GET", paths[p],

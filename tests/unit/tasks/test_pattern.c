@@ -38,6 +38,13 @@ a_pattern_fits_what_it_says_and_nothing_else(void **state)
         { "/a/b", "//a/b", false },
         { "/a/%20", "/a/%20", true },
         { "/a", "", false },
+        /* An encoded slash: two segments to some. */
+        { "/*", "/a%2Fb", false },
+        { "/a/*/c", "/a/b%2Fb/c", false },
+        { "/a%2Fb", "/a%2Fb", true },
+        { "/a/b", "/a%2Fb", false },
+        { "/a/**", "/a/b%2Fc", true },
+        { "/a/**", "/a%2Fb", false },
     };
 
     (void)state;
@@ -63,7 +70,7 @@ a_pattern_that_could_never_match_or_means_two_things_is_a_fault(void **state)
         { "/a*", false },       { "/*.json", false }, { "/***", false },
         { "/a/../b", false },   { "/a/./b", false },  { "/a?x=1", false },
         { "/a?", false },       { "/%41", false },    { "/%2f", false },
-        { "/%2F", false },      { "/a#b", false },    { "/a b", false },
+        { "/%2F", true },       { "/a#b", false },    { "/a b", false },
         { "/\xc3\xa9", false }, { "/a\\b", false },
     };
 
