@@ -179,6 +179,29 @@ a_header_says_a_known_algorithm_and_nothing_that_changes_the_reading(void **stat
     }
 }
 
+/* Of parts that are each within the limit. */
+static void
+a_token_of_16_kib_is_the_longest(void **state)
+{
+    static char header[JWS_MAX], compact[2 * JWS_MAX];
+    struct jws j;
+
+    (void)state;
+    for (size_t n = 12140; n < 12160; n++) {
+        size_t length;
+
+        memset(header, 'x', sizeof header);
+        memcpy(header, "{\"alg\":\"ES256\",\"p\":\"", 20);
+        memcpy(header + n, "\"}", 2);
+        length = base64url_encode((unsigned char *)header, n + 2, compact);
+        strcpy(compact + length, "." PAYLOAD "." SIGNATURE);
+        length = strlen(compact);
+        assert_int_equal(jws_parse(text_of(compact, length), &j),
+                         length <= JWS_MAX ? JWS_FINE : JWS_MALFORMED);
+        jws_clear(&j);
+    }
+}
+
 static void
 deeply_nested_claims_are_refused(void **state)
 {
@@ -273,6 +296,9 @@ static const struct {
       false },
     { "x one byte longer",
       "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA" X "\",\"y\":\"" Y "\"}", false },
+    { "x much longer",
+      "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X X X X "\",\"y\":\"" Y "\"}",
+      false },
     { "x a number", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":1,\"y\":\"" Y "\"}",
       false },
     { "Ed25519 (RFC 8037)",
@@ -637,6 +663,7 @@ main(void)
         cmocka_unit_test(a_token_has_one_form_and_everything_else_is_refused),
         cmocka_unit_test(
             a_header_says_a_known_algorithm_and_nothing_that_changes_the_reading),
+        cmocka_unit_test(a_token_of_16_kib_is_the_longest),
         cmocka_unit_test(deeply_nested_claims_are_refused),
         cmocka_unit_test(a_typ_is_compared_without_case_and_without_application),
         cmocka_unit_test(a_key_is_taken_when_it_is_public_whole_and_on_its_curve),

@@ -81,6 +81,9 @@ a_full_cache_takes_as_many_as_have_expired(void **state)
     assert_int_equal(enter(c, 2000, 60, 11), REASON_REPLAY_CACHE_FULL);
     for (uint64_t i = 30; i < 100; i++)
         assert_int_equal(enter(c, i, 60, 11), REASON_PROOF_REPLAYED);
+    for (uint64_t i = 0; i < 100; i++) /* a round in vain has not made it give up */
+        assert_int_equal(enter(c, 3000 + i, 120, 61), REASON_OK);
+    assert_int_equal(enter(c, 4000, 120, 61), REASON_REPLAY_CACHE_FULL);
     replay_cache_free(c);
 }
 
