@@ -54,11 +54,11 @@ void wire_read_closed(struct wire *w);
 enum flow wire_next(struct wire *w, struct stream **s);
 /* Client: a stream for a new request; NULL when the wire cannot take one now. */
 struct stream *wire_open(struct wire *w);
-/* Server: no exchange is open, and bytes of a head have come but not all. Client: an
- * exchange is open. */
+/* Server: bytes of a request's head have come but not all, whether or not wire_next has
+ * given its stream: what a head's deadline is for. Client: an exchange is open. */
 bool wire_is_busy(const struct wire *w);
 /* May carry another exchange: both messages of the last were whole, and neither side
- * asked to close. */
+ * asked to close. Client: nor is there a byte that nobody asked for. */
 bool wire_may_reuse(const struct wire *w);
 
 /* Server: the request's head. Copied into the arena. */
@@ -69,7 +69,8 @@ enum flow stream_read_request(struct stream *s, struct arena *a, struct request 
  * _HEAD_TOO_LARGE or _CLOSED, with the detail logged. */
 enum flow stream_read_response(struct stream *s, struct arena *a, struct response *out,
                                enum reason *why);
-/* The next piece of body, on loan until the next call on this wire. At the end
+/* The next piece of body, on loan until the next call on this wire or the next byte
+ * appended to `in`, where it lies. At the end
  * FLOW_END; trailers are then in stream_trailers. A message that ends too early is
  * FLOW_BROKEN with REASON_CLIENT_GONE or REASON_UPSTREAM_CLOSED. */
 enum flow stream_read_body(struct stream *s, struct arena *a, struct text *piece,
