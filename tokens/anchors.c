@@ -154,8 +154,7 @@ anchor_takes_subject(const struct anchor *a, struct text subject)
 
         if (text_equals(subject, wanted))
             return true;
-        /* up to the slash, and something stands behind it: identifier_parse saw to that
-         */
+        /* identifier_parse saw to it that something stands behind the slash */
         if (text_ends(wanted, TEXT("/*")) &&
             text_starts(subject, text_of(wanted.at, wanted.n - 1)))
             return true;
@@ -163,8 +162,7 @@ anchor_takes_subject(const struct anchor *a, struct text subject)
     return false;
 }
 
-/* Two keys of one kid: the verifier would choose, and an attacker might do the
- * choosing. */
+/* Two keys of one kid: an attacker might do the choosing. */
 static bool
 kid_is_taken(const struct trust_anchors *t, const struct anchor *a, struct text kid)
 {

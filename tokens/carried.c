@@ -1,3 +1,4 @@
+/* One list of the fields that carry tokens beside ours, for maker and verifier. */
 #include "tokens/carried.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* One rule for what may stand in a context, on the side that issues and the side that
+ * verifies. */
 #include "tokens/context.h"
 
 #include "tokens/identifier.h"
