@@ -5,9 +5,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "tokens/identifier.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,26 +35,19 @@ struct trust_anchors {
     struct anchor *first;
 };
 
-static void *
-must(void *memory)
-{
-    assert(memory != NULL);
-    return memory;
-}
-
 struct trust_anchors *
 trust_anchors_new(void)
 {
-    return must(calloc(1, sizeof(struct trust_anchors)));
+    return memory_new(sizeof(struct trust_anchors));
 }
 
 static struct words
 words_copy(const char *const *from, size_t n)
 {
-    struct words w = { must(calloc(n + 1, sizeof *w.at)), n };
+    struct words w = { memory_new_array(n, sizeof *w.at), n };
 
     for (size_t i = 0; i < n; i++)
-        w.at[i] = must(strdup(from[i]));
+        w.at[i] = memory_copy_z(from[i]);
     return w;
 }
 
@@ -189,7 +182,8 @@ key_take(const struct trust_anchors *t, struct anchor *a, const struct json *jwk
         return log_reason(REASON_FILE_CONTENT,
                           "%s: key \"%.*s\" is no public ES256 or EdDSA key", file,
                           TEXT_ARG(kid));
-    k->kid = must(strndup(kid.at, kid.n));
+    k->kid = memory_new(kid.n + 1);
+    memcpy(k->kid, kid.at, kid.n);
     a->n_keys++;
     return REASON_OK;
 }
@@ -206,7 +200,7 @@ keys_take(const struct trust_anchors *t, struct anchor *a, const struct json *jw
                           file, KEYS_MAX);
     if (json_count(keys) == 0)
         log_warn("%s: no keys: nobody of %s is trusted by it", file, a->domain);
-    a->keys = must(calloc(json_count(keys) + 1, sizeof *a->keys));
+    a->keys = memory_new_array(json_count(keys), sizeof *a->keys);
     for (size_t i = 0; i < json_count(keys) && why == REASON_OK; i++)
         why = key_take(t, a, json_at(keys, i), file);
     return why;
@@ -248,12 +242,12 @@ trust_anchors_add(struct trust_anchors *t, const char *domain, const char *jwks_
                   const char *const *subjects, size_t n_subjects,
                   const char *const *issuers, size_t n_issuers)
 {
-    struct anchor *a = must(calloc(1, sizeof *a));
+    struct anchor *a = memory_new(sizeof *a);
     struct json *jwks = NULL;
     struct buf bytes = { 0 };
     enum reason why;
 
-    a->domain = must(strdup(domain));
+    a->domain = memory_copy_z(domain);
     a->subjects = words_copy(subjects, n_subjects);
     a->issuers = words_copy(issuers, n_issuers);
     if ((why = anchor_check(a)) != REASON_OK)

@@ -6,15 +6,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "tokens/identifier.h"
 #include "tokens/jws.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { JTI_BYTES = 16 };
@@ -78,10 +77,8 @@ authority_open(const char *keep, const char *name, struct authority_key **out)
         return log_reason(REASON_CONFIG, "authority: \"%s\" is no trust domain", name);
     if ((why = file_make_directory(keep, 0700)) != REASON_OK)
         return why;
-    a = calloc(1, sizeof *a);
-    assert(a != NULL);
-    a->name = strdup(name);
-    assert(a->name != NULL);
+    a = memory_new(sizeof *a);
+    a->name = memory_copy_z(name);
     buf_printf(&path, "%s/authority.key%c", keep, '\0');
     if ((why = key_load_or_make(buf_text(&path).at, &a->key)) != REASON_OK)
         goto done;

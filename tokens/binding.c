@@ -1,7 +1,8 @@
 /* What a task presents with, and the list of the ways to present. */
 #include "tokens/presenter.h"
 
-#include <assert.h>
+#include "base/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +19,9 @@ enum reason
 presenter_new(struct authority_key *authority, const struct context *context,
               int64_t now_s, int64_t exp_s, struct presenter **out)
 {
-    struct presenter *p = calloc(1, sizeof *p);
+    struct presenter *p = memory_new(sizeof *p);
     enum reason why = REASON_SIGN;
 
-    assert(p != NULL);
     *out = NULL;
     if ((p->key = key_new()) == NULL)
         goto done;

@@ -7,6 +7,7 @@
 #include "tokens/binding.h"
 
 #include "base/digest.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -47,13 +48,6 @@ struct replay_cache {
     unsigned char secret[SHA256_SIZE];
 };
 
-static void *
-must(void *memory)
-{
-    assert(memory != NULL);
-    return memory;
-}
-
 static void
 stripe_open(struct stripe *s, uint32_t n_entries)
 {
@@ -63,8 +57,8 @@ stripe_open(struct stripe *s, uint32_t n_entries)
     s->n_chains = 1;
     while (s->n_chains < n_entries)
         s->n_chains *= 2;
-    s->entries = must(calloc(n_entries, sizeof *s->entries));
-    s->chains = must(malloc(s->n_chains * sizeof *s->chains));
+    s->entries = memory_new_array(n_entries, sizeof *s->entries);
+    s->chains = memory_new_array(s->n_chains, sizeof *s->chains);
     memset(s->chains, 0xff, s->n_chains * sizeof *s->chains); /* all NONE */
     for (uint32_t i = 0; i < n_entries; i++)
         s->entries[i].next = i + 1 < n_entries ? i + 1 : NONE;
@@ -75,9 +69,9 @@ stripe_open(struct stripe *s, uint32_t n_entries)
 struct replay_cache *
 replay_cache_new(size_t entries)
 {
-    struct replay_cache *c = must(aligned_alloc(ALIGNMENT, sizeof *c));
+    struct replay_cache *c = aligned_alloc(ALIGNMENT, sizeof *c);
 
-    assert(entries > 0 && entries <= UINT32_MAX / 4);
+    assert(c != NULL && entries > 0 && entries <= UINT32_MAX / 4);
     memset(c, 0, sizeof *c);
     random_bytes(c->secret, sizeof c->secret);
     c->n_stripes = entries < STRIPED_FROM ? 1 : STRIPES;
