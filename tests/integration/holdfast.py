@@ -179,9 +179,16 @@ class Holdfast:
     def wait_for(self, *messages, since=0, timeout=30):
         return self.wait_line(lambda li: li.get("msg") in messages, since, timeout, " or ".join(messages))
 
-    def mark(self):
+    def index(self):
         with self._changed:
             return len(self.lines)
+
+    def mark(self):
+        """Where the log is once everything that is over has been told of: the state is dumped by the thread that serves."""
+        since = self.index()
+        self.kill(signal.SIGUSR2)
+        self.wait_for("state", since=since)
+        return self.index()
 
     def requests(self, since=0):
         with self._changed:
@@ -280,7 +287,7 @@ class Holdfast:
         """SIGHUP; returns the line that says what came of it."""
         if config is not None:
             self.write_config(config)
-        since = self.mark()
+        since = self.index()
         self.kill(signal.SIGHUP)
         return self.wait_for("config reloaded", "config rejected", since=since, timeout=timeout)
 

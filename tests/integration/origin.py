@@ -131,6 +131,14 @@ class Connection:
             head += f"Content-Length: {len(body)}\r\n"
         self.send(head.encode("latin-1") + b"\r\n" + body)
 
+    def say_end(self):
+        """TLS's close_notify: the end of what we send is the end we meant."""
+        self.sock.settimeout(5)
+        try:
+            self.sock = self.sock.unwrap()
+        except (OSError, ssl.SSLError):
+            pass
+
     def close(self):
         self.sock.close()
 
@@ -194,8 +202,9 @@ class Origin:
         try:
             if self._context:
                 connection.sock = self._context.wrap_socket(connection.sock, server_side=True)
-            while not self.answer(connection, connection.read_head()):
-                pass
+            request = connection.read_head()
+            while not self.answer(connection, request):     # the answer as it is now, not as it was when we began to wait
+                request = connection.read_head()
         except (Gone, OSError, ssl.SSLError, ValueError):
             pass
         finally:

@@ -4,10 +4,12 @@ early answers, half-closed ends, streams."""
 import socket
 import threading
 
-from holdfast import (ADDRESSES, Closed, Sidecar, echo, main, own_network, promise, rows)
+from holdfast import (ADDRESSES, PUBLIC, Closed, Origin, Sidecar, echo, main, own_network, promise, rows)
 
 own_network(ADDRESSES)
-s = Sidecar(log='log = { level = "debug"; };')
+PLAIN = ', { host = "allowed.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }'
+plain = Origin(PUBLIC, 80)
+s = Sidecar(also=PLAIN, log='log = { level = "debug"; };')
 HOST = "allowed.test"
 
 
@@ -201,14 +203,30 @@ def an_http_1_0_client_gets_a_chunked_answer_unchunked():
 def until_close(connection, request):
     connection.read_body(request)
     connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nas long as it lasts")
+    if request.target == "/said":
+        connection.say_end()
     return True
 
 
 @scripted(until_close)
 def an_answer_that_ends_with_the_connection_keeps_its_end():
     with s.h.tls() as c:
-        answer = c.request("GET", "/", HOST)
+        answer = c.request("GET", "/said", HOST)
         assert answer.body == b"as long as it lasts" and answer.whole
+
+
+@scripted(until_close)
+def an_end_that_tls_was_not_told_of_is_a_cut():
+    """Anyone on the path can close a TCP connection; only the service can say close_notify."""
+    since = s.h.mark()
+    with s.h.tls() as c:
+        try:
+            answer = c.request("GET", "/unsaid", HOST)
+            raise AssertionError(("looked whole", answer.body))
+        except Closed:
+            pass
+    (line,) = s.h.wait_requests(1, since)
+    assert line["reason"] == "upstream_closed", line
 
 
 def cut_short(connection, request):
@@ -330,11 +348,7 @@ def an_event_is_in_the_clients_hands_before_the_next_is_written():
         assert c.read_head().status == 200      # before one event is there
         for i in range(5):
             events.release()                    # the service writes event i only now
-            seen = b""
-            while b"data: %d\n\n" % i not in seen:
-                piece = c.receive()
-                assert piece, "the stream ended early"
-                seen += piece
+            c.until(b"data: %d\n\n" % i)
         c.until(b"0\r\n\r\n")
 
 
@@ -354,26 +368,24 @@ def both_bodies_flow_at_once():
         assert c.read_head().status == 200
         for i in range(5):
             c.send("6\r\npiece%d\r\n" % i)
-            seen = b""
-            while b"piece%d" % i not in seen:
-                piece = c.receive()
-                assert piece, "the stream ended early"
-                seen += piece
+            c.until(b"piece%d" % i)
         c.send("0\r\n\r\n")
         c.until(b"0\r\n\r\n")
 
 
 @promise
 def a_client_that_half_closes_still_gets_its_answer():
-    mark = s.mark()
-    with s.h.tls() as c:
+    since = s.h.mark()
+    channel, answer = s.h.connect("allowed.test:80")
+    assert answer.status == 200
+    with channel as c:
         c.send(f"POST /half HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\n\r\nhello")
-        raw = socket.socket(fileno=socket.dup(c.sock.fileno()))
-        raw.shutdown(socket.SHUT_WR)
+        c.sock.shutdown(socket.SHUT_WR)
         answer = c.read_answer("POST")
         assert answer.status == 200 and answer.json()["body_bytes"] == 5
-        raw.close()
-    s.since(mark)
+        assert c.is_closed()
+    (line,) = s.h.wait_requests(1, since)
+    assert line["reason"] == "ok", line
 
 
 gone = threading.Event()

@@ -156,7 +156,7 @@ def usr2_tells_the_state():
     h = start()
     with h.tls() as c:
         assert c.request("GET", "/", "allowed.test").status == 200
-        mark = h.mark()
+        mark = h.index()
         h.kill(signal.SIGUSR2)
         line = h.wait_for("state", since=mark)
         assert line["generation"] == 1 and line["connections"] == 1 and line["served"] == 1, line

@@ -21,7 +21,7 @@ function connect() {
 }
 
 const socket = tls.connect({ socket: await connect(), servername: target.hostname, ALPNProtocols: ["http/1.1"] });
-const request = https.request(url, { method, createConnection: () => socket,
+const request = https.request(url, { method, defaultPort: 443, createConnection: () => socket,
                                      headers: body ? { "Content-Length": body.length } : {} });
 request.on("response", async (answer) => {
     const pieces = [];
