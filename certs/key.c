@@ -34,7 +34,8 @@ struct key {
     unsigned char y[KEY_COORDINATE_SIZE];
 };
 
-static atomic_bool signing_fails;
+/* Left until signing fails, for tests; negative: it does not. */
+static atomic_long good_signatures = -1;
 
 static bool
 is_p256(const EVP_PKEY *pkey)
@@ -207,6 +208,16 @@ der_to_raw(const unsigned char *der, size_t n, unsigned char *raw)
     return p != NULL && take_integer(p, end, raw + KEY_COORDINATE_SIZE) == end;
 }
 
+static bool
+is_told_to_fail(void)
+{
+    long left = atomic_load_explicit(&good_signatures, memory_order_relaxed);
+
+    if (left > 0)
+        atomic_fetch_sub(&good_signatures, 1);
+    return left == 0;
+}
+
 enum reason
 key_sign(struct key *k, struct text t,
          unsigned char signature[KEY_ES256_SIGNATURE_SIZE])
@@ -215,7 +226,7 @@ key_sign(struct key *k, struct text t,
     size_t n = sizeof der;
 
     digest_sha256(t, digest);
-    if (!atomic_load_explicit(&signing_fails, memory_order_relaxed) &&
+    if (!is_told_to_fail() &&
         EVP_PKEY_sign(k->signing, der, &n, digest, sizeof digest) == 1 &&
         der_to_raw(der, n, signature))
         return REASON_OK;
@@ -241,5 +252,11 @@ key_pkey(const struct key *k)
 void
 key_fail_signing(bool fail)
 {
-    atomic_store(&signing_fails, fail);
+    atomic_store(&good_signatures, fail ? 0 : -1);
+}
+
+void
+key_fail_signing_after(long good)
+{
+    atomic_store(&good_signatures, good);
 }

@@ -39,6 +39,8 @@ EVP_PKEY *key_pkey(const struct key *k);
 
 /* For tests: every key_sign from now on, in the whole process, fails. */
 void key_fail_signing(bool fail);
+/* … after so many more. */
+void key_fail_signing_after(long good);
 
 /* A public key to verify with; any thread. */
 struct public_key;

@@ -1,4 +1,5 @@
 # Warnings for every build; sanitizers for the tests; the hardening of docs/THREAT-MODEL.md for what we ship.
+include(CheckCCompilerFlag)
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
                     -Wwrite-strings -Wvla -fno-strict-overflow -fno-delete-null-pointer-checks
                     -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
@@ -15,9 +16,14 @@ if(HF_SANITIZE)
     add_link_options(-fsanitize=address,undefined)
 else()
     add_compile_options(-g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
-                        -fcf-protection=full -ftrivial-auto-var-init=zero)
-    if(CMAKE_C_COMPILER_ID STREQUAL GNU)
-        add_compile_options(-fzero-call-used-regs=used-gpr)
-    endif()
+                        -fcf-protection=full)
+    # clang 14 has neither under its own name.
+    foreach(flag -ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr)
+        string(MAKE_C_IDENTIFIER "HAS${flag}" has)
+        check_c_compiler_flag(${flag} ${has})
+        if(${has})
+            add_compile_options(${flag})
+        endif()
+    endforeach()
     add_link_options(-pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed)
 endif()

@@ -86,18 +86,14 @@ subject_error(struct arena *a, const char *z)
     return pattern_identity_error(z, true);
 }
 
+/* A domain may stand in several entries: each sidecar's key then speaks for its own
+ * subjects alone. */
 static void
-check_trust(const struct check *k, const struct conf_door *door,
-            const struct conf_trust *t)
+check_trust(const struct check *k, const struct conf_trust *t)
 {
     if (t->domain == NULL)
         return;
     check_value(k, t, "domain", t->domain, pattern_domain_error(t->domain));
-    for (const struct conf_trust *other = door->trust.at; other < t; other++)
-        if (other->domain != NULL && strcmp(other->domain, t->domain) == 0)
-            check_complain(k, t, "domain",
-                           "stands on line %u as well: one entry for each trust domain",
-                           other->place.line);
     check_each(k, t, "subjects", &t->subjects, subject_error);
     for (size_t i = 0; i < t->subjects.n; i++)
         if (pattern_identity_error(t->subjects.at[i], true) == NULL &&
@@ -130,7 +126,7 @@ check_gate(const struct check *k, const struct conf_door *door)
         check_complain(k, door, "upstream_trust",
                        "the upstream is plain http: remove this, or write https://");
     for (size_t i = 0; i < door->trust.n; i++)
-        check_trust(k, door, &trust[i]);
+        check_trust(k, &trust[i]);
     for (size_t i = 0; i < door->rules.n; i++)
         check_gate_rule(k, &rules[i]);
 }

@@ -22,6 +22,18 @@ note(struct view *v, const char *format, ...)
     v->notes = made;
 }
 
+/* One spelling in the log, whatever the workload wrote. */
+static struct text
+lower_case(struct arena *a, struct text name)
+{
+    char *mem = arena_alloc(a, name.n);
+
+    for (size_t i = 0; i < name.n; i++)
+        mem[i] = name.at[i] >= 'A' && name.at[i] <= 'Z' ? (char)(name.at[i] + 32)
+                                                        : name.at[i];
+    return text_of(mem, name.n);
+}
+
 void
 note_stripped(struct view *v, struct text name)
 {
@@ -34,5 +46,5 @@ note_stripped(struct view *v, struct text name)
         v->stripped = names;
         v->stripped_room = room;
     }
-    v->stripped[v->n_stripped++] = name;
+    v->stripped[v->n_stripped++] = lower_case(v->arena, name);
 }

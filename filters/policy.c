@@ -1,6 +1,7 @@
 /* policy: the judgement itself is in tasks/grant.c. */
 #include "filters/policy.h"
 
+#include "base/path.h"
 static enum reason
 policy_open(const struct conf *conf, const void *settings, struct buf *report,
             void **state)
@@ -53,8 +54,11 @@ static struct verdict
 policy_demand(void *state, struct view *v)
 {
     (void)state;
-    if (v->policy == REASON_OK && v->rule != NULL)
+    if (v->policy == REASON_OK && v->rule != NULL) {
+        if (v->rule->encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(v->path))
+            return deny(REASON_ENCODED_SLASH);
         return pass();
+    }
     if (v->rule != NULL)
         note(v, "nearest: grant %s, %s:%u", v->grant->name, v->rule_place.file,
              v->rule_place.line);

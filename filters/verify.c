@@ -1,6 +1,7 @@
 /* verify: the proof first, then the door's rules on what it proved. */
 #include "filters/verify.h"
 
+#include "base/path.h"
 #include "base/memory.h"
 #include "filters/replays.h"
 #include "tasks/pattern.h"
@@ -213,6 +214,8 @@ rules_judge(struct view *v)
             furthest = at;
         if (at != REACH_ALL)
             continue;
+        if (rules[i].encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(v->path))
+            return REASON_ENCODED_SLASH;
         v->gate_rule = &rules[i];
         return REASON_OK;
     }

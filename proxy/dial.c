@@ -20,6 +20,7 @@ find_destination(const struct exchange *x, struct authority *out,
 {
     const struct generation *g = x->epoch->generation;
     const struct conf_door *door = exchange_door(x);
+    enum reason why;
     bool tls;
 
     *client = NULL;
@@ -30,9 +31,10 @@ find_destination(const struct exchange *x, struct authority *out,
         return;
     }
     tls = strncmp(door->upstream, "https://", 8) == 0;
-    if (authority_parse(text_z(strstr(door->upstream, "://") + 3), tls ? 443 : 80,
-                        out) != REASON_OK)
-        assert(!"the config was checked");
+    /* The config was checked: this cannot fail. */
+    why = authority_parse(text_z(strstr(door->upstream, "://") + 3), tls ? 443 : 80,
+                          out);
+    assert(why == REASON_OK);
     if (tls)
         *client = generation_client(g, door->upstream_trust);
 }
@@ -143,7 +145,7 @@ greet(struct exchange *x)
                                                : x->view.rule->upstream_trust),
                   &u->key.target.host);
     return wait_for(x, exchange_limits(x)->handshake_timeout_ms,
-                    REASON_CONNECT_TIMEOUT);
+                    REASON_UPSTREAM_TLS_TIMEOUT);
 }
 
 static enum pace

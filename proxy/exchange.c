@@ -42,13 +42,23 @@ end(struct exchange *x)
     conn_exchange_over(c);
 }
 
+/* One who says that he sends no more still reads. One whose TLS stops without a word
+ * does not; and what he was sending may have been cut by someone else. */
+static bool
+client_is_gone(const struct exchange *x)
+{
+    const struct link *l = &x->conn->link;
+
+    return l->state == LINK_DEAD || l->truncated;
+}
+
 static void
 run(void *owner)
 {
     struct exchange *x = owner;
     enum pace pace = GO;
 
-    if (x->conn->link.state == LINK_DEAD && x->step < STEP_RELAY)
+    if (client_is_gone(x) && x->step != STEP_FINISH)
         refuse(x, REASON_CLIENT_GONE);
     while (pace == GO) {
         log_debug("x=%lx.%lu step=%s", (unsigned long)x->conn->id,

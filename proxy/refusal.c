@@ -57,10 +57,34 @@ proxy_status(const struct exchange *x)
                         reason_token(x->why));
 }
 
+/* HTTP/1 has a place for it, and people read it. */
+static struct text
+phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } table[] = {
+        { 400, "Bad Request" },           { 403, "Forbidden" },
+        { 408, "Request Timeout" },       { 413, "Content Too Large" },
+        { 414, "URI Too Long" },          { 417, "Expectation Failed" },
+        { 421, "Misdirected Request" },   { 431, "Request Header Fields Too Large" },
+        { 500, "Internal Server Error" }, { 501, "Not Implemented" },
+        { 502, "Bad Gateway" },           { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" },       { 505, "HTTP Version Not Supported" },
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].status == status)
+            return text_z(table[i].phrase);
+    return TEXT("Refused");
+}
+
 void
 refusal_write(struct exchange *x)
 {
-    struct response r = { .status = reason_status(x->why) };
+    struct response r = { .status = reason_status(x->why),
+                          .reason_phrase = phrase(reason_status(x->why)) };
     struct text status = proxy_status(x);
     struct buf body = { 0 };
 
@@ -73,6 +97,7 @@ refusal_write(struct exchange *x)
     r.body = (struct body_frame){ BODY_LENGTH, buf_length(&body) };
     if (text_equals(x->request.method, TEXT("HEAD")))
         r = (struct response){ .status = r.status,
+                               .reason_phrase = r.reason_phrase,
                                .headers = r.headers,
                                .has_length = true,
                                .told_length = buf_length(&body) };

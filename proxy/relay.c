@@ -197,7 +197,7 @@ relay_bodies(struct exchange *x)
     enum progress request, response;
 
     notice_ends(x);
-    do {                            /* until neither side can take or give more at once */
+    do { /* until neither side can take or give more at once */
         request = pump_request(x, &unsent);
         link_move(&x->up->link);
         response = pump_response(x, &why);

@@ -330,7 +330,6 @@ on_term(evutil_socket_t signal_number, short what, void *arg)
 
     (void)what;
     if (signal_number == SIGTERM && !h->stopping) {
-        log_info("draining");
         worker_drain(h->worker);
     } else {
         log_info("stopping now");

@@ -205,12 +205,15 @@ open_doors(struct worker *w)
     }
 }
 
+/* The kernel takes no connection for us either: a client hears at once that nobody is
+ * here. */
 static void
 shut_doors(struct worker *w)
 {
     for (size_t i = 0; i < w->start.n_doors; i++) {
         alarm_clear(&w->doors[i].pause);
         event_del(w->doors[i].event);
+        (void)shutdown(w->start.doors[i].fd, SHUT_RDWR);
     }
 }
 
@@ -306,6 +309,7 @@ drain(struct worker *w)
         return;
     w->draining = true;
     shut_doors(w);
+    log_info("draining");
     for (struct list *m = w->conns.next; m != &w->conns; m = m->next)
         conn_drain(LIST_OWNER(m, struct conn, member));
     alarm_set(w->loop, &w->drain_alarm, limits(w)->drain_ms);
@@ -386,7 +390,7 @@ dismantle(struct worker *w)
     for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
         event_free(w->doors[i].event);
     free(w->doors);
-    tasks_free(w->tasks);           /* it borrows from the config in force */
+    tasks_free(w->tasks); /* it borrows from the config in force */
     if (w->now != NULL)
         epoch_unref(w, w->now);
     mailbox_free(w->mailbox);
