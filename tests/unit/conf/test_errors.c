@@ -520,19 +520,6 @@ two_grants_of_one_name_are_refused(void **state)
 }
 
 static void
-one_trust_domain_has_one_entry(void **state)
-{
-    char *text = whole_with("subjects = [\"spiffe://prod.example/sa/*\"]; }",
-                            "subjects = [\"spiffe://prod.example/sa/*\"]; },\n"
-                            "{ domain = \"prod.example\"; jwks_file = \"/e/other\";\n"
-                            "subjects = [\"spiffe://prod.example/*\"]; }");
-
-    (void)state;
-    expect(text, 12, GATE ".trust[1].domain", "stands on line 10 as well");
-    free(text);
-}
-
-static void
 all_errors_are_told_at_once_in_the_order_of_the_file(void **state)
 {
     static const char text[] =
