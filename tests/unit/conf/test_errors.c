@@ -613,7 +613,6 @@ main(void)
         TEST(a_file_without_doors_is_refused),
         TEST(a_forward_door_without_any_of_what_it_needs_hears_all_of_it),
         TEST(two_grants_of_one_name_are_refused),
-        TEST(one_trust_domain_has_one_entry),
         TEST(all_errors_are_told_at_once_in_the_order_of_the_file),
         TEST(a_flood_of_errors_is_counted_and_not_all_told),
         TEST(a_missing_file_is_named),
