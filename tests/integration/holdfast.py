@@ -337,7 +337,8 @@ grants = ( {told} );
     return text
 
 
-def gate_config(leaf, upstream, jwks, rules=None, names='"https://orders.test"', more_door="", subjects="", more=""):
+def gate_config(leaf, upstream, jwks, rules=None, names='"https://orders.test"', more_door="", more="",
+                subjects='subjects = ["spiffe://prod.example/ns/agents/*"];'):
     """The config of a gate in front of a service."""
     told = rules or '{ methods = "any"; paths = "any"; subjects = "any"; grants = "any"; purposes = "any"; }'
     return f"""

@@ -161,8 +161,10 @@ class Origin:
     """A threaded server. `answer(connection, request)` is called with each head; it may be changed at any time. When it
     returns True the connection is closed. leaf None: plain HTTP."""
 
-    def __init__(self, address="127.0.0.1", port=0, leaf=None, answer=echo, minimum=None, maximum=None, ciphers=None):
+    def __init__(self, address="127.0.0.1", port=0, leaf=None, answer=echo, minimum=None, maximum=None, ciphers=None,
+                 greeting=b""):
         self.answer = answer
+        self._greeting = greeting       # what it says before it is asked
         self.connections = []
         self.requests = []
         self._changed = threading.Condition()
@@ -200,6 +202,7 @@ class Origin:
 
     def _serve(self, connection):
         try:
+            connection.sock.sendall(self._greeting)
             if self._context:
                 connection.sock = self._context.wrap_socket(connection.sock, server_side=True)
             request = connection.read_head()

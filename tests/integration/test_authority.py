@@ -1,5 +1,7 @@
 """CONNECT, TLS server name, Host and target agree, or the request is refused: the HTTP/1 rows of vectors/authority."""
 
+import ssl
+
 from holdfast import (ADDRESSES, PUBLIC, Closed, Origin, Sidecar, client_hello, main, own_network, promise, rows, vectors)
 
 own_network(ADDRESSES)
@@ -133,6 +135,18 @@ def bytes_that_are_neither_tls_nor_http_end_the_tunnel_with_their_reason():
     channel.send(b"\x00\x01\x02\x03\xff\xfe not a protocol\n\n")
     assert channel.is_closed()
     s.h.wait_line(lambda li: li.get("reason") == "not_http", mark, what="not_http")
+
+
+@promise
+def a_client_that_does_not_take_our_leaf_is_told_of_in_the_log():
+    mark = s.h.mark()
+    channel, _ = s.h.connect()
+    try:
+        channel.start_tls(ssl.create_default_context(), "allowed.test")
+        raise AssertionError("it trusted a CA it was not told of")
+    except ssl.SSLError:
+        pass
+    s.h.wait_line(lambda li: li.get("reason") == "client_tls", mark, what="client_tls")
 
 
 @promise

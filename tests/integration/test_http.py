@@ -411,6 +411,32 @@ def when_the_client_leaves_the_service_is_left_too():
     assert line["reason"] == "client_gone", line
 
 
+PATHS = [
+    ("dot-segments", "/a/./b/../c?x=/../y", "/a/c?x=/../y"),
+    ("escapes", "/%7euser/%41%2a", "/~user/A%2A"),
+    ("above-the-root", "/a/../../etc", None),
+    ("encoded-slash", "/a%2Fb", "encoded_slash"),
+    ("encoded-backslash", "/a%5Cb", None),
+    ("nul", "/a%00b", None),
+    ("twice-encoded-dots", "/a/%252e%252e/b", None),
+]
+
+
+@rows(PATHS)
+def the_path_that_is_judged_is_the_path_that_is_sent(row):
+    _, path, sent = row
+    since, seen = s.h.mark(), len(s.origin.requests)
+    with s.h.tls() as c:
+        answer = c.request("GET", path, HOST)
+    (line,) = s.h.wait_requests(1, since)
+    if answer.status == 200:
+        assert s.origin.requests[-1].target == sent, s.origin.requests[-1].line
+        assert line["path"] == sent.partition("?")[0], line
+    else:
+        assert answer.reason in ("path_malformed", "encoded_slash") and sent in (None, answer.reason), answer.body
+        assert len(s.origin.requests) == seen and line["reason"] == answer.reason
+
+
 @promise
 def what_the_workload_says_of_itself_never_arrives():
     mark = s.mark()

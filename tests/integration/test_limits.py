@@ -205,15 +205,6 @@ def a_flood_of_refused_names_gets_no_more_leaves():
 
 
 @promise
-def a_body_too_large_to_be_covered_is_sent_uncovered_or_refused_but_never_kept():
-    before = s.h.resident_kib()
-    with s.h.tls() as c:
-        answer = c.request("POST", "/", HOST, body=b"x" * (8 << 20))
-        assert answer.status == 200 and answer.json()["body_bytes"] == 8 << 20
-    assert s.h.resident_kib() - before < 8 << 10
-
-
-@promise
 def many_connections_leave_nothing_behind():
     rounds = by_size(200, 1000, 10000)
     s.h.get()

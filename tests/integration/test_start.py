@@ -118,7 +118,7 @@ def a_key_that_cannot_be_read_does_not_start():
 @promise
 def a_key_that_others_can_read_does_not_start():
     refused(gate(lambda leaf: os.chmod(leaf.key, 0o644)), 78, "file_unsafe")
-    refused(gate(lambda leaf: os.chown(leaf.key, OTHER_UID, OTHER_UID)), 78, "file_unsafe")
+    refused(gate(lambda leaf: os.chown(leaf.key, OTHER_UID, OTHER_UID)), 78, "file_unsafe|file_unreadable")
 
 
 @promise

@@ -17,7 +17,7 @@ impostor = certs.Authority(ws.directory("impostor", 0), "services-ca")
 # id, what the service shows, what becomes of it, more about the server
 TABLE = [
     ("good", lambda n: ws.leaf(n), None, {}),
-    ("wildcard", lambda n: ws.leaf("*.test"), None, {}),
+    ("wildcard", lambda n: ws.leaf("*.svc.test"), None, {}),
     ("tls-1-2", lambda n: ws.leaf(n), None, {"maximum": ssl.TLSVersion.TLSv1_2}),
     ("tls-1-3", lambda n: ws.leaf(n), None, {"minimum": ssl.TLSVersion.TLSv1_3}),
     ("expired", lambda n: ws.leaf(n, not_before=-10, not_after=-1), CERTIFICATE, {}),
@@ -29,14 +29,16 @@ TABLE = [
     ("impostor-ca", lambda n: ws.leaf(n, ca=impostor), CERTIFICATE, {}),
     ("for-clients-only", lambda n: ws.leaf(n, usage=ExtendedKeyUsageOID.CLIENT_AUTH), CERTIFICATE, {}),
     ("tls-1-1", lambda n: ws.leaf(n), HANDSHAKE, OLD),
-    ("no-tls", lambda n: None, HANDSHAKE, {}),
+    ("no-tls", lambda n: None, HANDSHAKE, {"greeting": b"SSH-2.0-OpenSSH_9\r\n"}),
+    ("silent", lambda n: None, (504, "upstream_tls_timeout"), {}),
 ]
-services = {row[0]: Origin(PUBLIC2, 8000 + i, row[1](row[0] + ".test"), **row[3]) for i, row in enumerate(TABLE)}
-RULES = ", ".join(s.rule(f"{name}.test", more=f"port = {o.port};") for name, o in services.items())
+services = {row[0]: Origin(PUBLIC2, 8000 + i, row[1](row[0] + ".svc.test"), **row[3]) for i, row in enumerate(TABLE)}
+RULES = ", ".join(s.rule(f"{name}.svc.test", more=f"port = {o.port};") for name, o in services.items())
 HOSTS = "resolver = { hosts = ( " + ", ".join(
-    f'{{ name = "{name}.test"; addresses = ["{PUBLIC2}"]; }}' for name in [*services, "untold"]) + " ); };"
-UNTOLD = s.rule("untold.test", trust=False, more=f"port = {services['good'].port};")
-assert s.h.reload(s.config(rules=RULES + ", " + UNTOLD, names=HOSTS))["msg"] == "config reloaded"
+    f'{{ name = "{name}.svc.test"; addresses = ["{PUBLIC2}"]; }}' for name in [*services, "untold"]) + " ); };"
+UNTOLD = s.rule("untold.svc.test", trust=False, more=f"port = {services['good'].port};")
+assert s.h.reload(s.config(rules=RULES + ", " + UNTOLD, names=HOSTS,
+                           limits='handshake_timeout = "1s"; connect_timeout = "1s";'))["msg"] == "config reloaded"
 
 
 @rows(TABLE)
@@ -44,7 +46,7 @@ def what_the_service_shows_is_verified(row):
     name, _, refused, _ = row
     service = services[name]
     mark = s.h.mark()
-    host = f"{name}.test:{service.port}"
+    host = f"{name}.svc.test:{service.port}"
     with s.h.tls(host) as channel:
         answer = channel.request("POST", "/secret", host, body=b"secret")
     (line,) = s.h.wait_requests(1, mark)
@@ -59,7 +61,7 @@ def what_the_service_shows_is_verified(row):
 
 @promise
 def a_private_ca_counts_only_for_the_rule_that_names_it():
-    host = f"untold.test:{services['good'].port}"
+    host = f"untold.svc.test:{services['good'].port}"
     with s.h.tls(host) as channel:
         assert channel.request("GET", "/", host).reason == "upstream_certificate"
 
@@ -68,7 +70,7 @@ def a_private_ca_counts_only_for_the_rule_that_names_it():
 def a_refused_certificate_is_not_tried_without_verification():
     service = services["expired"]
     before = len(service.connections)
-    host = f"expired.test:{service.port}"
+    host = f"expired.svc.test:{service.port}"
     with s.h.tls(host) as channel:
         assert channel.request("GET", "/", host).status == 502
     assert len(service.connections) - before <= 1
@@ -78,7 +80,7 @@ def a_refused_certificate_is_not_tried_without_verification():
 def a_service_that_is_not_there_is_a_502():
     gone = services["no-tls"]
     gone.stop()
-    host = f"no-tls.test:{gone.port}"
+    host = f"no-tls.svc.test:{gone.port}"
     with s.h.tls(host) as channel:
         answer = channel.request("GET", "/", host)
         assert (answer.status, answer.reason) == (502, "connect_failed"), answer.line
