@@ -173,6 +173,7 @@ def metadata(story, stage):
     for spelling in (METADATA, "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "innocent.example"):
         # curl would rewrite 2852039166 into dots itself: such a spelling is given to CONNECT alone
         host = spelling if ".169." in spelling or ":" in spelling else "innocent.example"
+        since = stage.sidecar.index()
         code, body, error = stage.workload("-p", "--connect-to", f"::{spelling}:80", f"http://{host}/latest/")
         told = stage.sidecar.wait_requests(1, since)[-1]["reason"]
         note = "  (a name a rule allows, resolving there)" if spelling == "innocent.example" else ""
