@@ -2,6 +2,7 @@
 #include "filters/policy.h"
 
 #include "base/path.h"
+
 static enum reason
 policy_open(const struct conf *conf, const void *settings, struct buf *report,
             void **state)
@@ -55,7 +56,8 @@ policy_demand(void *state, struct view *v)
 {
     (void)state;
     if (v->policy == REASON_OK && v->rule != NULL) {
-        if (v->rule->encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(v->path))
+        if (v->rule->encoded_slashes == SLASHES_REFUSE &&
+            path_has_encoded_slash(v->path))
             return deny(REASON_ENCODED_SLASH);
         return pass();
     }

@@ -214,7 +214,8 @@ rules_judge(struct view *v)
             furthest = at;
         if (at != REACH_ALL)
             continue;
-        if (rules[i].encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(v->path))
+        if (rules[i].encoded_slashes == SLASHES_REFUSE &&
+            path_has_encoded_slash(v->path))
             return REASON_ENCODED_SLASH;
         v->gate_rule = &rules[i];
         return REASON_OK;

@@ -11,13 +11,11 @@ pattern_is_star(struct text segment)
     return segment.n == 1 && segment.at[0] == '*';
 }
 
-/* Not an empty one: services that fold "//" would see a path nobody allowed. Nor one
- * that whoever decodes an encoded slash takes for two: a pattern that means it writes
- * "%2F". */
+/* Not an empty one: services that fold "//" would see a path nobody allowed. */
 bool
 pattern_star_fits(struct text segment)
 {
-    return segment.n > 0 && memmem(segment.at, segment.n, "%2F", 3) == NULL;
+    return segment.n > 0;
 }
 
 bool

@@ -1,8 +1,9 @@
 /* Path patterns, as rules write them: a star alone in a segment stands for exactly one
- * segment, not an empty one nor one with an encoded slash in it; two stars at the end
- * stand for any tail, the empty one too (so "/v1/orders/" and two stars holds
- * "/v1/orders"); everything else is literal. Matched segment by segment against the
- * canonical path, in time linear in both. */
+ * segment that is not empty; two stars at the end stand for any tail, the empty one too
+ * (so "/v1/orders/" and two stars holds "/v1/orders"); everything else is literal. An
+ * encoded slash is part of its segment; whether it may be there at all is the rule's
+ * `encoded_slashes`. Matched segment by segment against the canonical path, in time
+ * linear in both. */
 #ifndef TASKS_PATTERN_H
 #define TASKS_PATTERN_H
 

@@ -38,9 +38,9 @@ a_pattern_fits_what_it_says_and_nothing_else(void **state)
         { "/a/b", "//a/b", false },
         { "/a/%20", "/a/%20", true },
         { "/a", "", false },
-        /* An encoded slash: two segments to some. */
-        { "/*", "/a%2Fb", false },
-        { "/a/*/c", "/a/b%2Fb/c", false },
+        /* An encoded slash is part of its segment. */
+        { "/*", "/a%2Fb", true },
+        { "/a/*/c", "/a/b%2Fb/c", true },
         { "/a%2Fb", "/a%2Fb", true },
         { "/a/b", "/a%2Fb", false },
         { "/a/**", "/a/b%2Fc", true },

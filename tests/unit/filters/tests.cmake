@@ -1,0 +1,6 @@
+unit_test(filters test_strip filters)
+unit_test(filters test_guard filters)
+unit_test(filters test_policy filters)
+unit_test(filters test_present filters)
+unit_test(filters test_verify filters)
+unit_test(filters test_chain filters)
