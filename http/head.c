@@ -301,6 +301,11 @@ frame_answer(unsigned status, struct asked asked, struct framing *framing)
 {
     bool never = status < 200 || status == 204;
 
+    /* The answer proper is still to come, and this says that nothing more will (also by
+     * being HTTP/1.0, which has no interim answers): readers differ on whether what
+     * follows is one. */
+    if (status < 200 && framing->close)
+        return REASON_CONNECTION_FIELD;
     if (never && (framing->has_coding || framing->length > 0))
         return framing->has_coding ? REASON_TRANSFER_ENCODING : REASON_CONTENT_LENGTH;
     if (never || status == 304 || asked.is_head ||
@@ -326,11 +331,11 @@ head_read_response(const struct lexer *l, struct text head, struct arena *a,
                               .reason_phrase = slice(head, l->phrase) };
     if ((why = gather(l, head, a, &out->headers, &f)) != REASON_OK ||
         (why = frame(&f, l->version, framing)) != REASON_OK ||
-        (why = obey_connection(&f, &out->headers, framing)) != REASON_OK ||
-        (why = frame_answer(l->status, asked, framing)) != REASON_OK)
+        (why = obey_connection(&f, &out->headers, framing)) != REASON_OK)
         return why;
-    if (l->version == 10)
-        framing->close = true;
+    framing->close = framing->close || l->version == 10;
+    if ((why = frame_answer(l->status, asked, framing)) != REASON_OK)
+        return why;
     out->body = (struct body_frame){ framing->kind, framing->length };
     out->has_length = framing->has_length;
     out->told_length = framing->told_length;

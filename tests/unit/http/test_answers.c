@@ -189,6 +189,10 @@ static const struct {
     { "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", BAD },
     { "HTTP/1.1 100 Go\r\nContent-Length: 5\r\n\r\nhello", BAD },
     { "HTTP/1.1 103 Go\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", BAD },
+    { "HTTP/1.1 103 Go\r\nConnection: close\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
+      BAD },
+    { "HTTP/1.0 100 Go\r\n\r\n" OK "Content-Length: 0\r\n\r\n", BAD },
+    { "HTTP/1.0 100 Go\r\nConnection: keep-alive\r\n\r\n" OK "\r\n", BAD },
     { "HTTP/1.1 100 Go\r\n\r\n", SHORT },
     { "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 101 Up\r\n\r\n", REASON_UPSTREAM_UPGRADE },
     /* bodies */

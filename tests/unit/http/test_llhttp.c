@@ -32,6 +32,7 @@ struct partner {
     unsigned n_whole;
     const char *method;
     llhttp_errno_t error;
+    const char *error_at;
 };
 
 static int
@@ -74,7 +75,7 @@ partner_head(llhttp_t *l)
 
     p->method = llhttp_method_name(l->method);
     p->n_head_fields = p->n_fields;
-    /* The one difference we know of: by itself llhttp waits for the body whose length a
+    /* By itself llhttp waits for the body whose length a
      * 304 tells, which RFC 9112 section 6.3 says is not there. Its callers tell it so.
      */
     return l->type == HTTP_RESPONSE && l->status_code == 304;
@@ -217,6 +218,7 @@ partner_read(struct partner *p, llhttp_type_t type, struct text bytes)
         llhttp_resume_after_upgrade(&p->parser);
         p->error = llhttp_execute(&p->parser, at, bytes.n - (size_t)(at - bytes.at));
     }
+    p->error_at = p->error == HPE_OK ? NULL : llhttp_get_error_pos(&p->parser);
     if (p->error == HPE_OK)
         p->error = llhttp_finish(&p->parser);
 }
@@ -226,6 +228,59 @@ partner_free(struct partner *p)
 {
     partner_forget(p);
     buf_free(&p->told);
+}
+
+/* ---- where llhttp 8.1 is known to refuse what RFC 9112 allows */
+
+/* Section 7.1.1: another extension may follow one whose value is a token. It reads that
+ * one as a size. */
+static bool
+stumbles_behind_extension_value(const struct partner *p, const char *begin)
+{
+    const char *at = p->error_at;
+
+    if (p->error != HPE_INVALID_CHUNK_SIZE || at == NULL || at - begin < 3 ||
+        at[-1] != ';')
+        return false;
+    for (at -= 2; at > begin && *at != '='; at--)
+        if (*at == '\n' || *at == ';')
+            return false;
+    return *at == '=';
+}
+
+/* RFC 9110 section 5.6.4: a quoted-pair in the value of an extension. */
+static bool
+stumbles_over_quoted_pair(const struct partner *p, const char *begin)
+{
+    return p->error == HPE_STRICT && p->error_at != NULL && p->error_at > begin &&
+           p->error_at[-1] == '\\' &&
+           strcmp(llhttp_get_error_reason(&p->parser),
+                  "Invalid character in chunk extensions quoted value") == 0;
+}
+
+/* RFC 9110 section 5.6.3: HTAB is white space too. It does not see this keep-alive, so
+ * HTTP/1.0 ends for it. */
+static bool
+misses_keep_alive_before_tab(const struct partner *p)
+{
+    for (size_t i = 0; p->error == HPE_CLOSED_CONNECTION && i < p->n_head_fields; i++) {
+        struct text value = buf_text(&p->values[i]);
+
+        if (text_equals_nocase(buf_text(&p->names[i]), TEXT("Connection")) &&
+            memmem(value.at, value.n, "keep-alive\t", 11) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Only that it refuses: what it had read until then must still be what we read. */
+static bool
+is_known_refusal(const struct partner *p, const char *begin, struct text ours,
+                 struct text theirs)
+{
+    return text_starts(ours, theirs) &&
+           (stumbles_behind_extension_value(p, begin) ||
+            stumbles_over_quoted_pair(p, begin) || misses_keep_alive_before_tab(p));
 }
 
 /* ---- rows and mutations */
@@ -299,7 +354,8 @@ compare(const char *what, const char *at, size_t n)
     /* We stop at the first refusal; what llhttp reads behind it is not asked. */
     is_same = ours.why == REASON_OK && buf_length(&ours.in) == 0 ? text_equals(a, b)
                                                                  : text_starts(b, a);
-    if (ours.n_whole > theirs.n_whole || !is_same) {
+    if ((ours.n_whole > theirs.n_whole || !is_same) &&
+        !is_known_refusal(&theirs, at, a, b)) {
         print_bytes(at, n);
         fail_msg("%s: llhttp says %s:\n%.*s\nours (%s):\n%.*s", what,
                  llhttp_errno_name(theirs.error), TEXT_ARG(b), reason_token(ours.why),
@@ -319,6 +375,51 @@ what_we_hear_in_each_row_llhttp_hears_too(void **state)
     for (size_t i = 0; i < rows.n; i++)
         whole += compare(rows.at[i].id, rows.at[i].raw, rows.at[i].n);
     assert_true(whole >= 20);
+}
+
+/* One that llhttp learns to read fails here, and its exemption goes. */
+static void
+the_known_refusals_are_still_llhttps(void **state)
+{
+#define CHUNKED      "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define OLD(options) "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: " options "\r\n\r\n"
+    static const struct {
+        const char *bytes;
+        unsigned n_ours, n_theirs;
+        bool is_known;
+    } known_rows[] = {
+        { CHUNKED "1;a=b;c\r\nx\r\n0\r\n\r\n", 1, 0, true },
+        { CHUNKED "1;a=\"\\\"\"\r\nx\r\n0\r\n\r\n", 1, 0, true },
+        { OLD("keep-alive\t") OLD("close"), 2, 1, true },
+        /* The same things one step away are read, or are refused by both. */
+        { CHUNKED "1;a;c=b\r\nx\r\n0\r\n\r\n", 1, 1, false },
+        { CHUNKED "1;a=\"b\";c\r\nx\r\n0\r\n\r\n", 1, 1, false },
+        { OLD("keep-alive ") OLD("close"), 2, 2, false },
+        { CHUNKED "1;a=b;;\r\nx\r\n0\r\n\r\n", 0, 0, false },
+        { CHUNKED "g\r\nx\r\n0\r\n\r\n", 0, 0, false },
+    };
+#undef CHUNKED
+#undef OLD
+    static struct partner theirs;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(known_rows); i++) {
+        const char *bytes = known_rows[i].bytes;
+        struct driver ours;
+
+        driver_give_all(&ours, bytes, strlen(bytes));
+        partner_read(&theirs, HTTP_REQUEST, text_z(bytes));
+        if (ours.n_whole != known_rows[i].n_ours ||
+            theirs.n_whole != known_rows[i].n_theirs)
+            fail_msg("row %zu: %u of ours, %u of theirs", i, ours.n_whole,
+                     theirs.n_whole);
+        if (is_known_refusal(&theirs, bytes, buf_text(&ours.told),
+                             buf_text(&theirs.told)) != known_rows[i].is_known)
+            fail_msg("row %zu: llhttp says %s: %s", i, llhttp_errno_name(theirs.error),
+                     llhttp_get_error_reason(&theirs.parser));
+        partner_free(&theirs);
+        driver_free(&ours);
+    }
 }
 
 /* More to start from than the innocent rows. */
@@ -821,7 +922,8 @@ compare_answer(const char *at, size_t n)
     is_whole = hear_answer(&w, &told);
     partner_read(&theirs, HTTP_RESPONSE, text_of(at, n));
     /* llhttp goes on to answers nobody asked for. */
-    if (is_whole && !text_starts(buf_text(&theirs.told), buf_text(&told))) {
+    if (is_whole && !text_starts(buf_text(&theirs.told), buf_text(&told)) &&
+        !is_known_refusal(&theirs, at, buf_text(&told), buf_text(&theirs.told))) {
         print_bytes(at, n);
         fail_msg("llhttp says %s:\n%.*s\nours:\n%.*s", llhttp_errno_name(theirs.error),
                  TEXT_ARG(buf_text(&theirs.told)), TEXT_ARG(buf_text(&told)));
@@ -861,6 +963,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_we_hear_in_each_row_llhttp_hears_too),
+        cmocka_unit_test(the_known_refusals_are_still_llhttps),
         cmocka_unit_test(what_we_hear_in_mutated_requests_llhttp_hears_too),
         cmocka_unit_test(llhttp_reads_the_requests_we_write),
         cmocka_unit_test(llhttp_reads_the_answers_we_write),
