@@ -193,8 +193,11 @@ struct index {
     size_t n, room;
     uint16_t *slots; /* 1-based, 0: empty */
     size_t mask;
-    uint64_t tails,
-        fronts; /* a bit for each last letter of a tail, each first of a front */
+    /* Most names in a request are no word's: two letters, or one and the length, say so
+     * before anything is looked up. */
+    uint32_t wholes[32]; /* [length] first letter */
+    uint32_t tails[32];  /* [last letter] the one before it */
+    uint32_t fronts[32]; /* [first letter] the third */
 };
 
 struct positions {
@@ -203,22 +206,24 @@ struct positions {
 };
 
 /* clang-format off */
-/* Letters to lower case, digits as they are, everything else to nothing: the mark. */
+/* Letters to lower case, digits as they are, everything else to the mark. */
 static const unsigned char folded[256] = {
+    [0 ... '/'] = MARK,
     ['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+    [':' ... '@'] = MARK,
     ['A'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
     'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+    ['[' ... '`'] = MARK,
     ['a'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
     'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+    ['{' ... 255] = MARK,
 };
 /* clang-format on */
 
 static unsigned char
 fold(char c)
 {
-    unsigned char letter = folded[(unsigned char)c];
-
-    return letter != 0 ? letter : MARK;
+    return folded[(unsigned char)c];
 }
 
 static bool
@@ -244,10 +249,30 @@ hash(struct text name)
     return (name.n * 31 + first) * 37 + middle * 41 + last * 5;
 }
 
-static uint64_t
-letter_bit(char c)
+static unsigned
+letter(char c)
 {
-    return UINT64_C(1) << (fold(c) & 63);
+    return fold(c) & 31;
+}
+
+static bool
+may_be_whole(const struct index *x, struct text name)
+{
+    return (x->wholes[name.n & 31] >> letter(name.at[0]) & 1) != 0;
+}
+
+static bool
+may_have_tail(const struct index *x, struct text name)
+{
+    return name.n > 1 &&
+           (x->tails[letter(name.at[name.n - 1])] >> letter(name.at[name.n - 2]) & 1) !=
+               0;
+}
+
+static bool
+may_have_front(const struct index *x, struct text name)
+{
+    return name.n > 2 && (x->fronts[letter(name.at[0])] >> letter(name.at[2]) & 1) != 0;
 }
 
 static bool
@@ -303,10 +328,13 @@ add(struct index *x, struct word word)
         grow(x);
     x->words[x->n] = word;
     enter(x, x->n++);
+    if (word.reading != FRONT)
+        x->wholes[word.text.n & 31] |= 1u << letter(word.text.at[0]);
     if (word.reading == TAIL)
-        x->tails |= letter_bit(word.text.at[word.text.n - 1]);
+        x->tails[letter(word.text.at[word.text.n - 1])] |=
+            1u << letter(word.text.at[word.text.n - 2]);
     if (word.reading == FRONT)
-        x->fronts |= letter_bit(word.text.at[0]);
+        x->fronts[letter(word.text.at[0])] |= 1u << letter(word.text.at[2]);
 }
 
 static void
@@ -446,13 +474,15 @@ find_front(const struct index *x, struct text name)
 static enum position
 position_of(const struct index *x, struct text name)
 {
-    const struct word *w = find(x, name, WHOLE);
+    const struct word *w = NULL;
 
     if (name.n == 0)
         return POSITION_PLAIN;
-    if (w == NULL && (x->tails & letter_bit(name.at[name.n - 1])) != 0)
+    if (may_be_whole(x, name))
+        w = find(x, name, WHOLE);
+    if (w == NULL && may_have_tail(x, name))
         w = find_tail(x, name);
-    if (w == NULL && (x->fronts & letter_bit(name.at[0])) != 0)
+    if (w == NULL && may_have_front(x, name))
         w = find_front(x, name);
     return w == NULL ? POSITION_PLAIN : w->position;
 }
