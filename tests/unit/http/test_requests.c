@@ -168,6 +168,7 @@ static const struct {
     { CHUNKED "5;\r\n", REASON_CHUNK },
     { CHUNKED "5;;a\r\n", REASON_CHUNK },
     { CHUNKED "5;a=\r\n", REASON_CHUNK },
+    { CHUNKED "5;=b\r\n", REASON_CHUNK },
     { CHUNKED "5;a=b=c\r\n", REASON_CHUNK },
     { CHUNKED "5;a=\"b\r\n", REASON_CHUNK },
     { CHUNKED "5;a=\"b\"c\r\n", REASON_CHUNK },
