@@ -6,23 +6,32 @@
 
 enum chain_phase { CHAIN_JUDGE, CHAIN_PRESENT };
 
-/* All filters of a generation, opened. Used by one thread at a time per exchange; filter states are immutable after open except what
- * they lock themselves. */
+/* All filters of a generation, opened. Used by one thread at a time per exchange;
+ * filter states are immutable after open except what they lock themselves. */
 struct chain;
 
 /* Opens every filter; any error closes those already open. */
-MUST_USE enum reason chain_open(const struct conf *conf, struct buf *report, struct chain **out);
+MUST_USE enum reason chain_open(const struct conf *conf, struct buf *report,
+                                struct chain **out);
 void chain_close(struct chain *c);
 
-/* Runs the filters of this phase for the door's kind, in order, until one denies. *by: the filter that denied (its name). */
-struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **by);
+/* Runs the filters of this phase for the door's kind, in order, until one denies.
+ * *by: the filter that denied (its name); NULL when all passed. A judgement that denies
+ * leaves no grant and no rule in the view, only rule_place, for the log. CHAIN_PRESENT
+ * may be run again for a retry: what the attempt before put on the request goes first.
+ */
+struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v,
+                         const char **by);
 
 /* The tables conf_load needs. */
 const struct conf_filter_table *chain_tables(size_t *n);
 
-/* The compiled grants of this chain's policy filter, for the doors (show a leaf at once?). */
+/* The compiled grants of this chain's policy filter, for the doors (show a leaf at
+ * once?). */
 const struct grants *chain_grants(const struct chain *c);
-/* guard's judgement on an address about to be dialled, by the rule in the view (guard.h). */
-enum reason chain_judge_addresses(struct chain *c, struct view *v, const struct address *addresses, size_t n);
+/* guard's judgement on an address about to be dialled, by the rule in the view
+ * (guard.h). */
+enum reason chain_judge_addresses(struct chain *c, struct view *v,
+                                  const struct address *addresses, size_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* A filter: one judgement on a request, in one file. It sees values only: no socket, no loop, no clock but the view's. */
+/* A filter: one judgement on a request, in one file. It sees values only: no socket, no
+ * loop, no clock but the view's. */
 #ifndef FILTERS_FILTER_H
 #define FILTERS_FILTER_H
 
@@ -12,8 +13,11 @@
 #include "tasks/task.h"
 #include "tokens/binding.h"
 
-enum answer { DENY, PASS };                     /* a zeroed verdict refuses */
-struct verdict { enum answer answer; enum reason reason; };
+enum answer { DENY, PASS }; /* a zeroed verdict refuses */
+struct verdict {
+    enum answer answer;
+    enum reason reason;
+};
 
 static inline struct verdict
 pass(void)
@@ -41,11 +45,12 @@ struct view {
 
     const struct caller *caller;
     const struct conf_door *door;
-    struct authority target;            /* judged name and port: CONNECT, SNI and Host agreed on it */
+    struct authority
+        target; /* judged name and port: CONNECT, SNI and Host agreed on it */
     struct text scheme;
-    bool verified_tls;                  /* the upstream leg is verified TLS (present demands it) */
-    struct request *request;            /* to edit */
-    struct text path, query;            /* canonical; what will be sent and signed */
+    bool verified_tls;       /* the upstream leg is verified TLS (present demands it) */
+    struct request *request; /* to edit */
+    struct text path, query; /* canonical; what will be sent and signed */
     bool body_known;
     struct text body;
 
@@ -53,37 +58,43 @@ struct view {
     const struct conf_grant *grant;
     const struct conf_rule *rule;
     const struct conf_gate_rule *gate_rule;
-    struct place rule_place;            /* file NULL: no rule came near */
-    enum reason policy;                 /* forward: why no rule allows this; REASON_OK when `rule` does */
+    struct place rule_place; /* file NULL: no rule came near */
+    enum reason
+        policy; /* forward: why no rule allows this; REASON_OK when `rule` does */
     struct tasks *tasks;
-    struct task *task;                  /* taken by present; the exchange gives it back */
-    struct facts facts;                 /* gate: what was proved */
+    struct task *task;  /* taken by present; the exchange gives it back */
+    struct facts facts; /* gate: what was proved */
 
     /* for the log */
-    struct headers removed;             /* originals of what strip took, for filters that must read them;
-                                           query parameters under "?name", a name no field can have */
-    struct text *stripped;              /* names only */
+    struct headers
+        removed; /* originals of what strip took, for filters that must read them;
+                    query parameters under "?name", a name no field can have */
+    struct text *stripped; /* names only */
     size_t n_stripped, stripped_room;
     struct evidence evidence;
     struct text thumbprint;
-    struct note *notes;                 /* newest first */
+    struct note *notes; /* newest first */
 
-    bool presented;                     /* by an attempt before this one, … */
-    size_t presented_at;                /* … behind this many fields of request->headers */
+    bool presented;      /* by an attempt before this one, … */
+    size_t presented_at; /* … behind this many fields of request->headers */
 };
 
 struct filter {
-    const char *name;                           /* as written in the config and the log */
-    const struct setting *settings;             /* its own keys: conf checks and documents them; may be NULL */
+    const char *name; /* as written in the config and the log */
+    const struct setting
+        *settings; /* its own keys: conf checks and documents them; may be NULL */
     size_t settings_size;
-    /* Once per generation; settings is the filled struct. Errors go to `report` as "file:line: key: message". */
-    enum reason    (*open)(const struct conf *conf, const void *settings, struct buf *report, void **state);
+    /* Once per generation; settings is the filled struct. Errors go to `report` as
+     * "file:line: key: message". */
+    enum reason (*open)(const struct conf *conf, const void *settings,
+                        struct buf *report, void **state);
     struct verdict (*on_request)(void *state, struct view *v);
-    void           (*close)(void *state);
+    void (*close)(void *state);
 };
 
 /* A note for the log at debug level and for `explain`: never a value, only names. */
-void note(struct view *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void note(struct view *v, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void note_stripped(struct view *v, struct text name);
 
 #endif
