@@ -190,6 +190,30 @@ wait_on(struct exchange *x)
     return wait_for(x, exchange_limits(x)->stream_idle_ms, silence);
 }
 
+/* Pumps and sends until neither side can take or give more at once. Whatever is left
+ * has a bell that will ring for it: a side that is full waits to be written, one that
+ * gave all it had waits to be read. A side that was full and is no more has none, so it
+ * is gone round again for. */
+static enum progress
+pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reason *why)
+{
+    struct link *up = &x->up->link, *down = &x->conn->link;
+    enum progress response;
+    bool up_was_full, down_was_full;
+
+    do {
+        *request = pump_request(x, unsent);
+        up_was_full = is_full(up);
+        link_move(up);
+        response = pump_response(x, why);
+        down_was_full = is_full(down);
+        link_move(down);
+    } while (response == MOVED || (*request == MOVED && response == STUCK) ||
+             (up_was_full && !is_full(up)) || (down_was_full && !is_full(down)));
+    link_move(up); /* there is room again to read the answer */
+    return response;
+}
+
 enum pace
 relay_bodies(struct exchange *x)
 {
@@ -197,12 +221,7 @@ relay_bodies(struct exchange *x)
     enum progress request, response;
 
     notice_ends(x);
-    do { /* until neither side can take or give more at once */
-        request = pump_request(x, &unsent);
-        link_move(&x->up->link);
-        response = pump_response(x, &why);
-        link_move(&x->conn->link);
-    } while (response == MOVED || (request == MOVED && response == STUCK));
+    response = pump(x, &request, &unsent, &why);
     if (x->conn->link.state == LINK_DEAD) {
         x->cut = true;
         return refuse(x, REASON_CLIENT_GONE);
@@ -215,6 +234,5 @@ relay_bodies(struct exchange *x)
         return fail(x, unsent);
     if (response == STUCK && upstream_is_gone(x))
         return fail(x, REASON_UPSTREAM_CLOSED);
-    link_move(&x->up->link); /* there is room again to read the answer */
     return wait_on(x);
 }
