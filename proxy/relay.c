@@ -208,8 +208,10 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
         response = pump_response(x, why);
         down_was_full = is_full(down);
         link_move(down);
-    } while (response == MOVED || (*request == MOVED && response == STUCK) ||
-             (up_was_full && !is_full(up)) || (down_was_full && !is_full(down)));
+    } while (
+        response == MOVED ||
+        (response == STUCK && (*request == MOVED || (up_was_full && !is_full(up)) ||
+                               (down_was_full && !is_full(down)))));
     link_move(up); /* there is room again to read the answer */
     return response;
 }
