@@ -6,29 +6,25 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { TICK_MS = 50, SLOTS = 256 };
+enum { TICK_MS = 50, SLOTS = 256, ROUNDS = 8 };
 
 struct loop {
     struct event_base *base;
-    struct event *runner; /* answers the queue, once per round of the loop */
+    struct event *runner; /* answers the queue */
     struct event *ticker; /* pending only while the wheel holds something */
     struct list woken;
     struct list slots[SLOTS];
     int64_t tick; /* the last tick that was run */
     int64_t lag_ms;
-    bool ticking;
+    bool ticking, answering;
 };
 
-/* Only those who rang before this round: one that rings again waits for the next, so
- * that it cannot starve the sockets. */
+/* Only those who rang before this round: one that rings again waits for the next. */
 static void
-answer_woken(evutil_socket_t fd, short what, void *arg)
+answer_round(struct loop *l)
 {
-    struct loop *l = arg;
     struct list round;
 
-    (void)fd;
-    (void)what;
     list_init(&round);
     list_splice(&round, &l->woken);
     while (!list_is_empty(&round)) {
@@ -37,8 +33,25 @@ answer_woken(evutil_socket_t fd, short what, void *arg)
         list_remove(&w->queued);
         w->answer(w->owner);
     }
+}
+
+/* libevent runs what is active until nothing is, before it asks sockets and clock
+ * again: owners that keep ringing would have the thread to themselves. After a few
+ * rounds the rest waits for a time-out of zero, which comes behind the sockets. */
+static void
+answer_woken(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval at_once = { 0, 0 };
+    struct loop *l = arg;
+
+    (void)fd;
+    (void)what;
+    l->answering = true;
+    for (unsigned i = 0; i < ROUNDS && !list_is_empty(&l->woken); i++)
+        answer_round(l);
+    l->answering = false;
     if (!list_is_empty(&l->woken))
-        event_active(l->runner, 0, 0);
+        event_add(l->runner, &at_once);
 }
 
 void
@@ -46,7 +59,7 @@ wake_ring(struct loop *l, struct wake *w)
 {
     if (list_is_linked(&w->queued))
         return;
-    if (list_is_empty(&l->woken))
+    if (list_is_empty(&l->woken) && !l->answering)
         event_active(l->runner, 0, 0);
     list_add_last(&l->woken, &w->queued);
 }
