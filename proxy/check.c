@@ -63,6 +63,28 @@ holdfast_print(void (*print_tables)(const struct conf_filter_table *filters, siz
 }
 
 int
+holdfast_print_reasons(void)
+{
+    printf("# Reasons\n\nEvery way of saying no, made from base/reason.def. The word "
+           "stands in the "
+           "log, in `Proxy-Status`\nand in the problem document; a status of `-` is "
+           "never told to "
+           "a client.\n\n| reason | status | RFC 9209 error | |\n|---|---|---|---|\n");
+    for (int i = REASON_OK + 1; i < REASON_COUNT; i++) {
+        enum reason why = (enum reason)i;
+        int status = reason_status(why);
+
+        printf("| `%s` | ", reason_token(why));
+        if (status != 0)
+            printf("%d | `%s`", status, reason_proxy_error(why));
+        else
+            printf("- | -");
+        printf(" | %s |\n", reason_sentence(why));
+    }
+    return EXIT_OK;
+}
+
+int
 holdfast_version(void)
 {
     printf("holdfast %s\n", HOLDFAST_VERSION);

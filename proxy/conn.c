@@ -69,16 +69,26 @@ log_end(const struct conn *c, enum reason why)
     log_line_end(l);
 }
 
-/* A refusal that is followed by a reset may never be read: say that no more comes, then
- * wait for the other side to say so as well. */
+/* What stands in `out` is still sent, and a refusal that is followed by a reset may
+ * never be read: so say that no more comes, then wait for the other side to say so as
+ * well. */
 static void
 linger(struct conn *c)
 {
     c->step = CONN_LINGER;
     wire_free(c->wire);
     c->wire = NULL;
-    set_alarm(c, LINGER_MS);
+    set_alarm(c, limits(c)->stream_idle_ms);
     conn_ring(c);
+}
+
+static void
+say_goodbye(struct conn *c)
+{
+    if (c->link.write_shut || buf_length(&c->link.out) > 0)
+        return;
+    link_shut_write(&c->link);
+    set_alarm(c, LINGER_MS);
 }
 
 static bool
@@ -86,13 +96,22 @@ stay(struct conn *c)
 {
     size_t waiting = buf_length(&c->link.in);
 
-    if (buf_length(&c->link.out) == 0)
-        link_shut_write(&c->link);
     buf_drop(&c->link.in, waiting);
     c->lingered += waiting;
     link_move(&c->link);
+    say_goodbye(c);
     return c->link.state != LINK_DEAD && !(c->link.read_ended && c->link.write_shut) &&
            c->lingered <= LINGER_BYTES;
+}
+
+/* Nothing more will be asked here. False: nothing more is to be sent either. */
+static bool
+leave(struct conn *c)
+{
+    if (c->link.state == LINK_DEAD || buf_length(&c->link.out) == 0)
+        return false;
+    linger(c);
+    return true;
 }
 
 /* ---- what came after CONNECT */
@@ -190,11 +209,37 @@ follow_handshake(struct conn *c)
 
 /* ---- serving */
 
+/* A client that asks and asks but reads no answer is not asked for more. */
 static bool
-serve(struct conn *c)
+is_full(struct conn *c)
+{
+    link_move(&c->link);
+    return buf_length(&c->link.out) >= c->link.ceiling;
+}
+
+static bool
+begin_exchange(struct conn *c)
 {
     struct stream *s;
 
+    switch (wire_next(c->wire, &s)) {
+    case FLOW_OK:
+        alarm_clear(&c->alarm);
+        c->exchange = exchange_new(c, s);
+        exchange_wake(c->exchange);
+        return true;
+    case FLOW_WAIT:
+        return !c->link.read_ended || leave(c);
+    case FLOW_END:
+    case FLOW_BROKEN:
+    default:
+        return leave(c);
+    }
+}
+
+static bool
+serve(struct conn *c)
+{
     if (c->exchange != NULL) {
         exchange_wake(c->exchange);
         return true;
@@ -204,21 +249,8 @@ serve(struct conn *c)
     if (c->link.read_ended)
         wire_read_closed(c->wire);
     if (c->worker->draining)
-        return false;
-    switch (wire_next(c->wire, &s)) {
-    case FLOW_OK:
-        alarm_clear(&c->alarm);
-        c->exchange = exchange_new(c, s);
-        exchange_wake(c->exchange);
-        return true;
-    case FLOW_WAIT:
-        link_move(&c->link);
-        return !c->link.read_ended;
-    case FLOW_END:
-    case FLOW_BROKEN:
-    default:
-        return false;
-    }
+        return leave(c);
+    return is_full(c) || begin_exchange(c);
 }
 
 /* Each is true while the conn lives on. */
@@ -257,6 +289,8 @@ on_alarm(void *owner)
         return; /* it has deadlines of its own */
     if (c->step == CONN_HANDSHAKE)
         log_end(c, REASON_CLIENT_TLS);
+    if (buf_length(&c->link.out) > 0)
+        link_abort(&c->link); /* what was to be sent is not whole */
     end(c);
 }
 

@@ -7,24 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: holdfast run     [-c FILE]\n"
-                            "       holdfast check   [-c FILE] [--lint]      every "
-                            "error at once; --lint: what is legal but questionable\n"
-                            "       holdfast check   --defaults | --reference\n"
-                            "       holdfast explain [-c FILE] [--uid N] METHOD URL\n"
-                            "       holdfast version\n"
-                            "\n"
-                            "FILE is /etc/holdfast/holdfast.conf unless given; beside "
-                            "it, conf.d/*.conf is read as well.\n"
-                            "Signals: HUP reload, TERM drain, INT and QUIT stop now, "
-                            "USR1 reopen the log, USR2 write the state to the log.\n"
-                            "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 75 "
-                            "cannot bind, 78 bad config.\n";
+static const char usage[] =
+    "usage: holdfast run     [-c FILE]\n"
+    "       holdfast check   [-c FILE] [--lint]      every "
+    "error at once; --lint: what is legal but questionable\n"
+    "       holdfast check   --defaults | --reference | --reasons\n"
+    "       holdfast explain [-c FILE] [--uid N] METHOD URL\n"
+    "       holdfast version\n"
+    "\n"
+    "FILE is /etc/holdfast/holdfast.conf unless given; beside "
+    "it, conf.d/*.conf is read as well.\n"
+    "Signals: HUP reload, TERM drain, INT and QUIT stop now, "
+    "USR1 reopen the log, USR2 write the state to the log.\n"
+    "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 75 "
+    "cannot bind, 78 bad config.\n";
 
 struct wish {
     const char *config;
     long uid;
-    bool lint, defaults, reference, help;
+    bool lint, defaults, reference, reasons, help;
 };
 
 static int
@@ -54,6 +55,7 @@ read_options(int argc, char **argv, struct wish *w)
         { "lint", no_argument, NULL, 'l' },
         { "defaults", no_argument, NULL, 'd' },
         { "reference", no_argument, NULL, 'r' },
+        { "reasons", no_argument, NULL, 'w' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -72,6 +74,9 @@ read_options(int argc, char **argv, struct wish *w)
             break;
         case 'r':
             w->reference = true;
+            break;
+        case 'w':
+            w->reasons = true;
             break;
         case 'h':
             w->help = true;
@@ -94,6 +99,8 @@ check(const struct wish *w)
         return holdfast_print(conf_print_defaults);
     if (w->reference)
         return holdfast_print(conf_print_reference);
+    if (w->reasons)
+        return holdfast_print_reasons();
     return holdfast_check(w->config, w->lint);
 }
 

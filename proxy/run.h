@@ -23,4 +23,7 @@ int holdfast_version(void);            /* check.c */
 int holdfast_print(void (*print_tables)(const struct conf_filter_table *filters,
                                         size_t n, struct buf *out));
 
+/* docs/REASONS.md, to standard output. */
+int holdfast_print_reasons(void);
+
 #endif

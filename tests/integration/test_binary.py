@@ -146,13 +146,13 @@ def the_printed_defaults_name_every_limit():
     assert done.returncode == 0 and "head_timeout" in done.stdout and "refusal_leaf_rate" in done.stdout, done
 
 
-@promise
-def the_reference_in_docs_is_the_one_the_binary_prints():
-    path = os.path.join(ROOT, "docs/CONFIG.md")
-    done = holdfast("check", "--reference")
+@rows([("CONFIG.md", "--reference"), ("REASONS.md", "--reasons")])
+def the_generated_docs_are_what_the_binary_prints(row):
+    name, option = row
+    done = holdfast("check", option)
     assert done.returncode == 0, done
-    with open(path, encoding="utf-8") as f:
-        assert f.read() == done.stdout, "write it anew: holdfast check --reference > docs/CONFIG.md"
+    with open(os.path.join(ROOT, "docs", name), encoding="utf-8") as f:
+        assert f.read() == done.stdout, f"write it anew: holdfast check {option} > docs/{name}"
 
 
 EXPLAINED = [

@@ -22,8 +22,7 @@ def start(fault):
     return h
 
 
-# A key that cannot sign fails at the first token already; proofs that fail later are units of tokens/.
-@rows([("issue", (500, "mint_token")), ("sign", (500, "mint_token"))])
+@rows([("issue", (500, "mint_token")), ("sign", (500, "sign"))])
 def a_request_that_cannot_be_bound_is_refused(row):
     fault, expected = row
     h = start(fault)
