@@ -1,3 +1,3 @@
-foreach(test test_loop)
+foreach(test test_loop test_link)
     unit_test(proxy ${test} proxy PkgConfig::LIBEVENT PkgConfig::OPENSSL)
 endforeach()
