@@ -214,7 +214,10 @@ static bool
 is_full(struct conn *c)
 {
     link_move(&c->link);
-    return buf_length(&c->link.out) >= c->link.ceiling;
+    if (buf_length(&c->link.out) < c->link.ceiling)
+        return false;
+    set_alarm(c, limits(c)->stream_idle_ms);
+    return true;
 }
 
 static bool
@@ -250,7 +253,12 @@ serve(struct conn *c)
         wire_read_closed(c->wire);
     if (c->worker->draining)
         return leave(c);
-    return is_full(c) || begin_exchange(c);
+    if (is_full(c))
+        return true;
+    if (c->exchanges > 0)
+        set_alarm(c, buf_length(&c->link.out) > 0 ? limits(c)->stream_idle_ms
+                                                  : limits(c)->connection_idle_ms);
+    return begin_exchange(c);
 }
 
 /* Each is true while the conn lives on. */
@@ -367,7 +375,6 @@ conn_exchange_over(struct conn *c)
         return;
     }
     if (wire_may_reuse(c->wire) && c->link.state == LINK_OPEN) {
-        set_alarm(c, limits(c)->connection_idle_ms);
         conn_ring(c);
         return;
     }
