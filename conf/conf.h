@@ -1,5 +1,6 @@
-/* The config, frozen: what the operator wrote, checked and complete with its defaults. Made by conf_load, never changed
- * after, shared by reading. It knows no socket and no filter; filters hand it their tables. */
+/* The config, frozen: what the operator wrote, checked and complete with its defaults.
+ * Made by conf_load, never changed after, shared by reading. It knows no socket and no
+ * filter; filters hand it their tables. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
@@ -16,25 +17,47 @@ struct cidrs {
 
 struct listen_at {
     struct address address;
-    uint16_t port;                  /* 0: the kernel picks one */
+    uint16_t port; /* 0: the kernel picks one */
 };
 
 struct conf_workload {
     struct place place;
-    const char *id;                 /* a SPIFFE or WIMSE identifier (STANDARDS.md 3, 5); inside authority.name's trust domain */
-    int64_t uid;                    /* the workload's uid; -1 when not given (a workload on another machine or namespace) */
+    const char *id; /* a SPIFFE or WIMSE identifier (STANDARDS.md 3, 5); inside
+                       authority.name's trust domain */
+    int64_t uid; /* the workload's uid; -1 when not given (a workload on another machine
+                    or namespace) */
 };
 
-struct conf_ca        { struct place place; const char *keep; const char *publish; int64_t valid_ms; };
-struct conf_authority { struct place place; const char *keep; const char *name; };
-struct conf_log       { struct place place; const char *path; int format; int level; };   /* enum log_format, log_level */
+struct conf_ca {
+    struct place place;
+    const char *keep;
+    const char *publish;
+    int64_t valid_ms;
+};
+struct conf_authority {
+    struct place place;
+    const char *keep;
+    const char *name;
+};
+struct conf_log {
+    struct place place;
+    const char *path;
+    int format;
+    int level;
+}; /* enum log_format, log_level */
 
-struct conf_hosts_row { struct place place; const char *name; struct strings addresses; };
+struct conf_hosts_row {
+    struct place place;
+    const char *name;
+    struct strings addresses;
+};
 struct conf_resolver {
     struct place place;
-    struct strings servers;         /* "10.96.0.10", "127.0.0.1:5353"; empty: /etc/resolv.conf */
-    struct groups hosts;            /* of struct conf_hosts_row: answers for tests and closed networks */
-    int64_t timeout_ms;             /* for one resolution, all tries together */
+    struct strings
+        servers; /* "10.96.0.10", "127.0.0.1:5353"; empty: /etc/resolv.conf */
+    struct groups
+        hosts; /* of struct conf_hosts_row: answers for tests and closed networks */
+    int64_t timeout_ms; /* for one resolution, all tries together */
 };
 
 enum conf_door_kind { DOOR_FORWARD, DOOR_GATE };
@@ -43,8 +66,9 @@ struct conf_trust {
     struct place place;
     const char *domain;
     const char *jwks_file;
-    struct strings subjects;        /* identifiers; a trailing slash and star: any below */
-    struct strings issuers;         /* accepted iss; empty: a token with an iss other than spiffe://domain is refused */
+    struct strings subjects; /* identifiers; a trailing slash and star: any below */
+    struct strings issuers;  /* accepted iss; empty: a token with an iss other than
+                                spiffe://domain is refused */
 };
 
 /* What the gate lets through to its service. No rule that fits: refused. */
@@ -52,34 +76,40 @@ struct conf_gate_rule {
     struct place place;
     struct strings methods;
     struct strings paths;
-    struct strings subjects;        /* of workload identifiers; "any": all that the trust allows */
-    struct strings grants;          /* accepted values of the context claim, or "any" */
+    struct strings
+        subjects; /* of workload identifiers; "any": all that the trust allows */
+    struct strings grants; /* accepted values of the context claim, or "any" */
     struct strings purposes;
-    int encoded_slashes;            /* enum conf_slashes */
-    bool require_body_digest;       /* the proof must cover the body */
+    int encoded_slashes;      /* enum conf_slashes */
+    bool require_body_digest; /* the proof must cover the body */
 };
 
 struct conf_door {
     struct place place;
-    int kind;                       /* enum conf_door_kind */
+    int kind; /* enum conf_door_kind */
     struct listen_at listen;
     /* gate */
-    const char *certificate, *key;  /* PEM files the gate shows its clients */
-    struct strings names;           /* its own origins, "https://orders.example": what a proof's aud must begin with */
-    const char *upstream;           /* "http://127.0.0.1:8080" or "https://…": the service behind */
-    const char *upstream_trust;     /* CA file for an https upstream */
-    struct groups trust;            /* of struct conf_trust */
-    struct groups rules;            /* of struct conf_gate_rule */
+    const char *certificate, *key; /* PEM files the gate shows its clients */
+    struct strings names; /* its own origins, "https://orders.example": what a proof's
+                             aud must begin with */
+    const char
+        *upstream; /* "http://127.0.0.1:8080" or "https://…": the service behind */
+    const char *upstream_trust; /* CA file for an https upstream */
+    struct groups trust;        /* of struct conf_trust */
+    struct groups rules;        /* of struct conf_gate_rule */
     bool keep_proof;
     int64_t replay_entries;
 };
 
 enum conf_source_kind { SOURCE_AUTHORITY };
-struct conf_source { struct place place; int kind; };
+struct conf_source {
+    struct place place;
+    int kind;
+};
 
 struct conf_credential {
     struct place place;
-    const char *name;               /* the group's name */
+    const char *name; /* the group's name */
     const char *owner, *approved_by, *ticket, *privileges;
     int64_t rotate_every_ms;
     struct conf_source source;
@@ -88,31 +118,31 @@ struct conf_credential {
 struct conf_caller {
     struct place place;
     bool any;
-    int64_t uid;                    /* -1: not asked for */
+    int64_t uid; /* -1: not asked for */
 };
 
-enum conf_scheme   { SCHEME_HTTPS, SCHEME_HTTP };
-enum conf_inject   { INJECT_ON_HANDLE, INJECT_ALWAYS };
-enum conf_pass     { CONF_STRIP, CONF_PASS };
-enum conf_slashes  { SLASHES_REFUSE, SLASHES_PASS };
-enum conf_bind     { BIND_WIMSE };          /* the index in conf_bind_words */
+enum conf_scheme { SCHEME_HTTPS, SCHEME_HTTP };
+enum conf_inject { INJECT_ON_HANDLE, INJECT_ALWAYS };
+enum conf_pass { CONF_STRIP, CONF_PASS };
+enum conf_slashes { SLASHES_REFUSE, SLASHES_PASS };
+enum conf_bind { BIND_WIMSE }; /* the index in conf_bind_words */
 extern const char *const conf_bind_words[];
 
 struct conf_rule {
     struct place place;
-    const char *host;               /* "a.example", "*.a.example" */
-    int64_t port;                   /* 0: the scheme's own */
-    int scheme;                     /* enum conf_scheme */
+    const char *host; /* "a.example", "*.a.example" */
+    int64_t port;     /* 0: the scheme's own */
+    int scheme;       /* enum conf_scheme */
     struct strings methods;
     struct strings paths;
-    const char *credential;         /* NULL: none */
-    struct strings bind;            /* words of conf_bind_words, strongest first as written */
-    int inject;                     /* enum conf_inject */
-    int cookies;                    /* enum conf_pass */
-    int encoded_slashes;            /* enum conf_slashes */
-    int signed_urls;                /* enum conf_pass */
-    struct cidrs addresses;         /* private or special addresses this rule may reach */
-    const char *upstream_trust;     /* CA file; NULL: the system's roots */
+    const char *credential; /* NULL: none */
+    struct strings bind;    /* words of conf_bind_words, strongest first as written */
+    int inject;             /* enum conf_inject */
+    int cookies;            /* enum conf_pass */
+    int encoded_slashes;    /* enum conf_slashes */
+    int signed_urls;        /* enum conf_pass */
+    struct cidrs addresses; /* private or special addresses this rule may reach */
+    const char *upstream_trust; /* CA file; NULL: the system's roots */
 };
 
 enum conf_task { TASK_STANDING };
@@ -122,10 +152,10 @@ struct conf_grant {
     const char *name, *owner, *approved_by, *ticket;
     int64_t approved_at, expires_at;
     struct strings purposes;
-    int task;                       /* enum conf_task */
+    int task; /* enum conf_task */
     int64_t ttl_ms;
     struct conf_caller caller;
-    struct groups rules;            /* of struct conf_rule */
+    struct groups rules; /* of struct conf_rule */
 };
 
 struct conf_limits {
@@ -144,18 +174,21 @@ enum conf_detail { DETAIL_NONE, DETAIL_REASON, DETAIL_HINT };
 struct conf {
     struct place place;
     struct conf_workload workload;
-    const char *user;               /* NULL: stay who we are (only when not started as root) */
+    const char *user; /* NULL: stay who we are (only when not started as root) */
     struct conf_ca ca;
     struct conf_authority authority;
     struct conf_resolver resolver;
     struct conf_log log;
-    int deny_detail;                /* enum conf_detail */
-    struct groups doors;            /* of struct conf_door */
-    struct groups credentials;      /* of struct conf_credential */
-    struct groups grants;           /* of struct conf_grant */
+    int deny_detail;           /* enum conf_detail */
+    struct groups doors;       /* of struct conf_door */
+    struct groups credentials; /* of struct conf_credential */
+    struct groups grants;      /* of struct conf_grant */
     struct conf_limits limits;
-    const char *path;               /* the main file */
-    struct conf_blob { const char *filter; const void *settings; } *filters;
+    const char *path; /* the main file */
+    struct conf_blob {
+        const char *filter;
+        const void *settings;
+    } * filters;
     size_t n_filters;
 };
 
@@ -163,13 +196,16 @@ struct conf {
 struct conf_filter_table {
     const char *name;
     const struct setting *settings; /* NULL: the filter has no keys */
-    size_t size;                    /* of the struct they fill; its first field is a struct place */
+    size_t size; /* of the struct they fill; its first field is a struct place */
 };
 
-/* Reads the file and, beside it, every .conf file of conf.d in sorted order. On success *out is the caller's to free, and `report` holds at most
- * warnings; on REASON_CONFIG `report` holds every error at once, a line each: "file:line: path.to.key: message". */
-MUST_USE enum reason conf_load(const char *path, const struct conf_filter_table *filters, size_t n_filters,
-                               struct buf *report, struct conf **out);
+/* Reads the file and, beside it, every .conf file of conf.d in sorted order. On success
+ * *out is the caller's to free, and `report` holds at most warnings; on REASON_CONFIG
+ * `report` holds every error at once, a line each: "file:line: path.to.key: message".
+ */
+MUST_USE enum reason conf_load(const char *path,
+                               const struct conf_filter_table *filters,
+                               size_t n_filters, struct buf *report, struct conf **out);
 void conf_free(struct conf *c);
 
 /* The settings struct of a filter, filled; NULL for a filter without a table. */
@@ -177,11 +213,15 @@ const void *conf_filter(const struct conf *c, const char *filter);
 
 const struct conf_credential *conf_credential(const struct conf *c, const char *name);
 
-/* Questionable but legal: what `check --lint` reports (DESIGN.md section 5), a line each; returns how many. */
+/* Questionable but legal: what `check --lint` reports (DESIGN.md section 5), a line
+ * each; returns how many. */
 size_t conf_lint(const struct conf *c, int64_t now_s, struct buf *report);
 
-/* Every key with its default, as a config that could be loaded; and the reference in Markdown. */
-void conf_print_defaults(const struct conf_filter_table *filters, size_t n_filters, struct buf *out);
-void conf_print_reference(const struct conf_filter_table *filters, size_t n_filters, struct buf *out);
+/* Every key with its default, as a config that could be loaded; and the reference in
+ * Markdown. */
+void conf_print_defaults(const struct conf_filter_table *filters, size_t n_filters,
+                         struct buf *out);
+void conf_print_reference(const struct conf_filter_table *filters, size_t n_filters,
+                          struct buf *out);
 
 #endif
