@@ -76,9 +76,8 @@ struct conf_gate_rule {
     struct place place;
     struct strings methods;
     struct strings paths;
-    struct strings
-        subjects; /* of workload identifiers; "any": all that the trust allows */
-    struct strings grants; /* accepted values of the context claim, or "any" */
+    struct strings subjects; /* of identifiers; "any": all that the trust allows */
+    struct strings grants;   /* accepted values of the context claim, or "any" */
     struct strings purposes;
     int encoded_slashes;      /* enum conf_slashes */
     bool require_body_digest; /* the proof must cover the body */
@@ -92,8 +91,7 @@ struct conf_door {
     const char *certificate, *key; /* PEM files the gate shows its clients */
     struct strings names; /* its own origins, "https://orders.example": what a proof's
                              aud must begin with */
-    const char
-        *upstream; /* "http://127.0.0.1:8080" or "https://…": the service behind */
+    const char *upstream; /* the service behind: "http://127.0.0.1:8080", "https://…" */
     const char *upstream_trust; /* CA file for an https upstream */
     struct groups trust;        /* of struct conf_trust */
     struct groups rules;        /* of struct conf_gate_rule */
