@@ -13,6 +13,15 @@ struct pool {
     struct list buckets[BUCKETS];
 };
 
+/* Nothing came: neither an end, nor an answer that nobody asked for. */
+static bool
+is_quiet(const struct upstream *u)
+{
+    return u->link.state == LINK_OPEN && !u->link.read_ended &&
+           buf_length(&u->link.in) == 0;
+}
+
+/* The bell of an idle one may be its last user's, or TLS's own (a ticket). */
 static void
 on_bell(void *owner)
 {
@@ -20,9 +29,8 @@ on_bell(void *owner)
 
     if (u->user != NULL)
         u->on_change(u->user);
-    else
-        upstream_close(
-            u); /* idle, and something came: an end, or an answer nobody asked for */
+    else if (!is_quiet(u))
+        upstream_close(u);
 }
 
 static void
@@ -120,7 +128,9 @@ pool_take(struct pool *p, const struct upstream_key *key)
     for (struct list *m = head->next; m != head; m = m->next) {
         struct upstream *u = LIST_OWNER(m, struct upstream, idle);
 
-        if (!same_key(&u->key, key))
+        /* What came is in the buffer before its bell is answered: not to be taken for
+         * an answer. The bell closes it. */
+        if (!same_key(&u->key, key) || !is_quiet(u))
             continue;
         list_remove(&u->idle);
         alarm_clear(&u->idle_alarm);
@@ -146,8 +156,8 @@ pool_give(struct pool *p, struct upstream *u)
     struct list *head = bucket(p, &u->key);
 
     u->user = NULL;
-    if (!wire_may_reuse(u->wire) || u->link.state != LINK_OPEN || u->link.read_ended ||
-        buf_length(&u->link.in) > 0 || count_kept(head, &u->key) >= p->per_key) {
+    if (!wire_may_reuse(u->wire) || !is_quiet(u) ||
+        count_kept(head, &u->key) >= p->per_key) {
         upstream_close(u);
         return;
     }
