@@ -49,7 +49,8 @@ install_node() {
         install_packages "${missing[@]}"
     fi
     if [ -f tests/node/package-lock.json ]; then
-        (cd tests/node && npm ci --no-audit --no-fund)
+        (cd tests/node && npm ci --no-audit --no-fund) ||
+            say "npm has nothing for us: the tests that ask jose are skipped, by name"
     fi
 }
 

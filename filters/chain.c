@@ -107,6 +107,26 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
     return pass();
 }
 
+struct verdict
+chain_run_trailers(struct chain *c, struct view *v, struct headers *trailers,
+                   const char **by)
+{
+    const unsigned char *order = orders[v->door->kind][CHAIN_PRESENT];
+
+    for (; *order != END; order++) {
+        const struct filter *f = filters[*order];
+        struct verdict verdict = pass();
+
+        if (f->on_trailers != NULL)
+            verdict = f->on_trailers(c->states[*order], v, trailers);
+        if (verdict.answer == PASS)
+            continue;
+        *by = f->name;
+        return verdict;
+    }
+    return pass();
+}
+
 static struct conf_filter_table tables[FILTERS];
 static size_t n_tables;
 

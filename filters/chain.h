@@ -23,6 +23,11 @@ void chain_close(struct chain *c);
 struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v,
                          const char **by);
 
+/* The same filters of CHAIN_PRESENT on the request's trailers, which come when its head
+ * has long been sent. */
+struct verdict chain_run_trailers(struct chain *c, struct view *v,
+                                  struct headers *trailers, const char **by);
+
 /* The tables conf_load needs. */
 const struct conf_filter_table *chain_tables(size_t *n);
 

@@ -89,6 +89,9 @@ struct filter {
     enum reason (*open)(const struct conf *conf, const void *settings,
                         struct buf *report, void **state);
     struct verdict (*on_request)(void *state, struct view *v);
+    /* What stands behind the request's body, to edit before it is sent; may be NULL. */
+    struct verdict (*on_trailers)(void *state, struct view *v,
+                                  struct headers *trailers);
     void (*close)(void *state);
 };
 

@@ -168,9 +168,8 @@ take(struct view *v, struct text name, struct text value)
 /* ---- the passes; each tells whether it took a credential */
 
 static bool
-strip_headers(const struct strip *s, struct view *v)
+strip_fields(const struct strip *s, struct view *v, struct headers *h)
 {
-    struct headers *h = &v->request->headers;
     bool found = false;
     size_t kept = 0;
 
@@ -267,7 +266,7 @@ static struct verdict
 strip_request(void *state, struct view *v)
 {
     const struct strip *s = state;
-    bool found = strip_headers(s, v);
+    bool found = strip_fields(s, v, &v->request->headers);
 
     if (!query_is_clean(s, v)) {
         strip_query(s, v);
@@ -276,11 +275,22 @@ strip_request(void *state, struct view *v)
     return found && s->refuse ? deny(REASON_RAW_CREDENTIAL) : pass();
 }
 
+/* The head has gone by now: what stands behind the body is held to the same table. */
+static struct verdict
+strip_trailers(void *state, struct view *v, struct headers *trailers)
+{
+    const struct strip *s = state;
+
+    return strip_fields(s, v, trailers) && s->refuse ? deny(REASON_RAW_CREDENTIAL)
+                                                     : pass();
+}
+
 const struct filter strip_filter = {
     .name = "strip",
     .settings = strip_settings,
     .settings_size = sizeof(struct strip_settings),
     .open = strip_open,
     .on_request = strip_request,
+    .on_trailers = strip_trailers,
     .close = strip_close,
 };

@@ -21,9 +21,8 @@ vouch_close(void *state)
 }
 
 static void
-take_steering(const struct positions *p, struct view *v)
+take_steering(const struct positions *p, struct view *v, struct headers *h)
 {
-    struct headers *h = &v->request->headers;
     size_t kept = 0;
 
     for (size_t i = 0; i < h->n; i++) {
@@ -55,7 +54,7 @@ vouch_request(void *state, struct view *v)
 
     if (v->gate_rule == NULL) /* nothing was proved */
         return deny(REASON_TOKEN_MISSING);
-    take_steering(state, v);
+    take_steering(state, v, h);
     if (!v->door->keep_proof)
         proof_strip(h);
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
@@ -65,9 +64,20 @@ vouch_request(void *state, struct view *v)
     return pass();
 }
 
+/* A fact is forged behind the body as well as before it. */
+static struct verdict
+vouch_trailers(void *state, struct view *v, struct headers *trailers)
+{
+    take_steering(state, v, trailers);
+    if (!v->door->keep_proof)
+        proof_strip(trailers);
+    return pass();
+}
+
 const struct filter vouch_filter = {
     .name = "vouch",
     .open = vouch_open,
     .on_request = vouch_request,
+    .on_trailers = vouch_trailers,
     .close = vouch_close,
 };

@@ -134,6 +134,7 @@ refuse(struct exchange *x, enum reason why)
 enum pace
 go(struct exchange *x, enum step next)
 {
+    alarm_clear(&x->alarm); /* a deadline is a step's own */
     x->step = next;
     return GO;
 }
@@ -144,6 +145,12 @@ wait_for(struct exchange *x, int64_t ms, enum reason on_timeout)
     x->on_timeout = on_timeout;
     alarm_set(x->worker->loop, &x->alarm, ms);
     return WAIT;
+}
+
+enum pace
+wait_once(struct exchange *x, int64_t ms, enum reason on_timeout)
+{
+    return x->alarm.due != 0 ? WAIT : wait_for(x, ms, on_timeout);
 }
 
 const struct conf_limits *

@@ -53,6 +53,8 @@ struct exchange {
         cut; /* the response cannot be completed: the connection must not end cleanly */
     int status;
     uint64_t body_in, body_out;
+    unsigned interims; /* answers below 200 that have come */
+    uint64_t progress; /* when the alarm was last set while relaying */
 };
 
 /* Begins one on this stream of the conn's wire. */
@@ -77,6 +79,9 @@ enum pace refuse(struct exchange *x, enum reason why);
 enum pace go(struct exchange *x, enum step next);
 /* Until the bell, or the deadline, when it is refused with on_timeout. */
 enum pace wait_for(struct exchange *x, int64_t ms, enum reason on_timeout);
+/* The same, but a deadline that is set already stays: what drips in does not live
+ * longer. */
+enum pace wait_once(struct exchange *x, int64_t ms, enum reason on_timeout);
 /* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
  * is whole, or is not to be held. */
 enum reason hold_body(struct exchange *x, bool *ready);

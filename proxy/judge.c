@@ -159,10 +159,7 @@ read_head(struct exchange *x)
     case FLOW_WAIT:
         if (x->conn->link.state == LINK_DEAD || x->conn->link.read_ended)
             return refuse(x, REASON_CLIENT_GONE);
-        /* Counted from its first byte: a head that drips in does not live longer. */
-        if (x->alarm.due != 0)
-            return WAIT;
-        return wait_for(x, exchange_limits(x)->head_timeout_ms, REASON_HEAD_TIMEOUT);
+        return wait_once(x, exchange_limits(x)->head_timeout_ms, REASON_HEAD_TIMEOUT);
     case FLOW_END:
     case FLOW_BROKEN:
     default:
@@ -212,9 +209,8 @@ judge(struct exchange *x)
         if ((why = hold_body(x, &ready)) != REASON_OK)
             return refuse(x, why);
         if (!ready)
-            return wait_for(x, exchange_limits(x)->head_timeout_ms,
-                            REASON_BODY_TIMEOUT);
-        alarm_clear(&x->alarm);
+            return wait_once(x, exchange_limits(x)->head_timeout_ms,
+                             REASON_BODY_TIMEOUT);
     }
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_JUDGE, &x->view,
                         &x->denied_by);

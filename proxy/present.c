@@ -55,8 +55,7 @@ present(struct exchange *x)
     if (wants_body(x) && (why = hold_body(x, &ready)) != REASON_OK)
         return refuse(x, why);
     if (!ready)
-        return wait_for(x, exchange_limits(x)->stream_idle_ms, REASON_BODY_TIMEOUT);
-    alarm_clear(&x->alarm);
+        return wait_once(x, exchange_limits(x)->stream_idle_ms, REASON_BODY_TIMEOUT);
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)

@@ -16,6 +16,29 @@ is_full(const struct link *l)
 
 /* ---- the request's body */
 
+/* Trailers may carry what the head may not. */
+static enum reason
+end_request(struct exchange *x)
+{
+    const struct headers *came = stream_trailers(x->down);
+    struct headers sent;
+    struct verdict verdict;
+
+    if (came == NULL) {
+        stream_write_end(x->up_stream, NULL);
+        return REASON_OK;
+    }
+    headers_init(&sent, x->arena);
+    for (size_t i = 0; i < came->n; i++)
+        headers_add(&sent, came->at[i].name, came->at[i].value);
+    verdict = chain_run_trailers(generation_chain(x->epoch->generation), &x->view,
+                                 &sent, &x->denied_by);
+    if (verdict.answer != PASS)
+        return verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL;
+    stream_write_end(x->up_stream, sent.n > 0 ? &sent : NULL);
+    return REASON_OK;
+}
+
 static enum progress
 pump_request(struct exchange *x, enum reason *why)
 {
@@ -30,8 +53,7 @@ pump_request(struct exchange *x, enum reason *why)
             progress = MOVED;
             break;
         case FLOW_END:
-            stream_write_end(x->up_stream, stream_trailers(x->down));
-            return MOVED;
+            return (*why = end_request(x)) == REASON_OK ? MOVED : BROKE;
         case FLOW_BROKEN:
             return BROKE;
         case FLOW_WAIT:
@@ -56,6 +78,7 @@ send_head(struct exchange *x)
         if (!stream_has_read_all(x->down))
             stream_close_after(x->down);
     }
+    x->interims += x->response.status < 200;
     if (x->response.status != 100 || x->request.expect_continue)
         stream_write_response(x->down, &x->response);
 }
@@ -164,8 +187,7 @@ notice_ends(struct exchange *x)
 {
     const struct link *up = &x->up->link, *down = &x->conn->link;
 
-    if ((up->read_ended && !up->truncated) ||
-        (up->state == LINK_DEAD && up->tls == NULL))
+    if (up->read_ended && !up->truncated)
         wire_read_closed(x->up->wire);
     if (down->read_ended || down->state == LINK_DEAD)
         wire_read_closed(x->conn->wire);
@@ -177,16 +199,31 @@ upstream_is_gone(const struct exchange *x)
     return x->up->link.state == LINK_DEAD || x->up->link.read_ended;
 }
 
+/* What counts as life: what we could pass on, and until the answer begins nothing that
+ * the upstream drips. A client cannot keep a silent service waiting by sending more. */
+static uint64_t
+count_progress(const struct exchange *x)
+{
+    const struct link *up = &x->up->link, *down = &x->conn->link;
+
+    return up->sent + down->sent + (x->answered ? up->received : x->interims);
+}
+
 /* What we wait for decides what a silence means. */
 static enum pace
 wait_on(struct exchange *x)
 {
+    uint64_t progress = count_progress(x);
     enum reason silence = REASON_UPSTREAM_TIMEOUT;
 
     if (x->responding)
         silence = REASON_IDLE;
     else if (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link))
         silence = REASON_BODY_TIMEOUT;
+    x->on_timeout = silence;
+    if (x->alarm.due != 0 && progress == x->progress)
+        return WAIT;
+    x->progress = progress;
     return wait_for(x, exchange_limits(x)->stream_idle_ms, silence);
 }
 
