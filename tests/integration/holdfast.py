@@ -16,7 +16,7 @@ import certs
 from client import (Channel, Closed, OTHER_UID, PROXY_UID, WORKLOAD_UID, as_uid, client_hello, connect, curl,  # noqa: F401
                     run_as)
 from origin import Gone, Origin, Trap, echo  # noqa: F401
-from promise import SIZE, Skip, by_size, main, own_network, promise, rows, skip_file  # noqa: F401
+from promise import SIZE, Skip, at_end, by_size, leave, main, own_network, promise, rows, skip_file  # noqa: F401
 from stub_dns import StubDNS  # noqa: F401
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -47,6 +47,7 @@ class Workspace:
             skip_file(f"{BINARY} is not built")
         self.path = tempfile.mkdtemp(prefix="holdfast-test-")
         os.chmod(self.path, 0o755)
+        at_end(self.remove)
         self.ca = certs.Authority(self.path, "services-ca")
         self.other_ca = certs.Authority(self.path, "unknown-ca")
         self.count = 0
@@ -121,6 +122,7 @@ class Holdfast:
         more = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         self.process = subprocess.Popen([*argv_before, self.binary, "run", "-c", self.config_path],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, **more)
+        at_end(self._put_away)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if wait:
@@ -279,6 +281,11 @@ class Holdfast:
             return channel.request(method, path, host, fields, body)
 
     # ---- changing and ending it
+
+    def _put_away(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def kill(self, number):
         self.process.send_signal(number)

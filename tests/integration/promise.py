@@ -17,11 +17,25 @@ SIZE = os.environ.get("HOLDFAST_TEST_SIZE", "full")     # quick, full, soak
 SKIPPED = 77
 
 _promises = []
+_at_end = []
 _CLONE_NEWNET = 0x40000000
 
 
 class Skip(Exception):
     """This promise cannot be tried here; the text says why."""
+
+
+def at_end(action):
+    """What must be put away however the file ends: processes, directories; the last made first."""
+    _at_end.append(action)
+
+
+def leave(code):
+    """Ends now, whatever threads are stuck."""
+    for action in reversed(_at_end):
+        action()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def promise(function):
@@ -78,10 +92,8 @@ def main(close=None):
         print(f"{outcome}: {p.__name__}{detail} ({time.monotonic() - begun:.2f} s)", flush=True)
     print(f"{counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIPPED']} skipped")
     if counts["FAIL"] or not chosen:
-        sys.stdout.flush()
-        os._exit(1)         # whatever threads are stuck, the failure is told
-    sys.stdout.flush()
-    os._exit(SKIPPED if counts["PASS"] == 0 else 0)
+        leave(1)
+    leave(SKIPPED if counts["PASS"] == 0 else 0)
 
 
 def _try(p):

@@ -5,9 +5,10 @@ import json
 import os
 import sys
 import time
+import traceback
 
 from holdfast import (CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
-                      grant, own_network, run_as)
+                      grant, leave, own_network, run_as)
 
 GATE, REPORTS = "10.20.0.10", "10.20.0.20"
 METADATA_REASONS = ("address_prohibited", "host_numeric")
@@ -229,6 +230,9 @@ def main():
 
 
 if __name__ == "__main__":
-    ok = main()
-    sys.stdout.flush()
-    os._exit(0 if ok else 1)
+    try:
+        ok = main()
+    except Exception:
+        traceback.print_exc()
+        ok = False
+    leave(0 if ok else 1)
