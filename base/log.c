@@ -1,6 +1,9 @@
 /* One event, one line, one write(2). A line is built in place in a block of fixed size:
  * logging allocates nothing, and a stranger's long value is cut, marked by
- * "truncated":true, and never pushes out the fields behind it. */
+ * "truncated":true, and never pushes out the fields behind it.
+ *
+ * A line fits into one page of a pipe. So a pipe that has room for anything has room
+ * for it, and a reader that stopped is found out before a write would wait for him. */
 #include "base/log.h"
 
 #include "base/clock.h"
@@ -10,7 +13,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,10 +24,10 @@
 #include <unistd.h>
 
 enum {
-    LINE_SIZE = 8192, /* the whole line, its newline included */
-    TAIL = 32,        /* kept free for the mark and the end */
-    MESSAGE_MAX = 4096,
-    VALUE_MAX = 2048, /* one field's text, escaped */
+    LINE_SIZE = PIPE_BUF, /* the whole line, its newline included */
+    TAIL = 32,            /* kept free for the mark and the end */
+    MESSAGE_MAX = 2048,
+    VALUE_MAX = 1024, /* one field's text, escaped */
     ERRORS_MAX = 4,   /* of OpenSSL's queue; the first says most */
 };
 
@@ -40,6 +45,7 @@ static atomic_int out_fd = STDERR_FILENO;
 static atomic_int out_level = LOG_INFO;
 static atomic_int out_is_short = -1; /* -1: not decided yet */
 static atomic_bool is_torn;          /* a line's end is missing in the file */
+static atomic_ulong n_lost;          /* lines, since it was last told */
 static char *out_path;               /* main's own: log_open, log_reopen, log_close */
 
 static _Thread_local struct log_line line_of_thread;
@@ -257,12 +263,23 @@ begin(struct log_line *l, enum log_level level, struct text msg)
     add_value(l, msg, MESSAGE_MAX);
 }
 
+/* Always true of a file: poll(2) says so. */
+static bool
+takes_a_line(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 static size_t
 write_out(const char *at, size_t n)
 {
     int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
     size_t done = 0;
 
+    if (!takes_a_line(fd))
+        return 0;
     while (done < n) {
         ssize_t put = write(fd, at + done, n - done);
 
@@ -290,6 +307,10 @@ end(struct log_line *l)
     if (done < l->n - skip && (done > 0 || was_torn))
         atomic_store(&is_torn, true);
     l->is_open = false;
+    if (done < l->n - skip)
+        atomic_fetch_add(&n_lost, 1);
+    else if (atomic_load_explicit(&n_lost, memory_order_relaxed) > 0)
+        log_warn("%lu log lines before this one are lost", atomic_exchange(&n_lost, 0));
 }
 
 /* ---- lines of fields */

@@ -35,8 +35,9 @@ enum reason log_reason(enum reason why, const char *format, ...)
 enum reason log_tls(enum reason why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line of fields, in the order they are added, at most 8 KiB long. A value is cut at
- * 2 KiB, a message at 4 KiB; a line that was cut says "truncated":true.
+/* A line of fields, in the order they are added, at most 4 KiB long. A value is cut at
+ * 1 KiB, a message at 2 KiB; a line that was cut says "truncated":true. A line that
+ * cannot be written at once is lost, and counted: the next one that can says how many.
  *
  *     struct log_line *l = log_line_begin(LOG_INFO, "request");
  *

@@ -183,6 +183,26 @@ is_small(const struct exchange *x)
            x->request.body.length <= (uint64_t)exchange_limits(x)->body_digest;
 }
 
+/* Of a body that streams: what has come already is read before anything is sent, so that
+ * a malformed one is refused whole where it came whole. It is not waited for, and no proof
+ * covers it: that would depend on how the bytes fell into packets. */
+enum reason
+read_ahead(struct exchange *x)
+{
+    enum reason why = REASON_OK;
+    enum flow flow = FLOW_OK;
+    struct text piece;
+
+    if (x->request.body.kind != BODY_STREAM)
+        return REASON_OK;
+    while (flow == FLOW_OK && buf_length(&x->body) < x->conn->link.ceiling) {
+        flow = stream_read_body(x->down, x->arena, &piece, &why);
+        if (flow == FLOW_OK)
+            buf_add(&x->body, piece);
+    }
+    return flow == FLOW_BROKEN ? why : REASON_OK;
+}
+
 /* A client that waits for 100 is not made to send: such a body streams, uncovered by
  * the proof. */
 enum reason

@@ -38,7 +38,7 @@ struct exchange {
     struct request request;
     struct view view;
     bool held; /* view.body is all of the request's body, read before it is forwarded */
-    struct buf body; /* what of it has come */
+    struct buf body; /* what of it has come and is not yet sent */
 
     struct lookup lookup;
     size_t next_address;
@@ -85,6 +85,7 @@ enum pace wait_once(struct exchange *x, int64_t ms, enum reason on_timeout);
 /* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
  * is whole, or is not to be held. */
 enum reason hold_body(struct exchange *x, bool *ready);
+enum reason read_ahead(struct exchange *x);
 void exchange_drop_upstream(struct exchange *x);
 
 const struct conf_limits *exchange_limits(const struct exchange *x);

@@ -218,7 +218,7 @@ judge(struct exchange *x)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
     x->view.verified_tls = will_verify(x);
-    if ((why = take_task(&x->view)) != REASON_OK)
+    if ((why = take_task(&x->view)) != REASON_OK || (why = read_ahead(x)) != REASON_OK)
         return refuse(x, why);
     return go(x, STEP_DIAL);
 }

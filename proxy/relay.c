@@ -40,9 +40,20 @@ end_request(struct exchange *x)
 }
 
 static enum progress
+send_ahead(struct exchange *x)
+{
+    if (x->held || buf_length(&x->body) == 0)
+        return STUCK;
+    x->body_in += buf_length(&x->body);
+    stream_write_body(x->up_stream, buf_text(&x->body));
+    buf_free(&x->body);
+    return MOVED;
+}
+
+static enum progress
 pump_request(struct exchange *x, enum reason *why)
 {
-    enum progress progress = STUCK;
+    enum progress progress = send_ahead(x);
     struct text piece;
 
     while (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link)) {

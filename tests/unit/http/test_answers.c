@@ -211,7 +211,7 @@ static const struct {
     { OK "Transfer-Encoding: chunked\r\n\r\n\r\nhello\r\n0\r\n\r\n", BAD },
     { OK "Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n",
       BAD },
-    { OK "Transfer-Encoding: chunked\r\n\r\n100000005\r\nhello\r\n0\r\n\r\n", SHORT },
+    { OK "Transfer-Encoding: chunked\r\n\r\n100000005\r\nhello\r\n0\r\n\r\n", BAD },
     { OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX y\r\n\r\n", BAD },
     { OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\rX", BAD },
     { OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: \x01\r\n\r\n", BAD },

@@ -1,0 +1,140 @@
+/* proxy/builder.c: generations are made away from the loop, one at a time, and told on
+ * it. */
+#include "tests/unit/proxy/house.h"
+
+#include "proxy/builder.h"
+
+#include <pthread.h>
+
+static struct {
+    pthread_t loop_thread;
+    unsigned times;
+    enum reason why;
+    bool again, said_something;
+    uint64_t number;
+} told;
+
+static void
+on_built(void *owner, const struct built *b)
+{
+    assert_ptr_equal(owner, &told);
+    assert_true(pthread_equal(pthread_self(), told.loop_thread));
+    assert_int_equal(b->generation == NULL, b->why != REASON_OK);
+    told.times++;
+    told.why = b->why;
+    told.again = b->again;
+    told.said_something = buf_length(b->report) > 0;
+    told.number = b->generation != NULL ? generation_number(b->generation) : 0;
+    generation_unref(b->generation);
+}
+
+static struct builder *
+new_builder(void)
+{
+    memset(&told, 0, sizeof told);
+    told.loop_thread = pthread_self();
+    return builder_new(loop_base(loop), in_scratch("main.conf"), on_built, &told);
+}
+
+static void
+what_was_built_is_told_on_the_loop(void **state)
+{
+    struct builder *b = new_builder();
+
+    (void)state;
+    builder_build(b, 5);
+    assert_int_equal(told.times, 0);
+    UNTIL(told.times == 1);
+    assert_int_equal(told.why, REASON_OK);
+    assert_int_equal(told.number, 5);
+    assert_false(told.again);
+    assert_int_equal(generations_alive(), 0);
+    builder_build(b, 6);
+    UNTIL(told.times == 2);
+    assert_int_equal(told.number, 6);
+    builder_free(b);
+}
+
+static void
+a_config_with_errors_is_told_with_its_report(void **state)
+{
+    struct builder *b = new_builder();
+
+    (void)state;
+    house_write("workload =", "wrkload =");
+    builder_build(b, 5);
+    UNTIL(told.times == 1);
+    assert_int_equal(told.why, REASON_CONFIG);
+    assert_true(told.said_something);
+    house_write(NULL, NULL);
+    builder_build(b, 5);
+    UNTIL(told.times == 2);
+    assert_int_equal(told.why, REASON_OK);
+    assert_false(told.said_something); /* of before */
+    builder_free(b);
+}
+
+/* The config is a pipe that says nothing: building hangs in it for as long as we like,
+ * and the loop goes on. */
+static void
+the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten(
+    void **state)
+{
+    struct builder *b;
+    struct bell bell;
+    int writer;
+
+    (void)state;
+    assert_int_equal(unlink(in_scratch("main.conf")), 0);
+    assert_int_equal(mkfifo(in_scratch("main.conf"), 0600), 0);
+    b = new_builder();
+    bell_hang(&bell);
+    builder_build(b, 5);
+    wake_ring(loop, &bell.wake);
+    UNTIL(bell.rung == 1);
+    builder_build(b, 6);
+    builder_build(b, 7);
+    settle();
+    assert_int_equal(told.times, 0);
+    writer = open(in_scratch("main.conf"), O_WRONLY);
+    assert_true(writer >= 0);
+    assert_int_equal(write(writer, "nonsense", 8), 8);
+    close(writer);
+    UNTIL(told.times == 1);
+    assert_int_not_equal(told.why, REASON_OK);
+    assert_true(told.again);
+    assert_int_equal(unlink(in_scratch("main.conf")), 0);
+    house_write(NULL, NULL);
+    builder_build(b, 6);
+    UNTIL(told.times == 2);
+    assert_int_equal(told.why, REASON_OK);
+    assert_false(told.again);
+    builder_free(b);
+}
+
+static void
+the_end_of_the_builder_waits_for_what_is_being_built_and_lets_it_go(void **state)
+{
+    struct builder *b = new_builder();
+
+    (void)state;
+    builder_build(b, 5);
+    builder_free(b);
+    assert_int_equal(told.times, 0);
+    assert_int_equal(generations_alive(), 0);
+    builder_free(NULL);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HOUSE_TEST(what_was_built_is_told_on_the_loop),
+        HOUSE_TEST(a_config_with_errors_is_told_with_its_report),
+        HOUSE_TEST(
+            the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten),
+        HOUSE_TEST(the_end_of_the_builder_waits_for_what_is_being_built_and_lets_it_go),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
