@@ -324,7 +324,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->arena = arena_new();
     list_add_last(&w->conns, &c->member);
     w->n_conns++;
-    link_open(&c->link, w->loop, fd, (size_t)limits(c)->stream_buffer, &c->wake);
+    link_open(&c->link, w->loop, fd, generation_ceiling(w->now->generation), &c->wake);
     if (getsockname(fd, (struct sockaddr *)&own, &n) == 0)
         caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
     if (door_of(c)->kind == DOOR_FORWARD) {

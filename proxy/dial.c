@@ -109,7 +109,7 @@ connect_next(struct exchange *x)
         const struct address *to = &x->lookup.addresses[x->next_address++];
 
         x->up = upstream_dial(x->worker->loop, &key, to, key.target.port, &wire,
-                              (size_t)limits->stream_buffer, on_upstream, x);
+                              generation_ceiling(x->epoch->generation), on_upstream, x);
         if (x->up != NULL)
             return wait_for(x, limits->connect_timeout_ms, REASON_CONNECT_TIMEOUT);
     }

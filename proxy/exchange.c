@@ -183,9 +183,9 @@ is_small(const struct exchange *x)
            x->request.body.length <= (uint64_t)exchange_limits(x)->body_digest;
 }
 
-/* Of a body that streams: what has come already is read before anything is sent, so that
- * a malformed one is refused whole where it came whole. It is not waited for, and no proof
- * covers it: that would depend on how the bytes fell into packets. */
+/* Of a body that streams: what has come already is read before anything is sent, so
+ * that a malformed one is refused whole where it came whole. It is not waited for, and
+ * no proof covers it: that would depend on how the bytes fell into packets. */
 enum reason
 read_ahead(struct exchange *x)
 {

@@ -205,6 +205,19 @@ generation_server(const struct generation *g, size_t i)
     return g->doors[i] != NULL ? g->doors[i] : g->minted;
 }
 
+size_t
+generation_ceiling(const struct generation *g)
+{
+    const struct conf_limits *l = &g->conf->limits;
+    int64_t most = l->stream_buffer;
+
+    if (most < l->head_bytes)
+        most = l->head_bytes;
+    if (most < l->body_digest)
+        most = l->body_digest;
+    return (size_t)most;
+}
+
 /* ---- what a reload may not change */
 
 static void

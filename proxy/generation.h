@@ -31,6 +31,10 @@ struct tls_server *generation_server(const struct generation *g, size_t i);
 struct tls_client *generation_client(const struct generation *g,
                                      const char *trust_file);
 
+/* How much of a link is read ahead of its reader: a whole head or a body to be held
+ * must fit, or they would never be whole. */
+size_t generation_ceiling(const struct generation *g);
+
 /* What a reload may not change (doors, identities, who we are): appends a line for each
  * difference. */
 bool generation_may_follow(const struct generation *next, const struct generation *now,
