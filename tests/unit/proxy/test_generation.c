@@ -37,7 +37,7 @@ static void
 a_part_that_fails_is_told_and_nothing_is_kept(void **state)
 {
     static const struct {
-        const char *file; /* spoilt; NULL: gone */
+        const char *file; /* spoilt; NULL: none */
         const char *from, *to;
         enum reason why;
         const char *says;
@@ -55,9 +55,9 @@ a_part_that_fails_is_told_and_nothing_is_kept(void **state)
         { "ca/ca.key", NULL, NULL, REASON_FILE_CONTENT, "ca/ca.key" },
         { NULL, "certificate = \"{}/ca/ca.pem\"", "certificate = \"/nowhere/gate.pem\"",
           REASON_FILE_CONTENT, "/nowhere/gate.pem" },
-        { NULL, "{}/jwks.json", "/nowhere/jwks.json", REASON_FILE_UNREADABLE,
+        { NULL, "{}/jwks.json", "/nowhere/jwks.json", REASON_CONFIG,
           "/nowhere/jwks.json" },
-        { "jwks.json", NULL, NULL, REASON_FILE_CONTENT, "jwks.json" },
+        { "jwks.json", NULL, NULL, REASON_CONFIG, "jwks.json" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
