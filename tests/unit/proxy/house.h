@@ -9,6 +9,8 @@
 #include "certs/key.h"
 #include "proxy/generation.h"
 
+#include <pthread.h>
+
 /* Everything a generation loads: a gate's certificate and key, anchors, a trust file.
  * {} is the folder. */
 static const char house_config[] =
@@ -109,6 +111,25 @@ house_build(uint64_t number)
         fail_msg("%.*s", TEXT_ARG(buf_text(&report)));
     buf_free(&report);
     return g;
+}
+
+/* From now on no thread can be started: its stack would be larger than any address
+ * space. */
+static inline void
+threads_fail(bool fail)
+{
+    static pthread_attr_t usual;
+    pthread_attr_t vast;
+
+    if (!fail) {
+        assert_int_equal(pthread_setattr_default_np(&usual), 0);
+        return;
+    }
+    assert_int_equal(pthread_getattr_default_np(&usual), 0);
+    assert_int_equal(pthread_getattr_default_np(&vast), 0);
+    assert_int_equal(pthread_attr_setstacksize(&vast, (size_t)1 << 47), 0);
+    assert_int_equal(pthread_setattr_default_np(&vast), 0);
+    pthread_attr_destroy(&vast);
 }
 
 #endif

@@ -113,6 +113,23 @@ the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten(
 }
 
 static void
+a_build_that_cannot_begin_is_logged_and_the_next_one_can(void **state)
+{
+    struct builder *b = new_builder();
+
+    (void)state;
+    threads_fail(true);
+    builder_build(b, 5);
+    threads_fail(false);
+    assert_true(log_says("the config is not read"));
+    builder_build(b, 6);
+    UNTIL(told.times == 1);
+    assert_int_equal(told.number, 6);
+    assert_false(told.again);
+    builder_free(b);
+}
+
+static void
 the_end_of_the_builder_waits_for_what_is_being_built_and_lets_it_go(void **state)
 {
     struct builder *b = new_builder();
@@ -133,6 +150,7 @@ main(void)
         HOUSE_TEST(a_config_with_errors_is_told_with_its_report),
         HOUSE_TEST(
             the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten),
+        HOUSE_TEST(a_build_that_cannot_begin_is_logged_and_the_next_one_can),
         HOUSE_TEST(the_end_of_the_builder_waits_for_what_is_being_built_and_lets_it_go),
     };
 
