@@ -66,15 +66,15 @@ static void
 each_reason_is_told_with_its_status_and_token(void **state)
 {
     (void)state;
-    for (int why = 1; why < REASON_COUNT; why++) {
+    for (enum reason why = 1; why < REASON_COUNT; why++) {
         struct scene s;
         char expected[128];
         const char *said;
 
-        if (reason_status((enum reason)why) == 0)
+        if (reason_status(why) == 0)
             continue;
         scene_set(&s, get, DETAIL_REASON);
-        said = refused(&s, (enum reason)why);
+        said = refused(&s, why);
         snprintf(expected, sizeof expected, "HTTP/1.1 %d ", reason_status(why));
         assert_int_equal(strncmp(said, expected, strlen(expected)), 0);
         assert_says(said, "HTTP/1.1 403 Refused", false);
