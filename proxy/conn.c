@@ -31,6 +31,15 @@ set_alarm(struct conn *c, int64_t ms)
 
 /* ---- the end */
 
+static void
+leave_handshakes(struct conn *c)
+{
+    if (!list_is_linked(&c->shaking))
+        return;
+    list_remove(&c->shaking);
+    c->worker->n_handshakes--;
+}
+
 /* The only place a conn is freed. */
 static void
 end(struct conn *c)
@@ -44,7 +53,7 @@ end(struct conn *c)
     link_close(&c->link);
     arena_free(c->arena);
     list_remove(&c->member);
-    w->n_handshakes -= c->handshaking;
+    leave_handshakes(c);
     free(c);
     worker_conn_gone(w);
 }
@@ -146,21 +155,33 @@ begin_serving(struct conn *c)
     set_alarm(c, l->head_timeout_ms);
 }
 
-/* False when there is no room for one more handshake. */
-static bool
+/* Those that say nothing must not keep others out: when all places are taken, the
+ * oldest makes way. An honest handshake is over long before it is that. */
+static void
+join_handshakes(struct conn *c)
+{
+    struct worker *w = c->worker;
+
+    if (w->n_handshakes >= (size_t)limits(c)->handshakes) {
+        struct conn *oldest = LIST_OWNER(w->handshakes.next, struct conn, shaking);
+
+        log_end(oldest, REASON_TOO_MANY_CONNECTIONS);
+        end(oldest);
+    }
+    list_add_last(&w->handshakes, &c->shaking);
+    w->n_handshakes++;
+}
+
+static void
 begin_handshake(struct conn *c)
 {
     bool gate = door_of(c)->kind == DOOR_GATE; /* which shows its own certificate */
 
-    if (c->worker->n_handshakes >= (size_t)limits(c)->handshakes)
-        return false;
-    c->worker->n_handshakes++;
-    c->handshaking = true;
+    join_handshakes(c);
     c->step = CONN_HANDSHAKE;
     set_alarm(c, limits(c)->handshake_timeout_ms);
     link_accept_tls(&c->link, generation_server(c->worker->now->generation, c->door),
                     gate ? NULL : choose_leaf, c);
-    return true;
 }
 
 static bool
@@ -176,13 +197,16 @@ sniff(struct conn *c)
 {
     struct text first = buf_text(&c->link.in);
 
-    if (first.n == 0)
-        return c->link.state != LINK_DEAD && !c->link.read_ended;
-    if ((unsigned char)first.at[0] == TLS_HANDSHAKE) {
-        if (begin_handshake(c))
-            return true;
-        log_end(c, REASON_TOO_MANY_CONNECTIONS);
+    if (c->link.state == LINK_DEAD || (first.n == 0 && c->link.read_ended)) {
+        log_end(c, REASON_CLIENT_GONE);
         return false;
+    }
+    /* Our 200 goes in the clear, all of it, before anything is said in TLS. */
+    if (first.n == 0 || buf_length(&c->link.out) > 0)
+        return true;
+    if ((unsigned char)first.at[0] == TLS_HANDSHAKE) {
+        begin_handshake(c);
+        return true;
     }
     if (is_letter(first.at[0])) {
         begin_serving(c);
@@ -197,8 +221,7 @@ follow_handshake(struct conn *c)
 {
     if (c->link.state == LINK_HANDSHAKING)
         return true;
-    c->handshaking = false;
-    c->worker->n_handshakes--;
+    leave_handshakes(c);
     if (c->link.state == LINK_DEAD) {
         log_end(c, c->link.why);
         return false;
@@ -297,6 +320,8 @@ on_alarm(void *owner)
         return; /* it has deadlines of its own */
     if (c->step == CONN_HANDSHAKE)
         log_end(c, REASON_CLIENT_TLS);
+    if (c->step == CONN_SNIFF)
+        log_end(c, REASON_IDLE);
     if (buf_length(&c->link.out) > 0)
         link_abort(&c->link); /* what was to be sent is not whole */
     end(c);
@@ -329,9 +354,8 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
         caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
     if (door_of(c)->kind == DOOR_FORWARD) {
         begin_serving(c);
-    } else if (!begin_handshake(c)) {
-        log_end(c, REASON_TOO_MANY_CONNECTIONS);
-        end(c);
+    } else {
+        begin_handshake(c);
     }
 }
 

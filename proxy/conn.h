@@ -15,6 +15,7 @@ struct exchange;
 struct conn {
     struct worker *worker;
     struct list member;
+    struct list shaking; /* on the worker's list of handshakes */
     uint64_t id;
     size_t door;
     struct caller caller;
@@ -23,10 +24,9 @@ struct conn {
     struct wake wake;
     struct alarm alarm;
     enum conn_step step;
-    bool tunnelled;   /* CONNECT was accepted: every request must be for `target` */
-    bool named;       /* … and a live grant of this caller names it */
-    bool cut;         /* what was sent is not whole: the end must not look like one */
-    bool handshaking; /* counted in worker->n_handshakes */
+    bool tunnelled; /* CONNECT was accepted: every request must be for `target` */
+    bool named;     /* … and a live grant of this caller names it */
+    bool cut;       /* what was sent is not whole: the end must not look like one */
     struct authority target;
     struct exchange *exchange;
     struct arena *arena; /* lent to one exchange after the other */

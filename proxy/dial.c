@@ -26,8 +26,10 @@ find_destination(const struct exchange *x, struct authority *out,
     *client = NULL;
     if (!is_gate(x)) {
         *out = x->view.target;
-        if (text_equals(x->view.scheme, TEXT("https")))
+        tls = text_equals(x->view.scheme, TEXT("https"));
+        if (tls)
             *client = generation_client(g, x->view.rule->upstream_trust);
+        assert(!tls || *client != NULL); /* without one the leg would be plain */
         return;
     }
     tls = strncmp(door->upstream, "https://", 8) == 0;
@@ -37,6 +39,7 @@ find_destination(const struct exchange *x, struct authority *out,
     assert(why == REASON_OK);
     if (tls)
         *client = generation_client(g, door->upstream_trust);
+    assert(!tls || *client != NULL);
 }
 
 static struct upstream_key
@@ -137,6 +140,8 @@ greet(struct exchange *x)
 
     if (!link_peer_is(&u->link, &u->address, u->port))
         return refuse(x, REASON_PEER_ADDRESS);
+    if (worker_has_port(x->worker, u->port) && link_is_to_this_machine(&u->link))
+        return refuse(x, REASON_OWN_PORT);
     if (u->key.client == NULL)
         return go(x, STEP_PRESENT);
     link_dial_tls(&u->link,
@@ -153,7 +158,8 @@ follow_connection(struct exchange *x)
 {
     struct upstream *u = x->up;
     bool handshaken = u->link.tls != NULL;
-    enum reason why = u->link.why;
+    enum reason why = u->link.why == REASON_CLIENT_GONE ? REASON_UPSTREAM_CLOSED
+                                                        : u->link.why;
 
     switch (u->link.state) {
     case LINK_OPEN:
@@ -188,4 +194,15 @@ dial(struct exchange *x)
         return go(x, STEP_PRESENT);
     lookup_start(x->epoch->resolver, &key.target.host, &x->lookup, &x->wake);
     return WAIT; /* the look-up has a deadline of its own */
+}
+
+bool
+dial_tries_next(struct exchange *x)
+{
+    if (x->up == NULL || x->up->link.state != LINK_CONNECTING ||
+        x->next_address >= x->lookup.n)
+        return false;
+    upstream_close(x->up);
+    x->up = NULL;
+    return true;
 }

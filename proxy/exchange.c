@@ -13,6 +13,7 @@ static const struct {
     [STEP_HEAD] = { "head", read_head }, /* one request head, framing unambiguous, names
                                             agree */
     [STEP_JUDGE] = { "judge", judge },   /* caller, grant, path; at a gate: the proof */
+    [STEP_COLLECT] = { "collect", collect }, /* the body, as far as a proof covers it */
     [STEP_DIAL] = { "dial", dial }, /* resolve, judge the address, verify the peer */
     [STEP_PRESENT] = { "present", present },  /* strip, sign, send the head */
     [STEP_RELAY] = { "relay", relay_bodies }, /* both ways, at the slower side's pace */
@@ -74,6 +75,10 @@ on_alarm(void *owner)
 {
     struct exchange *x = owner;
 
+    if (x->step == STEP_DIAL && dial_tries_next(x)) {
+        exchange_wake(x);
+        return;
+    }
     x->why = x->on_timeout;
     if (x->step != STEP_FINISH) {
         x->refused_at = x->step;
@@ -168,68 +173,20 @@ exchange_door(const struct exchange *x)
 void
 exchange_drop_upstream(struct exchange *x)
 {
-    if (x->up_stream != NULL)
+    /* One that never carried a request may not even be verified: only who took one from
+     * PRESENT is worth keeping. */
+    if (x->up_stream != NULL) {
         stream_close(x->up_stream);
-    if (x->up != NULL)
         pool_give(x->epoch->pool, x->up);
+    } else {
+        upstream_close(x->up);
+    }
     x->up_stream = NULL;
     x->up = NULL;
 }
 
-static bool
-is_small(const struct exchange *x)
+const char *
+step_name(enum step step)
 {
-    return x->request.body.kind == BODY_LENGTH && !x->request.expect_continue &&
-           x->request.body.length <= (uint64_t)exchange_limits(x)->body_digest;
-}
-
-/* Of a body that streams: what has come already is read before anything is sent, so
- * that a malformed one is refused whole where it came whole. It is not waited for, and
- * no proof covers it: that would depend on how the bytes fell into packets. */
-enum reason
-read_ahead(struct exchange *x)
-{
-    enum reason why = REASON_OK;
-    enum flow flow = FLOW_OK;
-    struct text piece;
-
-    if (x->request.body.kind != BODY_STREAM)
-        return REASON_OK;
-    while (flow == FLOW_OK && buf_length(&x->body) < x->conn->link.ceiling) {
-        flow = stream_read_body(x->down, x->arena, &piece, &why);
-        if (flow == FLOW_OK)
-            buf_add(&x->body, piece);
-    }
-    return flow == FLOW_BROKEN ? why : REASON_OK;
-}
-
-/* A client that waits for 100 is not made to send: such a body streams, uncovered by
- * the proof. */
-enum reason
-hold_body(struct exchange *x, bool *ready)
-{
-    enum flow flow = FLOW_OK;
-    enum reason why = REASON_OK;
-    struct text piece;
-
-    *ready = true;
-    if (x->held || x->request.body.kind == BODY_STREAM ||
-        (x->request.body.kind == BODY_LENGTH && !is_small(x)))
-        return REASON_OK;
-    while (x->request.body.kind == BODY_LENGTH && flow == FLOW_OK) {
-        flow = stream_read_body(x->down, x->arena, &piece, &why);
-        if (flow == FLOW_OK)
-            buf_add(&x->body, piece);
-    }
-    if (flow == FLOW_BROKEN)
-        return why;
-    if (flow == FLOW_WAIT) {
-        *ready = false;
-        return REASON_OK;
-    }
-    x->held = true;
-    x->body_in = buf_length(&x->body);
-    x->view.body_known = true;
-    x->view.body = buf_text(&x->body);
-    return REASON_OK;
+    return steps[step].name;
 }

@@ -10,7 +10,15 @@
 #include "proxy/resolve.h"
 #include "proxy/upstream.h"
 
-enum step { STEP_HEAD, STEP_JUDGE, STEP_DIAL, STEP_PRESENT, STEP_RELAY, STEP_FINISH };
+enum step {
+    STEP_HEAD,
+    STEP_JUDGE,
+    STEP_COLLECT,
+    STEP_DIAL,
+    STEP_PRESENT,
+    STEP_RELAY,
+    STEP_FINISH
+};
 
 enum pace {
     GO,   /* run the step that x->step now names */
@@ -69,6 +77,7 @@ void exchange_abort(struct exchange *x, enum reason why);
 
 enum pace judge(struct exchange *x);        /* judge.c */
 enum pace read_head(struct exchange *x);    /* judge.c */
+enum pace collect(struct exchange *x);      /* collect.c */
 enum pace dial(struct exchange *x);         /* dial.c */
 enum pace present(struct exchange *x);      /* present.c */
 enum pace relay_bodies(struct exchange *x); /* relay.c */
@@ -84,10 +93,12 @@ enum pace wait_for(struct exchange *x, int64_t ms, enum reason on_timeout);
 enum pace wait_once(struct exchange *x, int64_t ms, enum reason on_timeout);
 /* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
  * is whole, or is not to be held. */
-enum reason hold_body(struct exchange *x, bool *ready);
-enum reason read_ahead(struct exchange *x);
+enum reason hold_body(struct exchange *x, bool *ready); /* collect.c */
 void exchange_drop_upstream(struct exchange *x);
 
+const char *step_name(enum step step);
+/* A connection attempt was too slow: true when another judged address is tried. */
+bool dial_tries_next(struct exchange *x);
 const struct conf_limits *exchange_limits(const struct exchange *x);
 const struct conf_door *exchange_door(const struct exchange *x);
 

@@ -7,9 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const step_names[] = { "head",    "judge", "dial",
-                                          "present", "relay", "finish" };
-
 static struct text
 who(const struct exchange *x)
 {
@@ -95,8 +92,7 @@ write_line(const struct exchange *x)
     add_rule(l, x);
     log_line_number(l, "status", x->status);
     log_line_z(l, "reason", reason_token(x->why));
-    log_line_z(l, "step",
-               step_names[x->why == REASON_OK ? STEP_FINISH : x->refused_at]);
+    log_line_z(l, "step", step_name(x->why == REASON_OK ? STEP_FINISH : x->refused_at));
     if (x->denied_by != NULL)
         log_line_z(l, "by", x->denied_by);
     add_upstream(l, x);

@@ -1,11 +1,13 @@
 #include "proxy/generation.h"
 
 #include "base/log.h"
+#include "proxy/privilege.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct client_of_trust {
     const char *file; /* NULL: the system's roots */
@@ -229,6 +231,13 @@ compare_text(const char *key, const char *next, const char *now, struct buf *rep
                    key, now != NULL ? now : "", next != NULL ? next : "");
 }
 
+static void
+compare_number(const char *key, int64_t next, int64_t now, struct buf *report)
+{
+    if (next != now)
+        buf_printf(report, "%s: it cannot change by a reload: restart for that\n", key);
+}
+
 static bool
 same_door(const struct conf_door *a, const struct conf_door *b)
 {
@@ -268,6 +277,11 @@ generation_may_follow(const struct generation *next_g, const struct generation *
     compare_text("ca.publish", next->ca.publish, now->ca.publish, report);
     compare_text("authority.keep", next->authority.keep, now->authority.keep, report);
     compare_text("authority.name", next->authority.name, now->authority.name, report);
+    compare_number("limits.leaves", next->limits.leaves, now->limits.leaves, report);
+    compare_number("limits.refusal_leaves", next->limits.refusal_leaves,
+                   now->limits.refusal_leaves, report);
+    compare_number("ca.valid", next->ca.valid_ms, now->ca.valid_ms, report);
+    (void)identity_fears_nobody(next, geteuid(), report);
     if (next->workload.uid != now->workload.uid)
         buf_add_z(report,
                   "workload.uid: it cannot change by a reload: restart for that\n");

@@ -126,7 +126,7 @@ open_tunnel(struct exchange *x)
     if (!named && !worker_may_refuse_inside(x->worker, &x->conn->caller))
         return refuse(x, REASON_LEAF_RATE);
     conn_begin_tunnel(x->conn, &target, named);
-    return DONE;
+    return DONE; /* the tunnel's requests have a log line each; without one, conn.c */
 }
 
 /* ---- the head */
@@ -181,14 +181,6 @@ read_head(struct exchange *x)
 
 /* ---- the judgement */
 
-/* Whether the upstream leg will be TLS: nothing is presented otherwise. */
-static bool
-will_verify(const struct exchange *x)
-{
-    return x->view.rule != NULL && x->view.rule->scheme == SCHEME_HTTPS &&
-           text_equals(x->view.scheme, TEXT("https"));
-}
-
 static enum reason
 take_task(struct view *v)
 {
@@ -211,14 +203,14 @@ judge(struct exchange *x)
         if (!ready)
             return wait_once(x, exchange_limits(x)->head_timeout_ms,
                              REASON_BODY_TIMEOUT);
+        x->view.now_s = clock_wall_s(); /* the body may have taken its time */
     }
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_JUDGE, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
-    x->view.verified_tls = will_verify(x);
-    if ((why = take_task(&x->view)) != REASON_OK || (why = read_ahead(x)) != REASON_OK)
+    if ((why = take_task(&x->view)) != REASON_OK)
         return refuse(x, why);
-    return go(x, STEP_DIAL);
+    return go(x, STEP_COLLECT);
 }

@@ -337,3 +337,21 @@ link_peer_is(const struct link *l, const struct address *address, uint16_t port)
     address_from_sockaddr((struct sockaddr *)&peer, &seen, &seen_port);
     return address_equals(&seen, address) && seen_port == port;
 }
+
+bool
+link_is_to_this_machine(const struct link *l)
+{
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+    struct address here, there;
+    uint16_t port;
+
+    if (getsockname(l->fd, (struct sockaddr *)&own, &n) != 0)
+        return true; /* not known: as if it were */
+    address_from_sockaddr((struct sockaddr *)&own, &here, &port);
+    n = sizeof own;
+    if (getpeername(l->fd, (struct sockaddr *)&own, &n) != 0)
+        return true;
+    address_from_sockaddr((struct sockaddr *)&own, &there, &port);
+    return address_equals(&here, &there);
+}

@@ -65,4 +65,7 @@ void link_shut_write(struct link *l);
 /* The address at the other end is this one (getpeername). */
 bool link_peer_is(const struct link *l, const struct address *address, uint16_t port);
 
+/* Both ends have one address: whatever it is called, it is ours. */
+bool link_is_to_this_machine(const struct link *l);
+
 #endif

@@ -2,9 +2,8 @@
  * gets a new proof. */
 #include "proxy/exchange.h"
 
+#include "base/clock.h"
 #include "base/log.h"
-
-#include <assert.h>
 
 static struct text
 host_to_send(struct exchange *x)
@@ -28,8 +27,6 @@ send_held_body(struct exchange *x)
 static void
 send_head(struct exchange *x)
 {
-    x->up_stream = wire_open(x->up->wire);
-    assert(x->up_stream != NULL);
     x->up_received = x->up->link.received;
     stream_write_request(x->up_stream, &x->request, x->view.path, x->view.query,
                          host_to_send(x));
@@ -38,11 +35,21 @@ send_head(struct exchange *x)
     send_held_body(x);
 }
 
-/* Only what a proof can cover is waited for. */
-static bool
-wants_body(const struct exchange *x)
+/* What stands in `in` came before anything was asked: it would be taken for the answer.
+ * And what is signed is signed for a peer that was verified, not for one that should
+ * have been. */
+static enum reason
+take_stream(struct exchange *x)
 {
-    return x->view.rule != NULL && x->view.rule->credential != NULL;
+    struct upstream *u = x->up;
+
+    if (u->key.client != NULL && u->link.tls == NULL)
+        return log_reason(REASON_INTERNAL, "a connection that wants TLS has none");
+    if (buf_length(&u->link.in) > 0)
+        return REASON_UPSTREAM_MALFORMED;
+    x->up_stream = wire_open(u->wire);
+    x->view.verified_tls = u->link.tls != NULL;
+    return x->up_stream != NULL ? REASON_OK : REASON_UPSTREAM_MALFORMED;
 }
 
 enum pace
@@ -50,12 +57,10 @@ present(struct exchange *x)
 {
     struct verdict verdict;
     enum reason why;
-    bool ready = true;
 
-    if (wants_body(x) && (why = hold_body(x, &ready)) != REASON_OK)
+    if ((why = take_stream(x)) != REASON_OK)
         return refuse(x, why);
-    if (!ready)
-        return wait_once(x, exchange_limits(x)->stream_idle_ms, REASON_BODY_TIMEOUT);
+    x->view.now_s = clock_wall_s(); /* dialling may have taken its time */
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)

@@ -40,10 +40,37 @@ find_user(const char *user, struct identity *out)
     return REASON_OK;
 }
 
+static bool
+fears(int64_t uid, uid_t own, const struct place *at, const char *key,
+      struct buf *report)
+{
+    if (uid != 0 && uid != (int64_t)own)
+        return false;
+    buf_printf(
+        report, "%s:%u: %s: uid %u is %s: it could read every key from our memory\n",
+        at->file, at->line, key, (unsigned)uid, uid == 0 ? "root" : "Holdfast's own");
+    return true;
+}
+
+bool
+identity_fears_nobody(const struct conf *conf, uid_t own, struct buf *report)
+{
+    const struct conf_grant *grants = conf->grants.at;
+    bool any = fears(conf->workload.uid, own, &conf->workload.place, "workload.uid",
+                     report);
+
+    for (size_t i = 0; i < conf->grants.n; i++)
+        if (!grants[i].caller.any)
+            any |= fears(grants[i].caller.uid, own, &grants[i].caller.place,
+                         "grants.caller.uid", report);
+    return !any;
+}
+
 enum reason
 identity_choose(const struct conf *conf, struct identity *out)
 {
-    enum reason why;
+    struct buf report = { 0 };
+    enum reason why = REASON_OK;
 
     started_as_root = geteuid() == 0;
     *out = (struct identity){ geteuid(), getegid() };
@@ -56,12 +83,10 @@ identity_choose(const struct conf *conf, struct identity *out)
     if (!started_as_root && out->uid != geteuid())
         return log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
                           conf->user);
-    if (conf->workload.uid >= 0 && (uid_t)conf->workload.uid == out->uid)
-        return log_reason(REASON_EQUAL_UID,
-                          "the workload's uid %u is Holdfast's own: it could read "
-                          "every key from our memory",
-                          out->uid);
-    return REASON_OK;
+    if (!identity_fears_nobody(conf, out->uid, &report))
+        why = log_reason(REASON_EQUAL_UID, "%.*s", TEXT_ARG(buf_text(&report)));
+    buf_free(&report);
+    return why;
 }
 
 enum reason

@@ -18,6 +18,10 @@ struct identity {
  * (REASON_EQUAL_UID), an unknown user (REASON_CONFIG). */
 MUST_USE enum reason identity_choose(const struct conf *conf, struct identity *out);
 
+/* No caller of the config is us, or root: either could read every key from our memory.
+ * A line in `report` for each that is. */
+bool identity_fears_nobody(const struct conf *conf, uid_t own, struct buf *report);
+
 /* For what is read and made at start: files then belong to the identity, and what it
  * will not be able to read at a reload is noticed now. Does nothing when not root. */
 MUST_USE enum reason identity_assume(const struct identity *who);

@@ -231,9 +231,23 @@ done:
 
 /* ---- reload */
 
+static bool
+logs_alike(const struct conf_log *a, const struct conf_log *b)
+{
+    return a->format == b->format && a->level == b->level &&
+           strcmp(a->path != NULL ? a->path : "-", b->path != NULL ? b->path : "-") ==
+               0;
+}
+
 static void
 adopt(struct holdfast *h, struct generation *next)
 {
+    const struct conf *conf = generation_conf(next);
+
+    /* Where it cannot be opened the old one goes on: that is said, in it. */
+    if (!logs_alike(&conf->log, &generation_conf(h->generation)->log))
+        (void)(open_log(conf) == REASON_OK);
+    (void)(raise_descriptors(conf) == REASON_OK);
     generation_unref(h->generation);
     h->generation = next;
     generation_ref(next);

@@ -342,7 +342,9 @@ expect_host(SSL *ssl, const struct host *host)
     size_t n = host->address.family == AF_INET ? 4 : 16;
     int ok;
 
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* RFC 9525: the SAN alone names a host; a CA's constraints do not reach a CN. */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (host->address.family != 0) {
         ok = X509_VERIFY_PARAM_set1_ip(param, host->address.bytes, n);
     } else {

@@ -8,9 +8,10 @@ enum { BUCKETS = 64 };
 
 struct pool {
     struct loop *loop;
-    size_t per_key;
+    size_t per_key, in_all, n;
     int64_t idle_ms;
     struct list buckets[BUCKETS];
+    struct list ages;
 };
 
 /* Nothing came: neither an end, nor an answer that nobody asked for. */
@@ -18,7 +19,8 @@ static bool
 is_quiet(const struct upstream *u)
 {
     return u->link.state == LINK_OPEN && !u->link.read_ended &&
-           buf_length(&u->link.in) == 0;
+           buf_length(&u->link.in) == 0 &&
+           (u->link.tls == NULL || !tls_has_pending(u->link.tls));
 }
 
 /* The bell of an idle one may be its last user's, or TLS's own (a ticket). */
@@ -63,13 +65,23 @@ upstream_dial(struct loop *loop, const struct upstream_key *key,
     return u;
 }
 
+static void
+leave_pool(struct upstream *u)
+{
+    if (!list_is_linked(&u->idle))
+        return;
+    list_remove(&u->idle);
+    list_remove(&u->age);
+    alarm_clear(&u->idle_alarm);
+    u->pool->n--;
+}
+
 void
 upstream_close(struct upstream *u)
 {
     if (u == NULL)
         return;
-    list_remove(&u->idle);
-    alarm_clear(&u->idle_alarm);
+    leave_pool(u);
     wake_cancel(&u->bell);
     wire_free(u->wire);
     link_close(&u->link);
@@ -96,13 +108,15 @@ same_key(const struct upstream_key *a, const struct upstream_key *b)
 }
 
 struct pool *
-pool_new(struct loop *loop, size_t per_key, int64_t idle_ms)
+pool_new(struct loop *loop, size_t per_key, size_t in_all, int64_t idle_ms)
 {
     struct pool *p = calloc(1, sizeof *p);
 
     assert(p != NULL);
     p->loop = loop;
     p->per_key = per_key;
+    p->in_all = in_all;
+    list_init(&p->ages);
     p->idle_ms = idle_ms;
     for (size_t i = 0; i < BUCKETS; i++)
         list_init(&p->buckets[i]);
@@ -132,8 +146,7 @@ pool_take(struct pool *p, const struct upstream_key *key)
          * an answer. The bell closes it. */
         if (!same_key(&u->key, key) || !is_quiet(u))
             continue;
-        list_remove(&u->idle);
-        alarm_clear(&u->idle_alarm);
+        leave_pool(u);
         u->used_before = true;
         return u;
     }
@@ -161,6 +174,11 @@ pool_give(struct pool *p, struct upstream *u)
         upstream_close(u);
         return;
     }
+    if (p->n >= p->in_all)
+        upstream_close(LIST_OWNER(p->ages.next, struct upstream, age));
+    u->pool = p;
+    p->n++;
     list_add_first(head, &u->idle);
+    list_add_last(&p->ages, &u->age);
     alarm_set(p->loop, &u->idle_alarm, p->idle_ms);
 }

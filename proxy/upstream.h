@@ -28,12 +28,15 @@ struct upstream {
     uint16_t port;
     bool used_before;
     struct pool *pool;
-    struct list idle;
+    struct list idle; /* of its bucket */
+    struct list age;  /* of all that are idle, the longest first */
     struct alarm idle_alarm;
 };
 
 struct pool;
-struct pool *pool_new(struct loop *loop, size_t per_key, int64_t idle_ms);
+/* At most per_key idle ones of a key, and in_all; the longest idle makes way. */
+struct pool *pool_new(struct loop *loop, size_t per_key, size_t in_all,
+                      int64_t idle_ms);
 /* Closes what is idle; connections in use are their users'. */
 void pool_free(struct pool *p);
 

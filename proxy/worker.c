@@ -72,7 +72,8 @@ epoch_new(struct worker *w, struct generation *g, struct epoch **out)
         return why;
     }
     e->generation = g;
-    e->pool = pool_new(w->loop, (size_t)conf->limits.pool, conf->limits.pool_idle_ms);
+    e->pool = pool_new(w->loop, (size_t)conf->limits.pool,
+                       (size_t)conf->limits.connections, conf->limits.pool_idle_ms);
     list_init(&e->exchanges);
     e->references = 1;
     list_add_last(&w->epochs, &e->older);
@@ -90,17 +91,28 @@ cut_epoch(struct worker *w, struct epoch *e)
     epoch_unref(w, e);
 }
 
-/* An exchange keeps the generation it began with; but at most so many live, and the
- * oldest is cut. */
-static void
-cut_oldest(struct worker *w)
+static size_t
+count_epochs(const struct worker *w)
 {
     size_t n = 0;
 
     for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next)
         n++;
-    if (n > (size_t)limits(w)->generations)
-        cut_epoch(w, LIST_OWNER(w->epochs.next, struct epoch, older));
+    return n;
+}
+
+/* An exchange keeps the generation it began with; but at most so many live, and the
+ * oldest is cut. */
+static void
+cut_oldest(struct worker *w)
+{
+    while (count_epochs(w) > (size_t)limits(w)->generations) {
+        struct epoch *oldest = LIST_OWNER(w->epochs.next, struct epoch, older);
+
+        if (oldest == w->now)
+            return;
+        cut_epoch(w, oldest);
+    }
 }
 
 static void
@@ -115,10 +127,10 @@ adopt(struct worker *w, struct generation *g)
     }
     if (w->tasks != NULL)
         tasks_keep_only(w->tasks, generation_conf(g));
-    cut_oldest(w);
     pool_free(before->pool); /* what waits there was judged by rules that are no more */
-    before->pool = pool_new(w->loop, 0, 0);
+    before->pool = pool_new(w->loop, 0, 0, 0);
     epoch_unref(w, before);
+    cut_oldest(w);
 }
 
 /* ---- doors */
@@ -225,6 +237,15 @@ is_any(const struct address *a)
     return memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
 }
 
+bool
+worker_has_port(const struct worker *w, uint16_t port)
+{
+    for (size_t i = 0; i < w->start.n_doors; i++)
+        if (w->start.doors[i].port == port)
+            return true;
+    return false;
+}
+
 /* A door on every address is taken to be behind any special one: what it would shut out
  * besides is not public anyway. */
 bool
@@ -264,7 +285,6 @@ worker_may_refuse_inside(struct worker *w, const struct caller *caller)
     if (b->left > rate || b->at_ms == 0)
         b->left = rate;
     b->at_ms = now;
-    b->uid = uid;
     if (b->left < 1)
         return false;
     b->left -= 1;
@@ -443,6 +463,7 @@ worker_start(const struct worker_start *start, struct worker **out)
     w->loop = loop_new();
     list_init(&w->epochs);
     list_init(&w->conns);
+    list_init(&w->handshakes);
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
     generation_ref(start->generation);

@@ -61,8 +61,8 @@ struct epoch {
     struct list older;
 };
 
+/* Callers that fall into one bucket share its rate. */
 struct token_bucket {
-    uint32_t uid;
     double left;
     int64_t at_ms;
 };
@@ -74,6 +74,7 @@ struct worker {
     struct list epochs; /* oldest first */
     struct list conns;
     size_t n_conns, n_handshakes;
+    struct list handshakes; /* of conns, the oldest first */
     uint64_t next_conn;
     struct caller_lookup *callers;
     struct tasks *tasks;
@@ -96,6 +97,8 @@ void worker_conn_gone(struct worker *w);
 /* May this caller be shown another refusal leaf now? (DESIGN.md section 4: 20 a second
  * each.) */
 bool worker_may_refuse_inside(struct worker *w, const struct caller *caller);
+/* One of our doors has this port. */
+bool worker_has_port(const struct worker *w, uint16_t port);
 /* The address is one of our own doors. */
 bool worker_is_own_door(const struct worker *w, const struct address *address,
                         uint16_t port);

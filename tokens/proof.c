@@ -75,13 +75,16 @@ proof_read(const struct wit *wit, struct text compact, struct proof *p)
     return jti_read(p->jws.claims, &p->jti) ? REASON_OK : REASON_PROOF_MALFORMED;
 }
 
-/* One string, one of our own names, and the path. The names are the operator's, never
+/* One string: one of our own names, and the path. The names are the operator's, never
  * what the request says of itself: a proof for another service must not pass by a
- * forged Host. */
+ * forged Host. Nor may a proof for one of our names be used at another of them: the
+ * request has to have asked for the name it was made for. */
 static enum reason
 audience_judge(const struct verifier *v, const struct proof *p,
                const struct presented *received)
 {
+    char room[AUTHORITY_PRINT_SIZE];
+    struct text asked = authority_print(&received->authority, 443, room);
     struct text said;
 
     if (!json_string(json_get(p->jws.claims, "aud"), &said))
@@ -90,7 +93,8 @@ audience_judge(const struct verifier *v, const struct proof *p,
         struct text origin = text_z(v->origins[i]);
 
         if (said.n == origin.n + received->path.n && text_starts(said, origin) &&
-            text_ends(said, received->path))
+            text_ends(said, received->path) && text_ends(origin, asked) &&
+            origin.n == sizeof "https://" - 1 + asked.n)
             return REASON_OK;
     }
     return REASON_PROOF_AUDIENCE;

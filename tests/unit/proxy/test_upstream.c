@@ -22,7 +22,7 @@ begin(void **state)
         return -1;
     here = loopback();
     door = listening_socket(&port);
-    pool = pool_new(loop, PER_KEY, LONG_MS);
+    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
     n_peers = 0;
     return 0;
 }
@@ -277,7 +277,7 @@ static void
 an_idle_connection_is_closed_in_time_and_one_in_use_is_not(void **state)
 {
     struct upstream_key key = key_of("api.example");
-    struct pool *hasty = pool_new(loop, PER_KEY, 60);
+    struct pool *hasty = pool_new(loop, PER_KEY, 1000, 60);
     struct upstream *busy = dial_one(&key), *idle = dial_one(&key);
 
     (void)state;
