@@ -264,6 +264,8 @@ ask(const struct scene *s, const struct forged *f, int64_t now_s, struct arena *
         .body_known = strcmp(f->at[BODY], "-") != 0,
     };
 
+    assert_int_equal(authority_parse(TEXT("orders.example"), 443, &received.authority),
+                     REASON_OK);
     if (strcmp(f->at[QUERY], "-") != 0)
         received.query = piece(f, QUERY);
     if (received.body_known)

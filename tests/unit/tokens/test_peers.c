@@ -263,6 +263,8 @@ judge(const struct verifier *v, const struct json *row, struct arena *arena)
     struct text wit, wpt;
     struct facts facts;
 
+    assert_int_equal(authority_parse(TEXT("orders.example"), 443, &received.authority),
+                     REASON_OK);
     assert_true(json_string(json_get(row, "wit"), &wit));
     assert_true(json_string(json_get(row, "wpt"), &wpt));
     headers_init(&request.headers, arena);

@@ -225,8 +225,8 @@ static const struct row rows[] = {
         REASON_PROOF_AUDIENCE),
     ROW("aud an array", WPT_CLAIMS, "\"" ORIGIN "/v1/orders\"",
         "[\"" ORIGIN "/v1/orders\"]", REASON_PROOF_AUDIENCE),
-    ROW("aud our other name", WPT_CLAIMS, ORIGIN, "https://alias.example:8443",
-        REASON_OK),
+    ROW("aud another of our names than was asked", WPT_CLAIMS, ORIGIN, "https://alias.example:8443",
+        REASON_PROOF_AUDIENCE),
     ROW("sent to another path", PATH, NULL, "/v1/orders/9", REASON_PROOF_AUDIENCE),
 
     /* ---- the proof: when (at most 60 ahead, skew 5) */
