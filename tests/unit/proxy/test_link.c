@@ -363,6 +363,21 @@ the_peer_is_the_address_that_was_judged_or_it_is_not(void **state)
 }
 
 static void
+both_ends_on_one_machine_are_known_by_their_address(void **state)
+{
+    struct link l;
+    int ends[2];
+
+    (void)state;
+    tcp_pair(ends);
+    open_link(&l, ends[0], CEILING);
+    assert_true(link_is_to_this_machine(&l));
+    link_close(&l);
+    close(ends[1]);
+    assert_true(link_is_to_this_machine(&l)); /* not known: as if it were */
+}
+
+static void
 a_socket_without_an_internet_peer_is_nobody(void **state)
 {
     struct address here = loopback(), none = { .family = 0 };
@@ -395,7 +410,8 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
 {
     const struct wire_limits limits = { 16384, 100, 8192 };
     struct upstream_key key = { .client = NULL };
-    struct exchange x = { .step = STEP_DIAL };
+    struct worker nobody = { .start = { .n_doors = 0 } };
+    struct exchange x = { .step = STEP_DIAL, .worker = &nobody };
     struct address here = loopback();
     uint16_t port;
     unsigned changes = 0;
@@ -414,7 +430,7 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
     assert_int_equal(x.refused_at, STEP_DIAL);
     assert_int_equal(x.why, REASON_PEER_ADDRESS);
     assert_string_equal(reason_token(x.why), "peer_address");
-    x = (struct exchange){ .step = STEP_DIAL, .up = x.up };
+    x = (struct exchange){ .step = STEP_DIAL, .worker = &nobody, .up = x.up };
     x.up->address = here;
     assert_int_equal(dial(&x), GO);
     assert_int_equal(x.step, STEP_PRESENT);
@@ -439,6 +455,7 @@ main(void)
         STAGE_TEST(a_door_that_nobody_holds_is_connect_failed),
         STAGE_TEST(what_cannot_even_begin_is_refused_at_once),
         STAGE_TEST(the_peer_is_the_address_that_was_judged_or_it_is_not),
+        STAGE_TEST(both_ends_on_one_machine_are_known_by_their_address),
         STAGE_TEST(a_socket_without_an_internet_peer_is_nobody),
         STAGE_TEST(a_connection_that_ended_elsewhere_than_judged_is_refused),
     };

@@ -162,6 +162,31 @@ no_more_are_kept_than_the_bound_for_each_key(void **state)
                  is_closed(peers[PER_KEY + 1]));
 }
 
+/* However many keys there are: the one that waited longest makes way. */
+static void
+no_more_are_kept_than_the_bound_for_all_keys_together(void **state)
+{
+    static const char *const names[] = { "a.example", "b.example", "c.example" };
+    struct pool *narrow = pool_new(loop, PER_KEY, 2, LONG_MS);
+    struct upstream_key key = key_of(names[1]);
+    struct upstream *u[3];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct upstream_key one = key_of(names[i]);
+
+        u[i] = dial_one(&one);
+    }
+    for (size_t i = 0; i < 3; i++)
+        pool_give(narrow, u[i]);
+    assert_true(is_closed(peers[0]));
+    assert_false(is_closed(peers[1]) || is_closed(peers[2]));
+    assert_ptr_equal(pool_take(narrow, &key), u[1]); /* which makes room again */
+    pool_give(narrow, u[1]);
+    assert_false(is_closed(peers[1]) || is_closed(peers[2]));
+    pool_free(narrow);
+}
+
 static void
 what_comes_while_idle_closes(void **state)
 {
@@ -328,6 +353,7 @@ main(void)
         POOL_TEST(a_connection_of_another_key_is_never_used),
         POOL_TEST(the_freshest_is_taken_first),
         POOL_TEST(no_more_are_kept_than_the_bound_for_each_key),
+        POOL_TEST(no_more_are_kept_than_the_bound_for_all_keys_together),
         POOL_TEST(what_comes_while_idle_closes),
         POOL_TEST(a_reset_while_idle_closes),
         POOL_TEST(
