@@ -137,6 +137,40 @@ one_who_is_not_root_stays_who_he_is(void **state)
     in_a_child(choose_as_somebody);
 }
 
+/* Each caller who could read our memory is a line. */
+static void
+a_caller_that_is_us_or_root_is_feared(void **state)
+{
+    static const struct {
+        struct conf_caller caller;
+        bool feared;
+    } rows[] = {
+        { { .uid = 1000 }, false },
+        { { .any = true, .uid = -1 }, false },
+        { { .uid = SOMEBODY }, true },
+        { { .uid = 0 }, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct conf_grant grants[] = {
+            { .caller = { .uid = 1000 } },
+            { .caller = rows[i].caller },
+        };
+        struct conf conf = conf_of("4321", -1);
+        struct buf report = { 0 };
+
+        grants[1].caller.place = (struct place){ "t.conf", 7 };
+        conf.grants = (struct groups){ .at = grants, .n = 2 };
+        assert_int_equal(identity_fears_nobody(&conf, SOMEBODY, &report),
+                         !rows[i].feared);
+        buf_add_byte(&report, '\0');
+        assert_int_equal(strstr(buf_text(&report).at, "t.conf:7: ") != NULL,
+                         rows[i].feared);
+        buf_free(&report);
+    }
+}
+
 /* ---- for good */
 
 static void
@@ -303,6 +337,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(root_becomes_whom_the_config_names),
         SCRATCH_TEST(one_who_is_not_root_stays_who_he_is),
+        SCRATCH_TEST(a_caller_that_is_us_or_root_is_feared),
         SCRATCH_TEST(after_the_drop_nothing_of_root_is_left),
         SCRATCH_TEST(root_is_there_to_bind_and_then_gone),
         SCRATCH_TEST(one_who_never_was_root_is_locked_in_as_well),
