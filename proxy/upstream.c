@@ -174,7 +174,7 @@ pool_give(struct pool *p, struct upstream *u)
         upstream_close(u);
         return;
     }
-    if (p->n >= p->in_all)
+    if (p->n >= p->in_all && p->n > 0)
         upstream_close(LIST_OWNER(p->ages.next, struct upstream, age));
     u->pool = p;
     p->n++;
