@@ -1,9 +1,9 @@
 /* `holdfast check` and `holdfast version`. */
 #include "base/clock.h"
 #include "filters/chain.h"
+#include "proxy/resolve.h"
 #include "proxy/run.h"
 
-#include <ares.h>
 #include <event2/event.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -90,6 +90,6 @@ holdfast_version(void)
     printf("holdfast %s\n", HOLDFAST_VERSION);
     printf("  %s\n", OpenSSL_version(OPENSSL_VERSION));
     printf("  libevent %s\n", event_get_version());
-    printf("  c-ares %s\n", ares_version(NULL));
+    printf("  c-ares %s\n", resolver_library());
     return EXIT_OK;
 }

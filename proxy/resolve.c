@@ -339,3 +339,9 @@ resolver_free(struct resolver *r)
     alarm_clear(&r->alarm);
     free(r);
 }
+
+const char *
+resolver_library(void)
+{
+    return ares_version(NULL);
+}

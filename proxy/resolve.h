@@ -37,4 +37,7 @@ void lookup_start(struct resolver *r, const struct host *host, struct lookup *l,
 /* Lets go of a look-up, under way or done. */
 void lookup_drop(struct lookup *l);
 
+/* The version of the library behind it. */
+const char *resolver_library(void);
+
 #endif
