@@ -7,7 +7,7 @@
 #   peers.sh cmd NAME           makes the configuration and prints the command that would be run
 #   peers.sh list
 # HF_RUN (default /tmp/perf/run) holds everything that is made.  HF_CPU pins the peer (taskset -c),
-# HF_ORIGIN_CPU the origin.  HF_NODE_MODULES says where `npm install` put the npm peers.
+# HF_ORIGIN_CPU the origin; HF_WRAP is put before the peer's command (valgrind, perf).  HF_NODE_MODULES says where `npm install` put the npm peers.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 export HF_RUN=${HF_RUN:-/tmp/perf/run}
@@ -56,7 +56,7 @@ spawn() { # name cmd...: in the background, pid file
     local n=$1; shift
     mkdir -p "$RUN/$n"
     if [ "${HF_CMD:-}" = 1 ]; then printf '%s\n' "$*"; exit 0; fi
-    ( trap '' HUP; pin "${HF_CPU:-}" "$@" ) >"$RUN/$n/out" 2>&1 </dev/null &
+    ( trap '' HUP; pin "${HF_CPU:-}" ${HF_WRAP:-} "$@" ) >"$RUN/$n/out" 2>&1 </dev/null &
     echo $! > "$RUN/$n/pid"
 }
 lua='lua-load-per-thread @RUN@/haproxy/dpop.lua'; lua=${lua//@RUN@/$RUN}

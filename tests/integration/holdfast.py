@@ -345,13 +345,13 @@ grants = ( {told} );
 
 
 def gate_config(leaf, upstream, jwks, rules=None, names='"https://orders.test"', more_door="", more="",
-                subjects='subjects = ["spiffe://prod.example/ns/agents/*"];'):
+                subjects='subjects = ["spiffe://prod.example/ns/agents/*"];', listen=PUBLIC + ":443"):
     """The config of a gate in front of a service."""
     told = rules or '{ methods = "any"; paths = "any"; subjects = "any"; grants = "any"; purposes = "any"; }'
     return f"""
 user = "{PROXY_UID}";
 doors = (
-  {{ kind = "gate"; listen = "{PUBLIC}:443"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
+  {{ kind = "gate"; listen = "{listen}"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
     names = [{names}]; upstream = "{upstream}"; {more_door}
     trust = ( {{ domain = "prod.example"; jwks_file = "{jwks}"; {subjects} }} );
     rules = ( {told} ); }}

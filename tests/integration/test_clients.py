@@ -14,6 +14,8 @@ UPLOAD = b"0123456789abcdef" * (10 << 16)
 UPLOAD_FILE = s.ws.file("upload", UPLOAD)
 URL = "https://allowed.test/items?page=private-page"
 NODE = shutil.which("node")
+with open(os.path.join(ROOT, "tests/integration/through.mjs"), "rb") as script:
+    THROUGH = s.ws.file("through.mjs", script.read())     # where the workload can read it, wherever the checkout is
 
 
 def told(mark, method, body):
@@ -68,7 +70,7 @@ def python_requests_works(call):
 def node(method, *more):
     if NODE is None:
         raise Skip("there is no node")
-    return run_as(WORKLOAD_UID, [NODE, os.path.join(ROOT, "tests/integration/through.mjs"), s.h.proxy, URL, method, *more],
+    return run_as(WORKLOAD_UID, [NODE, THROUGH, s.h.proxy, URL, method, *more],
                   {"NODE_EXTRA_CA_CERTS": s.h.ca})
 
 

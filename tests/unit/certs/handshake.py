@@ -83,6 +83,10 @@ def curl(ca, leaf, key, host):
 
 
 def node(ca, leaf, key, host):
+    major = int(subprocess.run(["node", "--version"], capture_output=True, text=True).stdout[1:].split(".")[0])
+    if ":" in host and major < 20:
+        print(f"SKIPPED: Node {major} does not match IPv6 names as Node 20 does: {host}", file=sys.stderr)
+        return True
     return over_loopback(leaf, key, lambda port: ["node", "-e", NODE, ca, host, str(port)])
 
 

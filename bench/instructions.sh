@@ -1,0 +1,37 @@
+#!/bin/bash
+# User-mode instructions per kept-alive request, by callgrind: for machines whose kernel gives no counters (measure.py
+# then reads 0). Each peer is run twice, with 500 and with 2,500 requests; the difference over 2,000 is what a
+# request costs, without start-up and handshakes. valgrind has no AVX-512 or VAES, so these are not the numbers that
+# a counter would show: compare them with each other.
+#   ./instructions.sh [peer...]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+export HF_RUN=${HF_RUN:-/tmp/perf/run}
+peers=("$@")
+[ ${#peers[@]} -gt 0 ] || peers=(holdfast holdfast-wpt haproxy nginx floor floor-sign)
+cc -O2 -pthread -o "$HF_RUN/hfload" "$here/hfload.c" -lssl -lcrypto
+mkdir -p "$HF_RUN/callgrind"; chmod 777 "$HF_RUN/callgrind"
+
+run() { # peer operations: the instructions of the whole run
+    local route ca=pki/mitm-ca.pem
+    rm -f "$HF_RUN"/callgrind/*
+    HF_ORIGIN_CPU=1 "$here/peers.sh" start origin >/dev/null
+    HF_CPU=0 HF_WRAP="valgrind --tool=callgrind --trace-children=yes --callgrind-out-file=/dev/null --log-file=$HF_RUN/callgrind/log.%p" \
+        "$here/peers.sh" start "$1" >/dev/null
+    case $1 in
+    holdfast*) route=(--proxy 127.0.0.1:18445); ca=holdfast/public/ca.pem ;;
+    floor*) route=(--via 127.0.0.1:18444) ;;
+    *) route=(--via 127.0.0.1:18443) ;;
+    esac
+    "$HF_RUN/hfload" "${route[@]}" --cacert "$HF_RUN/$ca" -c 8 -w 0 -d 300 -n "$2" --quiet --expect-length 100 \
+        -H 'Authorization: Bearer 0123456789abcdef0123456789abcdef' -H 'Accept: */*' -H 'User-Agent: hfload/1' \
+        https://origin.test:19443/100b >/dev/null
+    "$here/peers.sh" stop "$1" origin
+    awk '/Collected/ { n += $4 } END { print n }' "$HF_RUN"/callgrind/log.*
+}
+
+for peer in "${peers[@]}"; do
+    few=$(run "$peer" 500)
+    many=$(run "$peer" 2500)
+    printf '%-14s %8d user instructions per request\n' "$peer" $(((many - few) / 2000))
+done
