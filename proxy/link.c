@@ -284,7 +284,7 @@ link_dial_tls(struct link *l, struct tls_client *c, const struct host *host)
     shake(l);
     if (l->state != LINK_HANDSHAKING)
         wake_ring(l->loop, l->bell);
-    arm(l);
+    link_move(l); /* a fast service is shaken at once, and may speak in that flight */
 }
 
 void
