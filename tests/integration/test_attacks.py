@@ -8,18 +8,17 @@ import select
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 
 import jose
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, WORKLOAD_UID, Channel, Closed, Holdfast,
-                      Origin, Sidecar, Skip, as_uid, client_hello, connect, echo, forward_config, gate_config, grant, main,
-                      own_network, promise, rows)
+                      Origin, Sidecar, Skip, as_uid, client_hello, connect, echo, gate_config, main, own_network,
+                      promise, rows)
 from key_updates import key_updates, secret_of
 
 own_network(ADDRESSES)
-CREDENTIAL = 'credential = "orders"; bind = ["wimse"]; inject = "always";'
+WIMSE = 'credential = "orders"; bind = ["wimse"]; inject = "always";'
 SHORT = 'head_timeout = "400ms"; stream_idle = "400ms";'
 HOST = "allowed.test"
 WILD = 300          # hosts of one wildcard
@@ -38,6 +37,7 @@ class Raw:
         while True:
             sock, _ = self._listener.accept()
             sock.settimeout(20)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._one, args=(sock,), daemon=True).start()
 
     def _one(self, sock):
@@ -61,7 +61,7 @@ def server_context(leaf, **more):
 
 # ---- the scene: everything that any promise here needs is in one config, so that only limits change
 
-s = Sidecar(credentials="", rules='{ host = "unused.test"; methods = "any"; paths = "any"; }')
+s = Sidecar()
 ws = s.ws
 plain = Origin(PUBLIC2, 0)
 signed = Origin(PUBLIC2, 0, ws.leaf("signed.test"))
@@ -82,15 +82,14 @@ def http(host, port):
 
 RULES = ", ".join([
     s.rule(), http("plain.test", plain.port), http("*.wild.test", plain.port), http("rawplain.test", raw.port),
-    s.rule("signed.test", more=f"port = {signed.port}; {CREDENTIAL}"), s.rule("raw.test", more=f"port = {raw.port};"),
-    s.rule("rawsigned.test", more=f"port = {raw.port}; {CREDENTIAL}")])
+    s.rule("signed.test", more=f"port = {signed.port}; {WIMSE}"), s.rule("raw.test", more=f"port = {raw.port};"),
+    s.rule("rawsigned.test", more=f"port = {raw.port}; {WIMSE}")])
 SIGNED, RAW, RAW_SIGNED = f"signed.test:{signed.port}", f"raw.test:{raw.port}", f"rawsigned.test:{raw.port}"
 PLAIN, RAW_PLAIN = f"plain.test:{plain.port}", f"rawplain.test:{raw.port}"
 
 
 def config(rules="", hosts=(), **changed):
-    from holdfast import CREDENTIAL as ORDERS
-    return s.config(**{"rules": RULES + rules, "names": names(hosts), "credentials": ORDERS, **changed})
+    return s.config(**{"rules": RULES + rules, "names": names(hosts), **changed})
 
 
 def reload(**changed):
@@ -271,7 +270,7 @@ def chunked(host, trailers, path="/trailers", fields=()):
 
 
 SECRETS = [(n, "s3cret") for n in (
-    "X-Vault-Token", "X-Goog-Api-Key", "PRIVATE-TOKEN", "X-Gitlab-Token", "Cookie2", "X-Remote-User", "Remote-User", "Metadata-Flavor",
+    "X-Vault-Token", "X-Goog-Api-Key", "X-Gitlab-Token", "Cookie2", "X-Remote-User", "Remote-User", "Metadata-Flavor",
     "Proxy", "X-Original-Host", "X-Envoy-Original-Path", "X-Auth-Request-User", "Authentication", "X-Amz-Signature",
     "Ocp-Apim-Subscription-Key", "X-Amz-Credential")]
 
@@ -443,15 +442,17 @@ def an_answer_before_the_question_is_refused(row):
     _, target, method, size = row
     got = []
     raw.serve = speak_first(got)
-    mark = s.h.mark()
-    with s.h.tls(target) as c:
-        c.send(f"{method} /secret HTTP/1.1\r\nHost: {target}\r\n" + (f"Content-Length: {size}\r\n\r\n" if size else "\r\n"))
-        if size == 4:
-            let_the_head_be_read()
-            c.send("body")
-        answer = c.read_answer(method)
-        assert (answer.status, answer.reason) == (502, "upstream_malformed"), (answer.line, answer.body)
-    told(mark, "upstream_malformed", 1 if size != 4 else 2) if size != 4 else s.h.wait_requests(2, mark)
+    length = f"Content-Length: {size}\r\n" if size else ""
+    for _ in range(25):         # how the handshake's messages fall into packets is chance
+        mark = s.h.mark()
+        with s.h.tls(target) as c:
+            c.send(f"{method} /secret HTTP/1.1\r\nHost: {target}\r\n{length}\r\n")
+            if size == 4:
+                let_the_head_be_read()
+                c.send("body")
+            answer = c.read_answer(method)
+            assert (answer.status, answer.reason) == (502, "upstream_malformed"), (answer.line, answer.body)
+        assert s.h.wait_requests(2 if size == 4 else 1, mark)[-1]["reason"] == "upstream_malformed"
     assert not any(b"secret" in g for g in got), got
     still_serves()
 
@@ -672,10 +673,9 @@ def an_encoded_slash_is_refused_at_a_gate_unless_the_rule_passes_it():
 @promise
 def an_encoded_slash_is_refused_going_out_unless_the_rule_passes_it():
     open_rule = s.rule(paths='["/packages/**"]', more='encoded_slashes = "pass";')
-    s.h.reload(config(rules="", **{}) if False else s.config(
-        rules=open_rule + ", " + s.rule(paths='["/v1/**"]'), names=names(), credentials=""))
+    assert s.h.reload(s.config(rules=open_rule + ", " + s.rule(paths='["/v1/**"]')))["msg"] == "config reloaded"
     mark = s.mark()
-    for path, reason in (("/v1/a%2fb", "encoded_slash"), ("/v1/a%2F..%2Fb", "encoded_slash"), ("/packages/@a%2Fb", None)):
+    for path, reason in (("/v1/a%2fb", "encoded_slash"), ("/v1/%2Fb", "encoded_slash"), ("/packages/@a%2Fb", None)):
         answer = s.h.get(path)
         assert answer.reason == reason, (path, answer.line)
     requests, lines = s.since(mark, 3)
