@@ -397,17 +397,24 @@ begin_message(struct log_line *l, enum log_level level, const char *format,
     l->is_cut = l->is_cut || is_cut;
 }
 
-static void
-log_message(enum log_level level, const char *format, va_list values)
+static __attribute__((noinline)) void
+log_wanted_message(enum log_level level, const char *format, va_list values)
 {
     struct log_line l;
     int kept = errno;
 
-    if (!log_wants(level))
-        return;
     begin_message(&l, level, format, values);
     end(&l);
     errno = kept;
+}
+
+/* Apart, because the line is cleared before it is used: one that is not wanted must not
+ * cost that. */
+static void
+log_message(enum log_level level, const char *format, va_list values)
+{
+    if (log_wants(level))
+        log_wanted_message(level, format, values);
 }
 
 #define LOG_AT(level, format)                                                          \

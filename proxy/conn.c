@@ -108,6 +108,10 @@ stay(struct conn *c)
     buf_drop(&c->link.in, waiting);
     c->lingered += waiting;
     link_move(&c->link);
+    if (c->link.sent != c->sent_seen && !c->link.write_shut) {
+        c->sent_seen = c->link.sent;
+        set_alarm(c, limits(c)->stream_idle_ms);
+    }
     say_goodbye(c);
     return c->link.state != LINK_DEAD && !(c->link.read_ended && c->link.write_shut) &&
            c->lingered <= LINGER_BYTES;
@@ -152,6 +156,7 @@ begin_serving(struct conn *c)
 
     c->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &wire, &c->link.in, &c->link.out);
     c->step = CONN_SERVE;
+    c->sent_seen = c->link.sent;
     set_alarm(c, l->head_timeout_ms);
 }
 
@@ -232,15 +237,22 @@ follow_handshake(struct conn *c)
 
 /* ---- serving */
 
-/* A client that asks and asks but reads no answer is not asked for more. */
-static bool
-is_full(struct conn *c)
+static void
+await_reader(struct conn *c)
+{
+    c->sent_seen = c->link.sent;
+    set_alarm(c, buf_length(&c->link.out) > 0 ? limits(c)->stream_idle_ms
+                                              : limits(c)->connection_idle_ms);
+}
+
+/* Sends what can be sent. A client that reads puts its end off; one that only sends
+ * does not. */
+static void
+send_on(struct conn *c)
 {
     link_move(&c->link);
-    if (buf_length(&c->link.out) < c->link.ceiling)
-        return false;
-    set_alarm(c, limits(c)->stream_idle_ms);
-    return true;
+    if (c->link.sent != c->sent_seen)
+        await_reader(c);
 }
 
 static bool
@@ -276,11 +288,10 @@ serve(struct conn *c)
         wire_read_closed(c->wire);
     if (c->worker->draining)
         return leave(c);
-    if (is_full(c))
+    send_on(c);
+    /* A client that asks and asks but reads no answer is not asked for more. */
+    if (buf_length(&c->link.out) >= c->link.ceiling)
         return true;
-    if (c->exchanges > 0)
-        set_alarm(c, buf_length(&c->link.out) > 0 ? limits(c)->stream_idle_ms
-                                                  : limits(c)->connection_idle_ms);
     return begin_exchange(c);
 }
 
@@ -399,6 +410,7 @@ conn_exchange_over(struct conn *c)
         return;
     }
     if (wire_may_reuse(c->wire) && c->link.state == LINK_OPEN) {
+        await_reader(c);
         conn_ring(c);
         return;
     }

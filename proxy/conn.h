@@ -31,6 +31,7 @@ struct conn {
     struct exchange *exchange;
     struct arena *arena; /* lent to one exchange after the other */
     uint64_t exchanges;
+    uint64_t sent_seen; /* link.sent when the alarm was last set */
     size_t lingered;
 };
 

@@ -89,10 +89,12 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
 
     if (x->fresh_only || (u = pool_take(x->epoch->pool, key)) == NULL)
         return false;
-    if (judge_addresses(x, &u->address, 1, u->port) != REASON_OK) {
+    if (u->judged_for != x->view.rule &&
+        judge_addresses(x, &u->address, 1, u->port) != REASON_OK) {
         upstream_close(u);
         return false;
     }
+    u->judged_for = x->view.rule;
     u->on_change = on_upstream;
     u->user = x;
     x->up = u;

@@ -27,6 +27,7 @@ struct upstream {
     struct address address;
     uint16_t port;
     bool used_before;
+    const void *judged_for; /* the rule its address was last judged by */
     struct pool *pool;
     struct list idle; /* of its bucket */
     struct list age;  /* of all that are idle, the longest first */
