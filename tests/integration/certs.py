@@ -40,12 +40,13 @@ class Authority:
         with open(self.file, "wb") as f:
             f.write(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def leaf(self, file, names, not_before=-1, not_after=10, usage=ExtendedKeyUsageOID.SERVER_AUTH):
-        """A server certificate for these DNS names and addresses; days are counted from now."""
+    def leaf(self, file, names, not_before=-1, not_after=10, usage=ExtendedKeyUsageOID.SERVER_AUTH, common=None):
+        """A server certificate for these DNS names and addresses; days are counted from now. Its subject is called like the
+        first of them unless told otherwise."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
         certificate = (
-            x509.CertificateBuilder().subject_name(_name(names[0])).issuer_name(self.certificate.subject)
+            x509.CertificateBuilder().subject_name(_name(common or names[0])).issuer_name(self.certificate.subject)
             .public_key(key.public_key()).serial_number(x509.random_serial_number())
             .not_valid_before(now + not_before * _DAY).not_valid_after(now + not_after * _DAY)
             .add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), False)

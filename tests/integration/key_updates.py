@@ -1,5 +1,5 @@
-"""What no TLS library will send: KeyUpdate after KeyUpdate, each sealed with the key the one before brought in (RFC 8446, sections
-4.6.3 and 7.2). The first secret is read from the library's own key log."""
+"""What no TLS library will send: KeyUpdate after KeyUpdate, each sealed with the key the one before brought in (RFC 8446,
+sections 4.6.3 and 7.2). The first secret is read from the library's own key log."""
 
 import hmac
 import struct

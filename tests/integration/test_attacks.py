@@ -143,21 +143,27 @@ def small_window():
 
 # ---- clients that do not read, leave half, or pause
 
-def pour_requests(h):
+def nothing_but_a_head(connection, request):
+    connection.reply(204, b"", [("X-Pad", "y" * 4000)])
+
+
+def pour_requests(h, host):
     """Asks without ever reading until the other side takes no more; how many requests were worked off."""
-    request = plain_get("denied.test").encode() * 200
+    request = plain_get(host).encode() * 200
+    plain.answer = nothing_but_a_head
     mark, sent = h.index(), 0
     with contextlib.closing(connect(*h.door())) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         while select.select([], [sock], [], 1)[1] and sent < 8 << 20:
             sent += sock.send(request)
+        plain.answer = echo
         assert sent < 8 << 20, "every request was taken"
         return len(h.requests(mark))
 
 
-@promise
-def a_client_that_pipelines_and_never_reads_is_not_asked_for_more():
-    answered = pour_requests(s.h)
+@rows([("refused", "denied.test"), ("answered", PLAIN)])
+def a_client_that_pipelines_and_never_reads_is_not_asked_for_more(row):
+    answered = pour_requests(s.h, row[1])
     assert answered < 20000, f"{answered} requests were answered for nobody"
     still_serves()
 
@@ -170,17 +176,15 @@ def a_client_that_pipelines_and_never_reads_does_not_grow_the_binary_we_ship():
     for _ in range(20):
         h.get(target="denied.test:443")
     before = h.resident_kib()
-    pour_requests(h)
+    for host in ("denied.test", PLAIN):
+        pour_requests(h, host)
     assert h.resident_kib() - before < 4096, (before, h.resident_kib())
     h.stop()
 
 
-LONG = 4 << 20
-
-
-def long_answer(connection, request):
-    connection.read_body(request)
-    connection.reply(200, b"z" * LONG)
+def as_asked(connection, request):
+    """As many bytes as the path says."""
+    connection.reply(200, b"z" * int(request.target[1:]))
 
 
 def let_pass_idle():
@@ -190,34 +194,40 @@ def let_pass_idle():
         c.read_to_end()
 
 
+# Somewhere among these the service has said all, and the last of it stands in Holdfast and not in the kernel.
+SIZES = [61440 * i for i in range(16, 72)]
+
+
 @rows([("half-closed", "", True), ("kept", "", False), ("to-be-closed", "Connection: close\r\n", False)])
 def a_client_that_half_closes_or_pauses_gets_the_whole_answer(row):
     _, field, half = row
-    plain.answer = long_answer
+    plain.answer = as_asked
     reload(limits='connection_idle = "2500ms";')        # longer than any end Holdfast gives a connection by itself
     mark = s.h.mark()
-    with small_window() as c:
-        c.send(plain_get(more=field))
-        if half:
-            c.sock.shutdown(socket.SHUT_WR)
-        answer = c.read_head()
-        assert int(answer.get("content-length")) == LONG
-        left = LONG - len(c.receive(2 << 20))
-        while left > 1 << 20:
-            left -= len(c.receive(65536))
-        if not half:
-            let_pass_idle()
-        while left > 0:
-            piece = c.receive(65536)
-            assert piece, f"cut {left} bytes before the end"
-            left -= len(piece)
-    mine = [li for li in s.h.wait_requests(1 if half else 2, mark) if li["reason"] == "ok"]
-    assert [li["out"] for li in mine] == [LONG], mine
+    with contextlib.ExitStack() as open_ones:
+        clients = [open_ones.enter_context(small_window()) for _ in SIZES]
+        for c, size in zip(clients, SIZES):
+            c.send(plain_get(path=f"/{size}", more=field))
+            if half:
+                c.sock.shutdown(socket.SHUT_WR)
+        answers = [c.read_head() for c in clients]
+        let_pass_idle()
+        for c, answer in zip(clients, answers):
+            c.read_body(answer)
+    lines = [li for li in s.h.wait_requests(len(SIZES) + 1, mark) if li["status"] == 200]
+    assert sorted(li["out"] for li in lines) == SIZES and {li["reason"] for li in lines} == {"ok"}, lines
     plain.answer = echo
     reload()
 
 
 # ---- floods
+
+def wire_under(tls):
+    """The same connection, below TLS."""
+    wire = socket.socket(fileno=os.dup(tls.fileno()))
+    wire.settimeout(5)
+    return Channel(wire)
+
 
 @promise
 def a_flood_of_key_updates_ends_the_connection_and_others_are_served_meanwhile():
@@ -226,17 +236,13 @@ def a_flood_of_key_updates_ends_the_connection_and_others_are_served_meanwhile()
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.keylog_filename = log
     mark = s.h.mark()
-    with s.h.tls(context=context) as c:
+    with s.h.tls(context=context) as c, wire_under(c.sock) as wire:
         flood = key_updates(c.sock.cipher()[0], secret_of(log, "CLIENT_TRAFFIC_SECRET_0"), 4000)
-        wire = socket.socket(fileno=os.dup(c.sock.fileno()))
-        wire.settimeout(20)
-        with contextlib.closing(wire), contextlib.suppress(OSError):
+        with contextlib.suppress(Closed):
             for at in range(0, len(flood), len(flood) // 8):
                 assert s.h.get().status == 200
-                wire.sendall(flood[at:at + len(flood) // 8])
-            while wire.recv(65536):
-                pass
-        assert c.is_closed()
+                wire.send(flood[at:at + len(flood) // 8])
+        wire.read_to_end()      # within five seconds: no deadline of a head, which would end it as well
     still_serves()
     assert all(li["reason"] in ("ok", "client_gone", "client_tls") for li in s.h.requests(mark))
 
@@ -247,12 +253,12 @@ def a_service_that_floods_with_key_updates_is_left():
     context = server_context(raw_leaf, minimum_version=ssl.TLSVersion.TLSv1_3, num_tickets=0, keylog_filename=log)
 
     def flood(sock):
-        suite = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=True)
-        wire = socket.socket(fileno=os.dup(suite.fileno()))
-        with contextlib.closing(wire), contextlib.closing(suite):
-            suite.recv(1)
-            wire.sendall(key_updates(suite.cipher()[0], secret_of(log, "SERVER_TRAFFIC_SECRET_0"), 1000))
-            wire.recv(1)
+        tls = context.wrap_socket(sock, server_side=True)
+        tls.recv(65536)
+        with contextlib.closing(tls), wire_under(tls) as wire:
+            wire.sock.settimeout(60)
+            wire.send(key_updates(tls.cipher()[0], secret_of(log, "SERVER_TRAFFIC_SECRET_0"), 1000))
+            wire.read_to_end()
 
     raw.serve = flood
     mark = s.h.mark()
@@ -356,7 +362,7 @@ def bytes_of_the_next_request_do_not_prolong_the_wait_for_an_answer():
         c.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
         assert drip(c, b"G") < SOON
         assert c.read_answer().reason == "upstream_timeout"
-    told(mark, "upstream_timeout")
+    assert s.h.wait_requests(1, mark)[0]["reason"] == "upstream_timeout"    # what dripped in may begin another
     done.set()
 
 
@@ -625,17 +631,15 @@ def a_proof_for_one_of_a_gates_names_is_refused_at_another():
 @promise
 def facts_forged_in_trailers_do_not_pass_a_gate():
     mark, seen = gate.mark(), len(service.requests)
-    forged = [("X-Holdfast-Subject", "spiffe://prod.example/forged"), ("Remote-User", "forged"), ("X-Remote-User", "forged"),
-              ("X-Forwarded-User", "forged"), ("X-Auth-Request-User", "forged"), ("X-Envoy-Original-Path", "/forged")]
-    with at_gate() as c:
-        c.send(chunked("orders.test", forged, fields=proved("https://orders.test/trailers", method="POST")))
-        try:
-            c.read_answer("POST")
-        except Closed:
-            pass
-    gate.wait_requests(1, mark)
-    assert b"forged" not in service.raw() and len(service.requests) - seen <= 1
-    assert not [t for r in service.requests[seen:] for t in r.trailers]
+    forged = ["X-Holdfast-Subject", "Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Auth-Request-User",
+              "X-Envoy-Original-Path", "X-Original-Host", "Forwarded"]
+    for name in forged:
+        with at_gate() as c:
+            c.send(chunked("orders.test", [(name, "forged")], fields=proved("https://orders.test/trailers", method="POST")))
+            answer = c.read_answer("POST")
+            assert answer.status == 200 or answer.reason == "trailer", (name, answer.line, answer.body)
+    assert {li["reason"] for li in gate.wait_requests(len(forged), mark)} <= {"ok", "trailer"}
+    assert not [t for r in service.requests[seen:] for t in r.trailers] and b"forged" not in service.raw()
 
 
 @promise

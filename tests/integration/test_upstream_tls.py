@@ -25,6 +25,8 @@ TABLE = [
     ("wrong-name", lambda n: ws.leaf("other.test"), CERTIFICATE, {}),
     ("wildcard-too-deep", lambda n: ws.leaf("*.deeper.test"), CERTIFICATE, {}),
     ("address-only", lambda n: ws.leaf(PUBLIC2), CERTIFICATE, {}),
+    ("name-only-in-the-subject", lambda n: ws.leaf(PUBLIC2, common=n), CERTIFICATE, {}),
+    ("other-name-than-the-subject", lambda n: ws.leaf("other.test", common=n), CERTIFICATE, {}),
     ("unknown-ca", lambda n: ws.leaf(n, ca=ws.other_ca), CERTIFICATE, {}),
     ("impostor-ca", lambda n: ws.leaf(n, ca=impostor), CERTIFICATE, {}),
     ("for-clients-only", lambda n: ws.leaf(n, usage=ExtendedKeyUsageOID.CLIENT_AUTH), CERTIFICATE, {}),
