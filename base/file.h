@@ -13,7 +13,7 @@ MUST_USE enum reason file_read(const char *path, size_t max, struct buf *out);
 
 /* Written beside its place, synced, then renamed over it: a reader sees the old bytes
  * or the new, never half. mode as for open(2), whatever the umask. Never follows a
- * link. Logs the detail. */
+ * link. A file that holds just this already is left as it is. Logs the detail. */
 MUST_USE enum reason file_write(const char *path, mode_t mode, struct text bytes);
 
 /* Makes the directory (and its parents) if it is missing. An existing one that others
