@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -71,6 +72,22 @@ set_format(enum log_format format, int fd)
     atomic_store(&out_is_short, is_short);
 }
 
+/* A descriptor that a thread may be writing to keeps its number and is never closed
+ * under it. */
+static void
+switch_to(int fd)
+{
+    int old = atomic_load(&out_fd);
+
+    if (old == STDERR_FILENO) {
+        atomic_store(&out_fd, fd);
+        return;
+    }
+    (void)dup3(fd, old, O_CLOEXEC);
+    if (fd != STDERR_FILENO)
+        close(fd);
+}
+
 enum reason
 log_open(const char *path, enum log_format format, enum log_level level)
 {
@@ -81,11 +98,11 @@ log_open(const char *path, enum log_format format, enum log_level level)
     if (path != NULL && (fd = open_path(path)) < 0)
         return log_reason(REASON_FILE_UNREADABLE, "%s: open: %s", path,
                           strerror(errno));
-    log_close();
+    free(out_path);
     out_path = path != NULL ? memory_copy_z(path) : NULL;
     set_format(format, fd);
     atomic_store(&out_level, (int)level);
-    atomic_store(&out_fd, fd);
+    switch_to(fd);
     return REASON_OK;
 }
 
@@ -272,15 +289,17 @@ takes_a_line(int fd)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
+/* One thread at a time: the room that was seen must still be there. Other processes that
+ * write to the same pipe are not kept from taking it. */
 static size_t
 write_out(const char *at, size_t n)
 {
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
     int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
     size_t done = 0;
 
-    if (!takes_a_line(fd))
-        return 0;
-    while (done < n) {
+    pthread_mutex_lock(&turn);
+    while (done < n && (done > 0 || takes_a_line(fd))) {
         ssize_t put = write(fd, at + done, n - done);
 
         if (put > 0)
@@ -288,6 +307,7 @@ write_out(const char *at, size_t n)
         else if (put == 0 || errno != EINTR)
             break;
     }
+    pthread_mutex_unlock(&turn);
     return done;
 }
 

@@ -167,7 +167,7 @@ join_handshakes(struct conn *c)
 {
     struct worker *w = c->worker;
 
-    if (w->n_handshakes >= (size_t)limits(c)->handshakes) {
+    while (w->n_handshakes >= (size_t)limits(c)->handshakes) {
         struct conn *oldest = LIST_OWNER(w->handshakes.next, struct conn, shaking);
 
         log_end(oldest, REASON_TOO_MANY_CONNECTIONS);

@@ -87,7 +87,7 @@ name_at_gate(struct exchange *x)
             authority_equals(&own, &v->target))
             return REASON_OK;
     }
-    return REASON_NAMES_DISAGREE;
+    return REASON_NOT_OUR_NAME;
 }
 
 static enum reason

@@ -8,6 +8,9 @@
 
 enum progress { MOVED, STUCK, WHOLE, BROKE };
 
+/* Of one turn: two fast peers must not keep the loop to themselves. */
+enum { ROUNDS_MAX = 16 };
+
 static bool
 is_full(const struct link *l)
 {
@@ -248,18 +251,25 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
     struct link *up = &x->up->link, *down = &x->conn->link;
     enum progress response;
     bool up_was_full, down_was_full;
+    unsigned rounds;
 
-    do {
+    for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         *request = pump_request(x, unsent);
         up_was_full = is_full(up);
         link_move(up);
         response = pump_response(x, why);
         down_was_full = is_full(down);
         link_move(down);
-    } while (
-        response == MOVED ||
-        (response == STUCK && (*request == MOVED || (up_was_full && !is_full(up)) ||
-                               (down_was_full && !is_full(down)))));
+        if (response == WHOLE || response == BROKE)
+            return response;
+        if (response == STUCK && *request != MOVED && !(up_was_full && !is_full(up)) &&
+            !(down_was_full && !is_full(down)))
+            break;
+    }
+    if (rounds == ROUNDS_MAX) {
+        exchange_wake(x); /* others have a turn first */
+        response = MOVED;
+    }
     link_move(up); /* there is room again to read the answer */
     return response;
 }
@@ -282,7 +292,8 @@ relay_bodies(struct exchange *x)
         return fail(x, why);
     if (request == BROKE)
         return fail(x, unsent);
-    if (response == STUCK && upstream_is_gone(x))
+    /* A client that is full was not offered what is left of the answer. */
+    if (response == STUCK && upstream_is_gone(x) && !is_full(&x->conn->link))
         return fail(x, REASON_UPSTREAM_CLOSED);
     return wait_on(x);
 }

@@ -37,6 +37,7 @@ struct holdfast {
         *patience; /* waits for an old generation to end before the next is built */
     unsigned waited;
     bool stopping;
+    bool log_is_old; /* the log that the config names could not be opened */
 };
 
 /* ---- config */
@@ -244,9 +245,10 @@ adopt(struct holdfast *h, struct generation *next)
 {
     const struct conf *conf = generation_conf(next);
 
-    /* Where it cannot be opened the old one goes on: that is said, in it. */
-    if (!logs_alike(&conf->log, &generation_conf(h->generation)->log))
-        (void)(open_log(conf) == REASON_OK);
+    /* Where it cannot be opened the old one goes on, which is said in it, and the next
+     * reload tries again. */
+    if (h->log_is_old || !logs_alike(&conf->log, &generation_conf(h->generation)->log))
+        h->log_is_old = open_log(conf) != REASON_OK;
     (void)(raise_descriptors(conf) == REASON_OK);
     generation_unref(h->generation);
     h->generation = next;

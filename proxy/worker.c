@@ -237,11 +237,12 @@ is_any(const struct address *a)
     return memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
 }
 
+/* One on a single address is found by that address. */
 bool
 worker_has_port(const struct worker *w, uint16_t port)
 {
     for (size_t i = 0; i < w->start.n_doors; i++)
-        if (w->start.doors[i].port == port)
+        if (w->start.doors[i].port == port && is_any(&w->start.doors[i].address))
             return true;
     return false;
 }

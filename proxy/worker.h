@@ -97,7 +97,7 @@ void worker_conn_gone(struct worker *w);
 /* May this caller be shown another refusal leaf now? (DESIGN.md section 4: 20 a second
  * each.) */
 bool worker_may_refuse_inside(struct worker *w, const struct caller *caller);
-/* One of our doors has this port. */
+/* A door of ours listens on this port of every address. */
 bool worker_has_port(const struct worker *w, uint16_t port);
 /* The address is one of our own doors. */
 bool worker_is_own_door(const struct worker *w, const struct address *address,
