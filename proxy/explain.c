@@ -113,7 +113,10 @@ say(const struct question *q, enum reason why, const char *by)
     print_rule(&q->view);
     print_notes(q->view.notes);
     if (why == REASON_OK) {
-        printf("verdict   allowed\n");
+        printf("verdict   allowed%s\n",
+               q->view.target.host.address.family == 0
+                   ? ", if every address it resolves to is one of those"
+                   : "");
         return EXIT_OK;
     }
     printf("verdict   refused with %d %s by %s: %s\n", reason_status(why),

@@ -66,6 +66,17 @@ identity_fears_nobody(const struct conf *conf, uid_t own, struct buf *report)
     return !any;
 }
 
+static enum reason
+log_each(enum reason why, struct text lines)
+{
+    struct text line;
+
+    while (text_split(&lines, '\n', &line))
+        if (!text_is_empty(line))
+            (void)log_reason(why, "%.*s", TEXT_ARG(line));
+    return why;
+}
+
 enum reason
 identity_choose(const struct conf *conf, struct identity *out)
 {
@@ -84,7 +95,7 @@ identity_choose(const struct conf *conf, struct identity *out)
         return log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
                           conf->user);
     if (!identity_fears_nobody(conf, out->uid, &report))
-        why = log_reason(REASON_EQUAL_UID, "%.*s", TEXT_ARG(buf_text(&report)));
+        why = log_each(REASON_EQUAL_UID, buf_text(&report));
     buf_free(&report);
     return why;
 }
