@@ -255,11 +255,11 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
 
     for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         *request = pump_request(x, unsent);
-        up_was_full = is_full(up);
-        link_move(up);
         response = pump_response(x, why);
+        up_was_full = is_full(up);
         down_was_full = is_full(down);
-        link_move(down);
+        link_move(up);
+        link_move(down); /* nothing is sent after this look, or it would be too early */
         if (response == WHOLE || response == BROKE)
             return response;
         if (response == STUCK && *request != MOVED && !(up_was_full && !is_full(up)) &&
@@ -270,7 +270,6 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
         exchange_wake(x); /* others have a turn first */
         response = MOVED;
     }
-    link_move(up); /* there is room again to read the answer */
     return response;
 }
 
