@@ -693,10 +693,12 @@ def an_encoded_slash_is_refused_going_out_unless_the_rule_passes_it():
 # ---- the log, the start, reloads
 
 class Muffled(Holdfast):
-    """Its log goes into a pipe that is read until it is ready, and then only when `reading` is set."""
+    """Its log goes into a pipe that is read until it is ready, and then only when `reading` is set. What was
+    in the pipe by then is out of it when `is_drained` is set."""
 
     def _read(self):
         self.reading = threading.Event()
+        self.is_drained = threading.Event()
         self.process.stderr = open(os.dup(self.process.stderr.fileno()), "rb", buffering=0)
         buffered = b""
         while chunk := self.process.stderr.read(4096):
@@ -707,6 +709,8 @@ class Muffled(Holdfast):
                 self._changed.notify_all()
             if any(b'"ready"' in li for li in whole):
                 self.reading.wait(60)
+            if self.reading.is_set() and not select.select([self.process.stderr], [], [], 0)[0]:
+                self.is_drained.set()
 
 
 @promise
@@ -716,6 +720,7 @@ def a_log_that_nobody_reads_stops_nobody():
         for i in range(1500):           # some 400 kB of log, and no pipe holds more than 64 kB unasked
             assert c.request("GET", "http://denied.test/", "denied.test").status == 403
     h.reading.set()
+    assert h.is_drained.wait(30)
     with h.open() as c:
         assert c.request("GET", "http://denied.test/last", "denied.test").status == 403
     h.wait_line(lambda li: li.get("path") == "/last", what="the line of a request after somebody reads again")
