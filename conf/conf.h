@@ -60,7 +60,7 @@ struct conf_resolver {
     int64_t timeout_ms; /* for one resolution, all tries together */
 };
 
-enum conf_door_kind { DOOR_FORWARD, DOOR_GATE };
+enum conf_door_kind { DOOR_FORWARD, DOOR_GATE, DOOR_OPS };
 
 struct conf_trust {
     struct place place;
@@ -99,10 +99,23 @@ struct conf_door {
     int64_t replay_entries;
 };
 
-enum conf_source_kind { SOURCE_AUTHORITY };
+enum conf_source_kind { SOURCE_AUTHORITY, SOURCE_FILE };
 struct conf_source {
     struct place place;
     int kind;
+    const char
+        *path; /* SOURCE_FILE: holds the secret, and one newline at most behind it
+                */
+};
+
+/* What the workload holds in the credential's stead. At most one of shape and value. */
+struct conf_handle {
+    struct place place;
+    const char *shape; /* "ghp_{36}": 36 random letters and digits in the braces' place;
+                          NULL: "hf_{32}" */
+    const char *value; /* fixed by the operator, for environments written beforehand */
+    const char *env;   /* its variable in handles.env; NULL: HOLDFAST_ and the
+                          credential's name in capitals */
 };
 
 struct conf_credential {
@@ -111,6 +124,9 @@ struct conf_credential {
     const char *owner, *approved_by, *ticket, *privileges;
     int64_t rotate_every_ms;
     struct conf_source source;
+    struct conf_handle handle; /* of a source that yields a secret */
+    const char *header;        /* bind = ["header"]: the field it is presented in */
+    const char *prefix;        /* … and what stands before it there; NULL: nothing */
 };
 
 struct conf_caller {
@@ -123,7 +139,11 @@ enum conf_scheme { SCHEME_HTTPS, SCHEME_HTTP };
 enum conf_inject { INJECT_ON_HANDLE, INJECT_ALWAYS };
 enum conf_pass { CONF_STRIP, CONF_PASS };
 enum conf_slashes { SLASHES_REFUSE, SLASHES_PASS };
-enum conf_bind { BIND_WIMSE }; /* the index in conf_bind_words */
+enum conf_bind {
+    BIND_WIMSE,
+    BIND_HEADER,
+    BIND_BEARER
+}; /* the index in conf_bind_words */
 extern const char *const conf_bind_words[];
 
 struct conf_rule {
@@ -135,12 +155,14 @@ struct conf_rule {
     struct strings paths;
     const char *credential; /* NULL: none */
     struct strings bind;    /* words of conf_bind_words, strongest first as written */
-    int inject;             /* enum conf_inject */
-    int cookies;            /* enum conf_pass */
-    int encoded_slashes;    /* enum conf_slashes */
-    int signed_urls;        /* enum conf_pass */
-    struct cidrs addresses; /* private or special addresses this rule may reach */
-    const char *upstream_trust; /* CA file; NULL: the system's roots */
+    const char *unbound_because; /* why a secret may be presented unbound: `bearer`,
+                                    `header` */
+    int inject;                  /* enum conf_inject */
+    int cookies;                 /* enum conf_pass */
+    int encoded_slashes;         /* enum conf_slashes */
+    int signed_urls;             /* enum conf_pass */
+    struct cidrs addresses;      /* private or special addresses this rule may reach */
+    const char *upstream_trust;  /* CA file; NULL: the system's roots */
 };
 
 enum conf_task { TASK_STANDING };
@@ -154,6 +176,13 @@ struct conf_grant {
     int64_t ttl_ms;
     struct conf_caller caller;
     struct groups rules; /* of struct conf_rule */
+};
+
+/* The control socket: status, reload, tail, drain. Root and Holdfast's own uid alone.
+ */
+struct conf_control {
+    struct place place;
+    const char *socket; /* its path; NULL: none */
 };
 
 struct conf_limits {
@@ -177,8 +206,11 @@ struct conf {
     struct conf_authority authority;
     struct conf_resolver resolver;
     struct conf_log log;
-    int deny_detail;           /* enum conf_detail */
-    struct groups doors;       /* of struct conf_door */
+    struct conf_control control;
+    int64_t workers;     /* 0: one for each CPU given to us */
+    bool watch;          /* reload when the config's files change, without being told */
+    int deny_detail;     /* enum conf_detail */
+    struct groups doors; /* of struct conf_door */
     struct groups credentials; /* of struct conf_credential */
     struct groups grants;      /* of struct conf_grant */
     struct conf_limits limits;

@@ -6,7 +6,9 @@
 #include <stdalign.h>
 #include <string.h>
 
-const char *const conf_bind_words[] = { [BIND_WIMSE] = "wimse", NULL };
+const char *const conf_bind_words[] = {
+    [BIND_WIMSE] = "wimse", [BIND_HEADER] = "header", [BIND_BEARER] = "bearer", NULL
+};
 
 static const char *const door_kinds[] = {
     [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", NULL

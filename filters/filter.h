@@ -10,8 +10,10 @@
 #include "http/message.h"
 #include "tasks/caller.h"
 #include "tasks/grant.h"
+#include "tasks/handle.h"
 #include "tasks/task.h"
 #include "tokens/binding.h"
+#include "tokens/vault.h"
 
 enum answer { DENY, PASS }; /* a zeroed verdict refuses */
 struct verdict {
@@ -61,6 +63,9 @@ struct view {
     struct place rule_place; /* file NULL: no rule came near */
     enum reason
         policy; /* forward: why no rule allows this; REASON_OK when `rule` does */
+    const struct handles *handles; /* all of ours */
+    const struct handle *handle;   /* the caller's own, found in the request */
+    const struct vault *vault;     /* secrets, as they are now */
     struct tasks *tasks;
     struct task *task;  /* taken by present; the exchange gives it back */
     struct facts facts; /* gate: what was proved */

@@ -1,0 +1,44 @@
+/* Handles: the harmless stand-ins that the workload holds for credentials. One for each
+ * credential with a secret and each caller whose grants use it. It looks like the real
+ * thing and means nothing anywhere else; in anybody else's hands it is a tripwire.
+ *
+ * Immutable, shared by counting; a new generation keeps the values of the one before,
+ * and remembers those that are no more as ended. */
+#ifndef TASKS_HANDLE_H
+#define TASKS_HANDLE_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "tasks/caller.h"
+
+struct handles;
+
+struct handle {
+    struct text value;
+    const char *credential; /* name */
+    struct conf_caller caller;
+    const char *env; /* name of its variable */
+    bool ended;
+};
+
+/* before: those in force, or NULL. A value that two callers or credentials would share
+ * is REASON_CONFIG, with its line in `report`. */
+MUST_USE enum reason handles_new(const struct conf *conf, const struct handles *before,
+                                 struct buf *report, struct handles **out);
+void handles_ref(struct handles *h);
+void handles_unref(struct handles *h);
+
+/* The handle of exactly this value, live or ended; NULL: none of ours. What is compared
+ * is a keyed hash: the time taken tells nothing of how near a guess came. */
+const struct handle *handles_find(const struct handles *h, struct text value);
+/* Live, of this credential, and this caller's own. */
+bool handle_is_for(const struct handle *h, const struct caller *caller,
+                   const char *credential);
+
+/* Writes the live ones as NAME=value lines into `directory`, mode 0644, whole or not at
+ * all: handles.env for the workload (or any caller), handles.uid-N.env for another
+ * caller. Logs the detail. */
+MUST_USE enum reason handles_publish(const struct handles *h, const struct conf *conf,
+                                     const char *directory);
+
+#endif

@@ -1,0 +1,26 @@
+/* The vault: the secrets of `file` credentials, as they were read last. Immutable: a
+ * change of the files makes a new vault, and a worker is handed it whole. */
+#ifndef TOKENS_VAULT_H
+#define TOKENS_VAULT_H
+
+#include "base/reason.h"
+#include "base/secret.h"
+#include "conf/conf.h"
+
+struct vault;
+
+/* Reads the file of every `file` credential of this config, which must outlive it. What
+ * cannot be read, or could not stand in a header field, is logged and remembered as a
+ * reason: a request that needs it is refused. Never NULL. Reads files: not for a
+ * worker's thread. */
+struct vault *vault_read(const struct conf *conf);
+void vault_ref(struct vault *v);
+/* The last reference wipes it. Any thread. */
+void vault_unref(struct vault *v);
+
+/* The secret of this credential of that config, on loan while the vault is held.
+ * REASON_CREDENTIAL_UNAVAILABLE. */
+MUST_USE enum reason vault_find(const struct vault *v, const struct conf_credential *c,
+                                const struct secret **out);
+
+#endif
