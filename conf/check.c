@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* ---- pointing */
 
@@ -152,6 +153,37 @@ check_directories(const struct check *k)
                        "another directory");
 }
 
+bool
+check_is_published(const struct check *k, const char *path)
+{
+    const char *publish = k->conf->ca.publish;
+    size_t n = publish == NULL ? 0 : strlen(publish);
+
+    return n > 0 && strncmp(path, publish, n) == 0 &&
+           (path[n] == '/' || publish[n - 1] == '/');
+}
+
+static void
+check_control(const struct check *k)
+{
+    enum { LONGEST = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
+    const struct conf_control *control = &k->conf->control;
+
+    if (control->socket == NULL)
+        return;
+    check_value(k, control, "socket", control->socket,
+                pattern_file_error(control->socket));
+    if (strlen(control->socket) > LONGEST)
+        check_complain(k, control, "socket",
+                       "is longer than the %d bytes of a socket's path: write a "
+                       "shorter one",
+                       (int)LONGEST);
+    if (check_is_published(k, control->socket))
+        check_complain(k, control, "socket",
+                       "lies in ca.publish, which the workload can read: write another "
+                       "directory");
+}
+
 static void
 check_workload(const struct check *k)
 {
@@ -235,7 +267,9 @@ check_conf(const struct conf *c, struct fill *f)
     check_forward_needs(&k);
     check_workload(&k);
     check_directories(&k);
+    check_control(&k);
     check_resolver(&k);
     check_limits(&k);
+    check_credentials(&k);
     check_grants(&k);
 }

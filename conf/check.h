@@ -16,9 +16,13 @@ void check_conf(const struct conf *c, struct fill *f);
 
 void check_doors(const struct check *k);
 void check_grants(const struct check *k);
+void check_credentials(const struct check *k);
 
 /* Was this key written in the group that filled the object? */
 bool check_has_key(const struct check *k, const void *object, const char *key);
+
+/* Where the workload reads, nothing of ours may lie. */
+bool check_is_published(const struct check *k, const char *path);
 
 /* At that key of the object's group; at the group when the key is absent. */
 void check_complain(const struct check *k, const void *object, const char *key,

@@ -1,5 +1,5 @@
 /* Doors: no two on one address; what a gate needs and what only a gate has; whom it
- * trusts. */
+ * trusts; and that there is more to do than to be watched. */
 #include "conf/check.h"
 
 #include "conf/pattern.h"
@@ -131,12 +131,28 @@ check_gate(const struct check *k, const struct conf_door *door)
         check_gate_rule(k, &rules[i]);
 }
 
+/* A door whose kind was refused may have been meant to serve. */
+static void
+check_someone_is_served(const struct check *k)
+{
+    const struct conf_door *doors = k->conf->doors.at;
+
+    for (size_t i = 0; i < k->conf->doors.n; i++)
+        if (doors[i].kind != DOOR_OPS)
+            return;
+    if (k->conf->doors.n > 0)
+        check_complain(k, k->conf, "doors",
+                       "an ops door tells of the others, and there is none: write one "
+                       "of kind = \"forward\" or \"gate\"");
+}
+
 void
 check_doors(const struct check *k)
 {
     const struct conf_door *doors = k->conf->doors.at;
 
     check_listens(k);
+    check_someone_is_served(k);
     for (size_t i = 0; i < k->conf->doors.n; i++) {
         if (doors[i].kind == -1)
             continue;

@@ -19,9 +19,9 @@ bind_error(struct arena *a, const char *z)
         suggest(&near, z, conf_bind_words[i]);
     }
     if (is_later_word("bind", z))
-        return "is not built yet: write \"wimse\"";
+        return "is not built yet: write \"wimse\", \"header\" or \"bearer\"";
     if (near.word == NULL)
-        return "is no binding: write \"wimse\"";
+        return "is no binding: write \"wimse\", \"header\" or \"bearer\"";
     return arena_copy_z(
         a, arena_printf(a, "is no binding, did you mean \"%s\"?", near.word));
 }
@@ -32,8 +32,6 @@ check_credential_name(const struct check *k, const struct conf_rule *r)
     const struct conf_credential *all = k->conf->credentials.at;
     struct suggestion near = { 0 };
 
-    if (conf_credential(k->conf, r->credential) != NULL)
-        return;
     for (size_t i = 0; i < k->conf->credentials.n; i++)
         suggest(&near, r->credential, all[i].name);
     if (near.word != NULL)
@@ -46,17 +44,120 @@ check_credential_name(const struct check *k, const struct conf_rule *r)
                        r->credential);
 }
 
+/* ---- bindings */
+
+static bool
+binds(const struct conf_rule *r, enum conf_bind bind)
+{
+    for (size_t i = 0; i < r->bind.n; i++)
+        if (strcmp(r->bind.at[i], conf_bind_words[bind]) == 0)
+            return true;
+    return false;
+}
+
+/* The secret itself leaves. */
+static bool
+binds_nothing(const struct conf_rule *r)
+{
+    return binds(r, BIND_HEADER) || binds(r, BIND_BEARER);
+}
+
+/* What is no binding has been complained of, and whatever else it says is moot. */
+static bool
+has_known_binds(const struct conf_rule *r)
+{
+    size_t known = 0;
+
+    for (size_t i = 0; i < r->bind.n; i++)
+        for (size_t j = 0; conf_bind_words[j] != NULL; j++)
+            known += strcmp(r->bind.at[i], conf_bind_words[j]) == 0;
+    return known > 0 && known == r->bind.n;
+}
+
+static void
+check_bind_of_secret(const struct check *k, const struct conf_rule *r,
+                     const struct conf_credential *c)
+{
+    if (binds(r, BIND_WIMSE))
+        check_complain_element(k, r, "bind", conf_bind_words[BIND_WIMSE],
+                               "a secret from a file cannot be bound: write \"bearer\" "
+                               "or \"header\", or a credential of the authority");
+    else if (r->bind.n > 1)
+        check_complain(k, r, "bind",
+                       "one of them would be presented and the others never: write "
+                       "one");
+    if (binds(r, BIND_HEADER) && !check_has_key(k, c, "header"))
+        check_complain_element(k, r, "bind", conf_bind_words[BIND_HEADER],
+                               "its credential does not say in which: write header = "
+                               "\"X-Api-Key\"; there");
+}
+
+static void
+check_bind_of_authority(const struct check *k, const struct conf_rule *r)
+{
+    if (binds_nothing(r))
+        check_complain_element(
+            k, r, "bind",
+            conf_bind_words[binds(r, BIND_HEADER) ? BIND_HEADER : BIND_BEARER],
+            "the authority yields no secret: write \"wimse\"");
+    else if (r->bind.n > 1)
+        check_complain(k, r, "bind", "says one thing twice: write it once");
+}
+
+static void
+check_inject(const struct check *k, const struct conf_rule *r,
+             const struct conf_credential *c)
+{
+    if (c->source.kind == SOURCE_AUTHORITY && r->inject == INJECT_ON_HANDLE)
+        check_complain(k, r, "inject",
+                       "the authority has no handle that could be shown, and "
+                       "\"on_handle\" is the default: write inject = \"always\";");
+}
+
+/* Whoever lets a secret out as it is says why, and nobody else does. */
+static void
+check_unbound_because(const struct check *k, const struct conf_rule *r)
+{
+    bool said = check_has_key(k, r, "unbound_because");
+
+    if (binds_nothing(r) && !said)
+        check_complain(k, r, "unbound_because",
+                       "is missing where the secret itself leaves: write "
+                       "unbound_because = \"why nothing better is taken\";");
+    if (!binds_nothing(r) && said)
+        check_complain(k, r, "unbound_because",
+                       "nothing leaves unbound here: remove it");
+}
+
+static void
+check_bind(const struct check *k, const struct conf_rule *r,
+           const struct conf_credential *c)
+{
+    bool secret = c != NULL && c->source.kind == SOURCE_FILE;
+
+    if (!check_has_key(k, r, "bind"))
+        check_complain(k, r, "bind",
+                       "is missing beside a credential: write bind = [\"%s\"];",
+                       secret ? "bearer" : "wimse");
+    if (!has_known_binds(r))
+        return;
+    if (secret)
+        check_bind_of_secret(k, r, c);
+    else if (c != NULL && c->source.kind == SOURCE_AUTHORITY)
+        check_bind_of_authority(k, r);
+    check_unbound_because(k, r);
+}
+
 static void
 check_rule_with_credential(const struct check *k, const struct conf_rule *r)
 {
-    check_credential_name(k, r);
-    if (!check_has_key(k, r, "bind"))
-        check_complain(k, r, "bind",
-                       "is missing beside a credential: write bind = [\"wimse\"];");
-    if (r->inject == INJECT_ON_HANDLE)
-        check_complain(k, r, "inject",
-                       "handles are not built yet, and \"on_handle\" is the default: "
-                       "write inject = \"always\";");
+    const struct conf_credential *c = conf_credential(k->conf, r->credential);
+
+    if (c == NULL)
+        check_credential_name(k, r);
+    else
+        check_inject(k, r, c);
+    check_bind(k, r, c);
     if (r->scheme == SCHEME_HTTP)
         check_complain(k, r, "credential",
                        "a credential is never presented over plain http: remove it, or "
@@ -78,6 +179,9 @@ check_rule_without_credential(const struct check *k, const struct conf_rule *r)
         check_complain(
             k, r, "inject",
             "there is nothing to inject: write credential = \"...\"; or remove it");
+    if (check_has_key(k, r, "unbound_because"))
+        check_complain(k, r, "unbound_because",
+                       "nothing leaves unbound here: remove it");
 }
 
 static void

@@ -29,4 +29,19 @@ const char *pattern_origin_error(struct arena *a, const char *z, bool may_be_htt
 /* "10.96.0.10", "127.0.0.1:5353", "[::1]:53". */
 const char *pattern_server_error(const char *z);
 
+/* From the root, nothing doubled, no "." or "..". */
+const char *pattern_file_error(const char *z);
+
+/* The field a secret may be put into: a field name, and none that frames the message,
+ * steers it or carries a proof. */
+const char *pattern_field_error(const char *z);
+/* What stands before the secret there: visible ASCII and spaces. */
+const char *pattern_prefix_error(const char *z);
+/* "ghp_{36}": how many letters and digits stand in the braces' place, 16 to 128. */
+const char *pattern_shape_error(const char *z);
+/* A handle that the operator made. */
+const char *pattern_handle_error(const char *z);
+/* A C identifier in capitals. */
+const char *pattern_variable_error(const char *z);
+
 #endif

@@ -60,33 +60,23 @@ suggest(struct suggestion *s, const char *written, const char *word)
 static const struct {
     const char *group, *key;
 } later_keys[] = {
-    { NULL, "control" },
-    { NULL, "ledger" },
-    { "credentials", "handle" },
-    { "source", "client_auth" },
-    { "source", "client_id" },
-    { "source", "client_key" },
-    { "source", "path" },
-    { "source", "scope" },
-    { "source", "token_endpoint" },
-    { "source", "value" },
-    { "rules", "opaque" },
-    { "rules", "own_proof" },
-    { "rules", "unbound_because" },
-    { "trust", "jwks_url" },
+    { NULL, "ledger" },        { "source", "client_auth" },
+    { "source", "client_id" }, { "source", "client_key" },
+    { "source", "scope" },     { "source", "token_endpoint" },
+    { "source", "value" },     { "rules", "opaque" },
+    { "rules", "own_proof" },  { "trust", "jwks_url" },
 };
 
 static const struct {
     const char *key, *word;
 } later_words[] = {
-    { "kind", "aws" },    { "kind", "azure" },       { "kind", "dns" },
-    { "kind", "file" },   { "kind", "gcp" },         { "kind", "oauth" },
-    { "kind", "ops" },    { "kind", "reverse" },     { "kind", "socks" },
-    { "kind", "spiffe" }, { "kind", "transparent" }, { "kind", "unix" },
-    { "kind", "vault" },  { "task", "pod" },         { "task", "required" },
-    { "bind", "basic" },  { "bind", "bearer" },      { "bind", "dpop" },
-    { "bind", "header" }, { "bind", "httpsig" },     { "bind", "mtls" },
-    { "bind", "path" },   { "bind", "query" },       { "bind", "sigv4" },
+    { "kind", "aws" },      { "kind", "azure" },  { "kind", "dns" },
+    { "kind", "gcp" },      { "kind", "oauth" },  { "kind", "reverse" },
+    { "kind", "socks" },    { "kind", "spiffe" }, { "kind", "transparent" },
+    { "kind", "unix" },     { "kind", "vault" },  { "task", "pod" },
+    { "task", "required" }, { "bind", "basic" },  { "bind", "dpop" },
+    { "bind", "httpsig" },  { "bind", "mtls" },   { "bind", "path" },
+    { "bind", "query" },    { "bind", "sigv4" },
 };
 
 bool

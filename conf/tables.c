@@ -11,9 +11,11 @@ const char *const conf_bind_words[] = {
 };
 
 static const char *const door_kinds[] = {
-    [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", NULL
+    [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", [DOOR_OPS] = "ops", NULL
 };
-static const char *const source_kinds[] = { [SOURCE_AUTHORITY] = "authority", NULL };
+static const char *const source_kinds[] = {
+    [SOURCE_AUTHORITY] = "authority", [SOURCE_FILE] = "file", NULL
+};
 static const char *const tasks[] = { [TASK_STANDING] = "standing", NULL };
 static const char *const schemes[] = {
     [SCHEME_HTTPS] = "https", [SCHEME_HTTP] = "http", NULL
@@ -154,7 +156,7 @@ static const struct setting gate_rule[] = {
 
 static const struct setting door[] = {
     CHOICE("kind", IN(conf_door, kind), MUST, NULL, door_kinds,
-           "`forward`: the workload's way out (CONNECT and absolute-form). `gate`: the verifying side, in front of a service."),
+           "`forward`: the workload's way out (CONNECT and absolute-form). `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
     { .name = "listen", .type = SETTING_LISTEN, .offset = IN(conf_door, listen), .flags = MUST,
       .sentence = "Address and port; port 0 lets the kernel choose." },
     STRING("certificate", IN(conf_door, certificate), 0,
@@ -180,7 +182,19 @@ static const struct setting door[] = {
 
 static const struct setting source[] = {
     CHOICE("kind", IN(conf_source, kind), MUST, NULL, source_kinds,
-           "`authority`: our own authority issues a workload identity token for the task."),
+           "`authority`: our own authority issues a workload identity token for the task. `file`: a file holds the secret."),
+    STRING("path", IN(conf_source, path), 0,
+           "File: the secret and one newline at most behind it; an absolute path. Its directory is watched: a new secret is used as soon as it is whole. Required there."),
+    END
+};
+
+static const struct setting handle[] = {
+    STRING("shape", IN(conf_handle, shape), 0,
+           "What the handle looks like: text with one `{N}` in it, 16 to 128, in whose place N random letters and digits stand: `\"ghp_{36}\"`. Without shape and value: `\"hf_{32}\"`."),
+    STRING("value", IN(conf_handle, value), 0,
+           "The handle itself, for an environment that is written before Holdfast starts: at least 16 characters, unlike any other credential's. Instead of `shape`."),
+    STRING("env", IN(conf_handle, env), 0,
+           "The variable it is published as in `handles.env`. Without it: `HOLDFAST_` and the credential's name in capitals, `-` as `_`."),
     END
 };
 
@@ -195,6 +209,12 @@ static const struct setting credential[] = {
     STRING("privileges", IN(conf_credential, privileges), MUST,
            "What the upstream lets its holder do, in words for the ledger."),
     GROUP("source", IN(conf_credential, source), MUST, source, "Where it comes from."),
+    GROUP("handle", IN(conf_credential, handle), 0, handle,
+          "What the workload holds in its stead; only of a source that yields a secret (`file`)."),
+    STRING("header", IN(conf_credential, header), 0,
+           "The header field it is presented in by `bind = [\"header\"]`: `\"X-Api-Key\"`. Required there."),
+    STRING("prefix", IN(conf_credential, prefix), 0,
+           "What stands before it in that field, with the space between them: `\"token \"`."),
     END
 };
 
@@ -215,11 +235,13 @@ static const struct setting rule[] = {
     STRINGS_OR_ANY("paths", IN(conf_rule, paths),
                    "Paths that are allowed: `*` is one whole segment, `**` at the end any tail."),
     STRING("credential", IN(conf_rule, credential), 0,
-           "The name of the credential that is presented; with it `bind` and `inject` must be written."),
+           "The name of the credential that is presented; with it `bind` must be written."),
     STRINGS("bind", IN(conf_rule, bind), 0,
-            "How it is presented so that a copy is useless, strongest first: `wimse`."),
+            "How it is presented. `wimse` (of source `authority`): a token and a proof made for this one request; a copy is useless. `bearer` (`Authorization: Bearer`) and `header` (the credential's `header`), of source `file`: the secret itself."),
+    STRING("unbound_because", IN(conf_rule, unbound_because), 0,
+           "Why a secret may leave unbound, for the log and for `check --lint`. Required with `bearer` and `header`, an error with anything else."),
     CHOICE("inject", IN(conf_rule, inject), 0, "on_handle", injects,
-           "When it is presented: where the workload shows its handle (not built yet), or `always`."),
+           "When it is presented: where the workload shows its handle, or `always`. `authority` has no handle: write `always` there."),
     CHOICE("cookies", IN(conf_rule, cookies), 0, "strip", passes,
            "What happens to the workload's own cookies."),
     CHOICE("encoded_slashes", IN(conf_rule, encoded_slashes), 0, "refuse", slashes,
@@ -254,6 +276,12 @@ static const struct setting grant[] = {
     END
 };
 
+static const struct setting control[] = {
+    STRING("socket", IN(conf_control, socket), 0,
+           "Path of the control socket, in a directory that is Holdfast's alone; mode 0600. Without it there is none."),
+    END
+};
+
 static const struct setting limits[] = {
     INTEGER("connections", IN(conf_limits, connections), "1024", 1, 1000000, "Client connections per worker."),
     INTEGER("handshakes", IN(conf_limits, handshakes), "64", 1, 100000, "Client connections in their TLS handshake, per worker."),
@@ -285,6 +313,11 @@ static const struct setting root[] = {
     GROUP("authority", IN(conf, authority), 0, authority, "The authority that signs workload identity tokens."),
     GROUP("resolver", IN(conf, resolver), 0, resolver, "How names are resolved."),
     GROUP("log", IN(conf, log), 0, logging, "Where the log goes."),
+    GROUP("control", IN(conf, control), 0, control,
+          "Where `status`, `reload`, `tail` and `drain` reach a running Holdfast; root and its own user alone are heard."),
+    INTEGER("workers", IN(conf, workers), "0", 0, 256, "Threads that serve; 0: one for each CPU given."),
+    BOOL("watch", IN(conf, watch), "false",
+         "Reload when the config's files change, or when the directory they are mounted from is swapped, without being told."),
     CHOICE("deny_detail", IN(conf, deny_detail), 0, "reason", details,
            "What a refused client is told: nothing, the reason, or also what to change (which tells it the policy)."),
     GROUPS("doors", IN(conf, doors), MUST, door, conf_door, "The listeners."),
