@@ -76,19 +76,20 @@ builder_new(struct event_base *base, const char *path,
     return b;
 }
 
-void
+enum reason
 builder_build(struct builder *b, uint64_t number)
 {
     if (b->building) {
         b->again = true;
-        return;
+        return REASON_OK;
     }
     b->number = number;
     b->generation = NULL;
-    if (pthread_create(&b->thread, NULL, work, b) == 0)
-        b->building = true;
-    else
-        log_error("the config is not read: no thread can be started");
+    if (pthread_create(&b->thread, NULL, work, b) != 0)
+        return log_reason(REASON_INTERNAL,
+                          "the config is not read: no thread can be started");
+    b->building = true;
+    return REASON_OK;
 }
 
 void

@@ -21,7 +21,8 @@ struct builder *builder_new(struct event_base *base, const char *path,
                             void (*on_built)(void *owner, const struct built *b),
                             void *owner);
 void builder_free(struct builder *b);
-/* `number` is what the new generation is called. */
-void builder_build(struct builder *b, uint64_t number);
+/* `number` is what the new generation is called. REASON_INTERNAL, logged, when no
+ * thread can be started: nothing will come then. */
+MUST_USE enum reason builder_build(struct builder *b, uint64_t number);
 
 #endif

@@ -354,7 +354,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     assert(c != NULL);
     c->worker = w;
     c->door = door;
-    c->id = ++w->next_conn;
+    c->id = w->next_conn += w->start.n_workers; /* no two workers share one */
     c->wake = (struct wake){ .answer = run, .owner = c };
     c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
     c->arena = arena_new();

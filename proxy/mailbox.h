@@ -1,5 +1,5 @@
-/* Messages to a worker, from any thread: put in under a lock, taken out on the worker's
- * loop. */
+/* Messages between threads: to a worker, or from a worker to main. Put in under a lock
+ * by any thread, taken out on the loop they are for. */
 #ifndef PROXY_MAILBOX_H
 #define PROXY_MAILBOX_H
 
@@ -7,11 +7,22 @@
 
 struct event_base;
 
-enum message_kind { MESSAGE_ADOPT, MESSAGE_DRAIN, MESSAGE_STOP, MESSAGE_DUMP };
+enum message_kind {
+    /* to a worker */
+    MESSAGE_ADOPT,
+    MESSAGE_DRAIN,
+    MESSAGE_STOP,
+    MESSAGE_DUMP,
+    /* to main */
+    MESSAGE_ADOPTED, /* why: REASON_OK, or it kept the old generation */
+    MESSAGE_ENDED
+};
 
 struct message {
     enum message_kind kind;
     struct generation *generation; /* MESSAGE_ADOPT: a reference */
+    size_t worker;                 /* to main: whose it is */
+    enum reason why;
 };
 
 struct mailbox;

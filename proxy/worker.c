@@ -115,15 +115,16 @@ cut_oldest(struct worker *w)
     }
 }
 
-static void
+static enum reason
 adopt(struct worker *w, struct generation *g)
 {
     struct epoch *before = w->now;
+    enum reason why;
 
-    if (epoch_new(w, g, &w->now) != REASON_OK) {
+    if ((why = epoch_new(w, g, &w->now)) != REASON_OK) {
         w->now = before;
         generation_unref(g);
-        return;
+        return why;
     }
     if (w->tasks != NULL)
         tasks_keep_only(w->tasks, generation_conf(g));
@@ -131,6 +132,7 @@ adopt(struct worker *w, struct generation *g)
     before->pool = pool_new(w->loop, 0, 0, 0);
     epoch_unref(w, before);
     cut_oldest(w);
+    return REASON_OK;
 }
 
 /* ---- doors */
@@ -207,6 +209,8 @@ open_doors(struct worker *w)
     for (size_t i = 0; i < w->start.n_doors; i++) {
         struct door *d = &w->doors[i];
 
+        if (w->start.doors[i].fd < 0)
+            continue;
         d->worker = w;
         d->index = i;
         d->pause = (struct alarm){ .on_due = on_rested, .owner = d };
@@ -223,6 +227,8 @@ static void
 shut_doors(struct worker *w)
 {
     for (size_t i = 0; i < w->start.n_doors; i++) {
+        if (w->doors[i].event == NULL)
+            continue;
         alarm_clear(&w->doors[i].pause);
         event_del(w->doors[i].event);
         (void)shutdown(w->start.doors[i].fd, SHUT_RDWR);
@@ -267,29 +273,15 @@ worker_is_own_door(const struct worker *w, const struct address *address, uint16
 
 /* ---- the rate of refusals inside TLS */
 
-static struct token_bucket *
-find_bucket(struct worker *w, uint32_t uid)
-{
-    return &w->refusals[(uid * 2654435761u) %
-                        (sizeof w->refusals / sizeof *w->refusals)];
-}
-
 bool
 worker_may_refuse_inside(struct worker *w, const struct caller *caller)
 {
     uint32_t uid = caller->has_uid ? caller->uid : UINT32_MAX;
-    struct token_bucket *b = find_bucket(w, uid);
-    double rate = (double)limits(w)->refusal_leaf_rate;
-    int64_t now = clock_monotonic_ms();
+    struct rate *rates = w->start.shared->refusals;
+    size_t n = sizeof w->start.shared->refusals / sizeof *rates;
 
-    b->left += (double)(now - b->at_ms) / 1000 * rate;
-    if (b->left > rate || b->at_ms == 0)
-        b->left = rate;
-    b->at_ms = now;
-    if (b->left < 1)
-        return false;
-    b->left -= 1;
-    return true;
+    return rate_take(&rates[(uid * 2654435761u) % n], limits(w)->refusal_leaf_rate,
+                     clock_monotonic_ms());
 }
 
 /* ---- the end */
@@ -344,6 +336,7 @@ dump(struct worker *w)
 {
     struct log_line *l = log_line_begin(LOG_INFO, "state");
 
+    log_line_number(l, "worker", (int64_t)w->start.index);
     log_line_number(l, "generation", (int64_t)generation_number(w->now->generation));
     log_line_number(l, "connections", (int64_t)w->n_conns);
     log_line_number(l, "handshakes", (int64_t)w->n_handshakes);
@@ -356,13 +349,21 @@ dump(struct worker *w)
 }
 
 static void
+tell_main(struct worker *w, enum message_kind kind, enum reason why)
+{
+    mailbox_post(
+        w->start.to_main,
+        &(struct message){ .kind = kind, .worker = w->start.index, .why = why });
+}
+
+static void
 on_message(void *owner, const struct message *m)
 {
     struct worker *w = owner;
 
     switch (m->kind) {
     case MESSAGE_ADOPT:
-        adopt(w, m->generation);
+        tell_main(w, MESSAGE_ADOPTED, adopt(w, m->generation));
         break;
     case MESSAGE_DRAIN:
         drain(w);
@@ -373,16 +374,20 @@ on_message(void *owner, const struct message *m)
         cut_all(w);
         break;
     case MESSAGE_DUMP:
-    default:
         dump(w);
         break;
+    case MESSAGE_ADOPTED:
+    case MESSAGE_ENDED:
+    default:
+        assert(!"a message for main");
     }
 }
 
 void
 worker_adopt(struct worker *w, struct generation *g)
 {
-    mailbox_post(w->mailbox, &(struct message){ MESSAGE_ADOPT, g });
+    mailbox_post(w->mailbox,
+                 &(struct message){ .kind = MESSAGE_ADOPT, .generation = g });
 }
 
 void
@@ -409,7 +414,8 @@ static void
 dismantle(struct worker *w)
 {
     for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
-        event_free(w->doors[i].event);
+        if (w->doors[i].event != NULL)
+            event_free(w->doors[i].event);
     free(w->doors);
     tasks_free(w->tasks); /* it borrows from the config in force */
     if (w->now != NULL)
@@ -447,7 +453,7 @@ work(void *arg)
 
     open_doors(w);
     loop_run(w->loop);
-    w->start.on_end(w->start.arg);
+    tell_main(w, MESSAGE_ENDED, REASON_OK);
     return NULL;
 }
 
@@ -461,6 +467,7 @@ worker_start(const struct worker_start *start, struct worker **out)
     assert(t != NULL);
     *out = NULL;
     w->start = *start;
+    w->next_conn = start->index;
     w->loop = loop_new();
     list_init(&w->epochs);
     list_init(&w->conns);

@@ -7,31 +7,36 @@
 #include "certs/ca.h"
 #include "certs/leaf.h"
 #include "proxy/generation.h"
+#include "proxy/doors.h"
 #include "proxy/loop.h"
+#include "proxy/rate.h"
 #include "proxy/resolve.h"
 #include "proxy/upstream.h"
 #include "tasks/caller.h"
 #include "tasks/task.h"
 #include "tokens/authority.h"
 
+struct mailbox;
 struct worker;
 
-/* A bound, listening socket per door, in the order of conf->doors. */
-struct bound_door {
-    int fd;
-    struct address address;
-    uint16_t port;
+/* What the workers share on a request's path (DESIGN.md section 4), beside what locks
+ * itself: the gate's replay memory, the authority. */
+struct shared {
+    struct rate
+        refusals[64]; /* leaves for refusals; callers that fall into one share it
+                       */
 };
 
 struct worker_start {
+    size_t index, n_workers;
     struct generation *generation;  /* a reference is taken */
     const struct bound_door *doors; /* on loan for the worker's life */
     size_t n_doors;
     struct ca *ca;                   /* NULL without a forward door */
     struct authority_key *authority; /* likewise */
-    /* Called on the worker's thread when it has drained or stopped. */
-    void (*on_end)(void *arg);
-    void *arg;
+    struct shared *shared;
+    struct mailbox
+        *to_main; /* MESSAGE_ADOPTED and, as the last of all, MESSAGE_ENDED */
 };
 
 /* Starts the thread; it accepts at once. REASON_CONFIG, _MINT_LEAF … when it cannot be
@@ -61,12 +66,6 @@ struct epoch {
     struct list older;
 };
 
-/* Callers that fall into one bucket share its rate. */
-struct token_bucket {
-    double left;
-    int64_t at_ms;
-};
-
 struct worker {
     struct loop *loop;
     struct worker_start start;
@@ -79,8 +78,6 @@ struct worker {
     struct caller_lookup *callers;
     struct tasks *tasks;
     struct leaf_cache *leaves, *refusal_leaves;
-    struct token_bucket
-        refusals[64]; /* by caller: how many refusal leaves it may still have */
     uint64_t served, refused;
     bool draining;
     struct mailbox *mailbox;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ struct authority_key {
     struct key *key;
     char kid[THUMBPRINT_SIZE + 1];
     char *name;
-    struct buf header; /* base64url: the same for every token */
+    struct buf header;       /* base64url: the same for every token */
+    pthread_mutex_t signing; /* a key signs for one thread at a time; once per task */
 };
 
 static atomic_bool issuing_fails;
@@ -79,6 +81,7 @@ authority_open(const char *keep, const char *name, struct authority_key **out)
         return why;
     a = memory_new(sizeof *a);
     a->name = memory_copy_z(name);
+    pthread_mutex_init(&a->signing, NULL);
     buf_printf(&path, "%s/authority.key%c", keep, '\0');
     if ((why = key_load_or_make(buf_text(&path).at, &a->key)) != REASON_OK)
         goto done;
@@ -99,6 +102,7 @@ authority_free(struct authority_key *a)
         return;
     key_free(a->key);
     buf_free(&a->header);
+    pthread_mutex_destroy(&a->signing);
     free(a->name);
     free(a);
 }
@@ -175,7 +179,9 @@ authority_issue(struct authority_key *a, const struct context *context,
                           "too long or malformed, or its time is over",
                           TEXT_ARG(context->grant));
     write_claims(&claims, a, subject.scheme, context, holder, now_s, exp_s);
+    pthread_mutex_lock(&a->signing);
     why = jws_sign(a->key, buf_text(&a->header), buf_text(&claims), out);
+    pthread_mutex_unlock(&a->signing);
     buf_free(&claims);
     return why == REASON_OK ? REASON_OK
                             : log_reason(REASON_MINT_TOKEN, "a token was not signed");

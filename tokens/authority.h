@@ -1,5 +1,6 @@
 /* Our authority: the key that says which workload, for which task, under which grant.
- * Each sidecar has its own; its JWKS is published for the gates that trust it. */
+ * Each sidecar has its own; its JWKS is published for the gates that trust it. Any
+ * thread. */
 #ifndef TOKENS_AUTHORITY_H
 #define TOKENS_AUTHORITY_H
 

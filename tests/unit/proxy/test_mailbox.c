@@ -28,7 +28,8 @@ on_message(void *owner, const struct message *m)
 static void
 post(uintptr_t number)
 {
-    struct message m = { MESSAGE_DUMP, (struct generation *)number };
+    struct message m = { .kind = MESSAGE_DUMP,
+                         .generation = (struct generation *)number };
 
     mailbox_post(box, &m);
 }
@@ -96,7 +97,7 @@ on_adopted(void *owner, const struct message *m)
 static void
 a_generation_in_a_letter_never_read_is_let_go(void **state)
 {
-    struct message m = { MESSAGE_ADOPT, NULL };
+    struct message m = { .kind = MESSAGE_ADOPT };
 
     (void)state;
     box = mailbox_new(loop_base(loop), on_adopted, NULL);

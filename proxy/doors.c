@@ -1,0 +1,136 @@
+#include "proxy/doors.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+const char *
+door_kind_word(const struct conf_door *door)
+{
+    static const char *const words[] = {
+        [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", [DOOR_OPS] = "ops"
+    };
+
+    return words[door->kind];
+}
+
+/* The kernel lets only sockets of one uid share a port, and these are made as the user
+ * we start as: a workload cannot put a listener of its own beside ours. Where one
+ * socket is enough nothing is shared at all. */
+static bool
+set_options(int fd, int family, bool shared)
+{
+    int one = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           (!shared ||
+            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0) &&
+           (family != AF_INET6 ||
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0);
+}
+
+static enum reason
+bind_door(const struct address *address, uint16_t port, bool shared,
+          struct bound_door *out)
+{
+    struct sockaddr_storage at;
+    socklen_t n = address_to_sockaddr(address, port, &at);
+
+    out->fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (out->fd < 0 || !set_options(out->fd, at.ss_family, shared) ||
+        bind(out->fd, (struct sockaddr *)&at, n) != 0 ||
+        listen(out->fd, BACKLOG) != 0 ||
+        getsockname(out->fd, (struct sockaddr *)&at, &n) != 0)
+        return REASON_CANNOT_BIND;
+    address_from_sockaddr((struct sockaddr *)&at, &out->address, &out->port);
+    return REASON_OK;
+}
+
+struct bound_door *
+doors_of_worker(const struct doors *d, size_t worker)
+{
+    assert(worker < d->n_workers);
+    return d->at + worker * d->n;
+}
+
+/* The first worker's socket may have been given its port by the kernel; the others take
+ * the same. */
+static enum reason
+bind_for_all(const struct conf_door *door, size_t i, struct doors *d)
+{
+    bool shared = d->n_workers > 1 && door->kind != DOOR_OPS;
+    struct bound_door *first = &d->at[i];
+    enum reason why = bind_door(&door->listen.address, door->listen.port, shared,
+                                first);
+
+    for (size_t w = 1; w < d->n_workers && why == REASON_OK; w++) {
+        struct bound_door *b = &doors_of_worker(d, w)[i];
+
+        if (shared) {
+            why = bind_door(&first->address, first->port, true, b);
+        } else {
+            *b = *first;
+            b->fd = -1;
+        }
+    }
+    return why;
+}
+
+enum reason
+doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
+{
+    const struct conf_door *doors = conf->doors.at;
+    char address[ADDRESS_PRINT_SIZE];
+
+    *d = (struct doors){ .n = conf->doors.n, .n_workers = n_workers };
+    d->at = calloc(n_workers * d->n + 1, sizeof *d->at);
+    assert(d->at != NULL);
+    for (size_t i = 0; i < n_workers * d->n; i++)
+        d->at[i].fd = -1;
+    for (size_t i = 0; i < d->n; i++) {
+        if (bind_for_all(&doors[i], i, d) == REASON_OK)
+            continue;
+        address_print(&doors[i].listen.address, address);
+        return log_reason(REASON_CANNOT_BIND,
+                          "%s:%u: doors: cannot listen on %s port %u: %s",
+                          doors[i].place.file, doors[i].place.line, address,
+                          doors[i].listen.port, strerror(errno));
+    }
+    return REASON_OK;
+}
+
+void
+doors_close(struct doors *d)
+{
+    for (size_t i = 0; i < d->n_workers * d->n; i++)
+        if (d->at[i].fd >= 0)
+            close(d->at[i].fd);
+    free(d->at);
+    *d = (struct doors){ 0 };
+}
+
+void
+doors_tell(const struct doors *d, const struct generation *g)
+{
+    char address[ADDRESS_PRINT_SIZE], at[ADDRESS_PRINT_SIZE + 10];
+
+    for (size_t i = 0; i < d->n; i++) {
+        struct log_line *l = log_line_begin(LOG_INFO, "door open");
+
+        address_print(&d->at[i].address, address);
+        snprintf(at, sizeof at,
+                 d->at[i].address.family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
+                 d->at[i].port);
+        log_line_z(l, "kind", door_kind_word(generation_door(g, i)));
+        log_line_z(l, "address", at);
+        log_line_end(l);
+    }
+}

@@ -1,0 +1,71 @@
+/* What the main thread holds: the whole process, from its start to its end. Main never
+ * blocks; it hears signals, the builder and the workers. Inside proxy/: run.c (start
+ * and end), reload.c, signals.c. */
+#ifndef PROXY_HOLDFAST_H
+#define PROXY_HOLDFAST_H
+
+#include "proxy/builder.h"
+#include "proxy/doors.h"
+#include "proxy/mailbox.h"
+#include "proxy/privilege.h"
+#include "proxy/worker.h"
+
+enum { SIGNALS = 6 };
+
+/* How the last reload went; why is REASON_OK as well when there was none. */
+struct reload_result {
+    enum reason why;
+    int64_t at_ms;     /* wall clock; 0: never */
+    uint64_t number;   /* of the generation in force after it */
+    struct buf report; /* every error, a line each */
+};
+
+struct holdfast {
+    const char *path;
+    struct generation *generation; /* the one in force */
+    struct identity who;
+    struct ca *ca;
+    struct authority_key *authority;
+    struct doors doors;
+    struct shared shared; /* by the workers */
+    struct worker **workers;
+    size_t n_workers, n_ended;
+    struct event_base *base;
+    struct mailbox *inbox; /* from the workers */
+    struct event *signals[SIGNALS];
+    struct builder *builder;
+    struct event *patience; /* waits for an old generation to end before the next is
+                               built */
+    unsigned waited;
+    size_t n_adopting; /* workers that have not said yet that they took it over */
+    bool asked_again;  /* for a reload, while one was going on */
+    struct reload_result reload;
+    bool stopping;
+    bool log_is_old; /* the log that the config names could not be opened */
+};
+
+/* ---- reload.c */
+
+void reload_begin(struct holdfast *h); /* once, after h->base is there */
+void reload_end(struct holdfast *h);
+/* Reads the config anew, now or when what is going on is over. When every worker has
+ * taken the new generation over (or it was refused), it is told and stands in
+ * h->reload. */
+void reload_ask(struct holdfast *h);
+/* A worker has taken over what it was given, or is no more. */
+void reload_adopted(struct holdfast *h, enum reason why);
+void reload_tell_report(const struct buf *report); /* a log record for each line */
+MUST_USE enum reason reload_open_log(const struct conf *conf);
+MUST_USE enum reason reload_raise_descriptors(const struct conf *conf,
+                                              size_t n_workers);
+
+/* ---- signals.c */
+
+void signals_watch(struct holdfast *h);
+void signals_forget(struct holdfast *h);
+/* As TERM does: no new connections; ends when the last exchange has, or after
+ * limits.drain. */
+void holdfast_drain(struct holdfast *h);
+void holdfast_stop(struct holdfast *h);
+
+#endif

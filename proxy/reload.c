@@ -1,0 +1,200 @@
+/* Reloading: the builder makes a generation, main hands it to every worker, and it is
+ * told when the last of them has taken it over. */
+#include "proxy/holdfast.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ALIVE_POLL_MS = 20, ALIVE_PATIENCE = 50 };
+
+void
+reload_tell_report(const struct buf *report)
+{
+    struct text rest = buf_text(report), line;
+
+    while (text_split(&rest, '\n', &line))
+        if (!text_is_empty(line))
+            log_error("%.*s", TEXT_ARG(line));
+}
+
+enum reason
+reload_open_log(const struct conf *conf)
+{
+    return log_open(conf->log.path, (enum log_format)conf->log.format,
+                    (enum log_level)conf->log.level);
+}
+
+/* Two descriptors an exchange, and some of our own. */
+enum reason
+reload_raise_descriptors(const struct conf *conf, size_t n_workers)
+{
+    rlim_t need = (rlim_t)conf->limits.connections * 2 * n_workers + 64;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return log_reason(REASON_PRIVILEGES, "getrlimit: %s", strerror(errno));
+    if (limit.rlim_cur >= need)
+        return REASON_OK;
+    limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return log_reason(REASON_PRIVILEGES, "setrlimit: %s", strerror(errno));
+    if (limit.rlim_cur < need)
+        log_warn("limits.connections needs %ju descriptors, the hard limit is %ju: "
+                 "accepting will pause when they are used up",
+                 (uintmax_t)need, (uintmax_t)limit.rlim_max);
+    return REASON_OK;
+}
+
+static bool
+logs_alike(const struct conf_log *a, const struct conf_log *b)
+{
+    return a->format == b->format && a->level == b->level &&
+           strcmp(a->path != NULL ? a->path : "-", b->path != NULL ? b->path : "-") ==
+               0;
+}
+
+static void
+write_line(const struct holdfast *h)
+{
+    struct log_line *l = h->reload.why == REASON_OK
+                             ? log_line_begin(LOG_INFO, "config reloaded")
+                             : log_line_begin(LOG_ERROR, "config rejected");
+    char kept[64];
+
+    log_line_number(l, "generation", (int64_t)h->reload.number);
+    if (h->reload.why != REASON_OK) {
+        snprintf(kept, sizeof kept, "kept generation %" PRIu64, h->reload.number);
+        log_line_z(l, "reason", reason_token(h->reload.why));
+        log_line_z(l, "note", kept);
+    }
+    log_line_end(l);
+}
+
+/* The one place where a reload is over. */
+static void
+conclude(struct holdfast *h)
+{
+    h->reload.at_ms = clock_wall_ms();
+    h->reload.number = generation_number(h->generation);
+    write_line(h);
+    if (h->asked_again) {
+        h->asked_again = false;
+        reload_ask(h);
+    }
+}
+
+void
+reload_adopted(struct holdfast *h, enum reason why)
+{
+    if (why != REASON_OK)
+        h->reload.why = why;
+    if (h->n_adopting > 0 && --h->n_adopting == 0)
+        conclude(h);
+}
+
+static void
+adopt(struct holdfast *h, struct generation *next)
+{
+    const struct conf *conf = generation_conf(next);
+
+    /* Where it cannot be opened the old one goes on, which is said in it, and the next
+     * reload tries again. */
+    if (h->log_is_old || !logs_alike(&conf->log, &generation_conf(h->generation)->log))
+        h->log_is_old = reload_open_log(conf) != REASON_OK;
+    (void)(reload_raise_descriptors(conf, h->n_workers) == REASON_OK);
+    generation_unref(h->generation);
+    h->generation = next;
+    h->n_adopting = h->n_workers - h->n_ended;
+    for (size_t i = 0; i < h->n_workers; i++) {
+        generation_ref(next);
+        worker_adopt(h->workers[i], next);
+    }
+    if (h->n_adopting == 0)
+        conclude(h);
+}
+
+static void
+on_built(void *arg, const struct built *b)
+{
+    struct holdfast *h = arg;
+
+    h->asked_again |= b->again;
+    h->reload.why = b->why;
+    if (b->why == REASON_OK &&
+        !generation_may_follow(b->generation, h->generation, b->report))
+        h->reload.why = REASON_CONFIG;
+    buf_free(&h->reload.report);
+    h->reload.report = (struct buf){ 0 };
+    buf_add(&h->reload.report, buf_text(b->report));
+    reload_tell_report(b->report);
+    if (h->reload.why == REASON_OK) {
+        adopt(h, b->generation);
+        return;
+    }
+    generation_unref(b->generation);
+    conclude(h);
+}
+
+static void
+build(struct holdfast *h)
+{
+    h->waited = 0;
+    h->reload.why = builder_build(h->builder, generation_number(h->generation) + 1);
+    if (h->reload.why != REASON_OK)
+        conclude(h);
+}
+
+/* A storm of signals must not push generations out that exchanges are still living
+ * under: wait a moment for them. */
+static void
+on_patience(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval pause = { 0, ALIVE_POLL_MS * 1000 };
+    struct holdfast *h = arg;
+
+    (void)fd;
+    (void)what;
+    if (h->stopping)
+        return;
+    if (generations_alive() <
+            (unsigned)generation_conf(h->generation)->limits.generations ||
+        ++h->waited > ALIVE_PATIENCE)
+        build(h);
+    else
+        event_add(h->patience, &pause);
+}
+
+void
+reload_ask(struct holdfast *h)
+{
+    if (h->n_adopting > 0)
+        h->asked_again = true;
+    else if (!event_pending(h->patience, EV_TIMEOUT, NULL))
+        on_patience(-1, 0, h);
+}
+
+void
+reload_begin(struct holdfast *h)
+{
+    h->patience = event_new(h->base, -1, 0, on_patience, h);
+    h->builder = builder_new(h->base, h->path, on_built, h);
+    assert(h->patience != NULL && h->builder != NULL);
+    h->reload.number = generation_number(h->generation);
+}
+
+void
+reload_end(struct holdfast *h)
+{
+    builder_free(h->builder);
+    if (h->patience != NULL)
+        event_free(h->patience);
+    buf_free(&h->reload.report);
+}

@@ -1,0 +1,93 @@
+/* Signals: HUP reload, TERM drain, INT and QUIT stop, USR1 reopen the log, USR2 dump
+ * the state. */
+#include "proxy/holdfast.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <signal.h>
+
+void
+holdfast_drain(struct holdfast *h)
+{
+    h->stopping = true;
+    for (size_t i = 0; i < h->n_workers; i++)
+        worker_drain(h->workers[i]);
+}
+
+void
+holdfast_stop(struct holdfast *h)
+{
+    log_info("stopping now");
+    h->stopping = true;
+    for (size_t i = 0; i < h->n_workers; i++)
+        worker_stop(h->workers[i]);
+}
+
+static void
+on_hup(evutil_socket_t signal_number, short what, void *arg)
+{
+    (void)signal_number;
+    (void)what;
+    reload_ask(arg);
+}
+
+static void
+on_term(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct holdfast *h = arg;
+
+    (void)what;
+    if (signal_number == SIGTERM && !h->stopping)
+        holdfast_drain(h);
+    else
+        holdfast_stop(h);
+}
+
+static void
+on_usr1(evutil_socket_t signal_number, short what, void *arg)
+{
+    (void)signal_number;
+    (void)what;
+    (void)arg;
+    if (log_reopen() == REASON_OK)
+        log_info("log reopened");
+}
+
+static void
+on_usr2(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct holdfast *h = arg;
+
+    (void)signal_number;
+    (void)what;
+    for (size_t i = 0; i < h->n_workers; i++)
+        worker_dump(h->workers[i]);
+}
+
+void
+signals_watch(struct holdfast *h)
+{
+    static const struct {
+        int number;
+        event_callback_fn answer;
+    } table[SIGNALS] = {
+        { SIGHUP, on_hup },   { SIGTERM, on_term }, { SIGINT, on_term },
+        { SIGQUIT, on_term }, { SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 },
+    };
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        h->signals[i] = evsignal_new(h->base, table[i].number, table[i].answer, h);
+        assert(h->signals[i] != NULL);
+        event_add(h->signals[i], NULL);
+    }
+}
+
+void
+signals_forget(struct holdfast *h)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (h->signals[i] != NULL)
+            event_free(h->signals[i]);
+}
