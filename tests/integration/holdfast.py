@@ -186,10 +186,11 @@ class Holdfast:
             return len(self.lines)
 
     def mark(self):
-        """Where the log is once everything that is over has been told of: the state is dumped by the thread that serves."""
+        """Where the log is once everything that is over has been told of: the state is dumped by the threads that serve."""
         since = self.index()
         self.kill(signal.SIGUSR2)
-        self.wait_for("state", since=since)
+        for worker in range(self.wait_for("ready")["workers"]):
+            self.wait_line(lambda li: li.get("msg") == "state" and li["worker"] == worker, since, what="a worker's state")
         return self.index()
 
     def requests(self, since=0):
@@ -324,13 +325,14 @@ class Holdfast:
 
 
 def forward_config(rules, more="", grants=None, names=None, credentials=CREDENTIAL, workload_uid=WORKLOAD_UID, limits="",
-                   log="", caller=None, listen="127.0.0.1:0"):
+                   log="", caller=None, listen="127.0.0.1:0", workers=2):
     """The config of a sidecar beside our workload, as a function of the Holdfast it is for."""
     def text(h):
         told = grants if grants is not None else grant(rules, **({"caller": caller} if caller else {}))
         return f"""
 workload = {{ id = "spiffe://prod.example/ns/agents/sa/builder"; uid = {workload_uid}; }};
 user = "{PROXY_UID}";
+workers = {workers};
 ca = {{ keep = "{h.run}/ca"; publish = "{h.run}/public"; }};
 authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
 {names if names is not None else hosts(allowed_test=PUBLIC, denied_test=PUBLIC2)}
@@ -345,11 +347,12 @@ grants = ( {told} );
 
 
 def gate_config(leaf, upstream, jwks, rules=None, names='"https://orders.test"', more_door="", more="",
-                subjects='subjects = ["spiffe://prod.example/ns/agents/*"];', listen=PUBLIC + ":443"):
+                subjects='subjects = ["spiffe://prod.example/ns/agents/*"];', listen=PUBLIC + ":443", workers=2):
     """The config of a gate in front of a service."""
     told = rules or '{ methods = "any"; paths = "any"; subjects = "any"; grants = "any"; purposes = "any"; }'
     return f"""
 user = "{PROXY_UID}";
+workers = {workers};
 doors = (
   {{ kind = "gate"; listen = "{listen}"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
     names = [{names}]; upstream = "{upstream}"; {more_door}

@@ -9,7 +9,8 @@ import stub_dns
 own_network(ADDRESSES)
 traps = [Trap(address, 443) for address in ("127.0.0.1", METADATA, "10.20.0.10")]
 dns = StubDNS()
-s = Sidecar(names=f'resolver = {{ servers = ["{dns.server}"]; timeout = "1500ms"; }};')
+s = Sidecar(names=f'resolver = {{ servers = ["{dns.server}"]; timeout = "1500ms"; }};',
+            workers=1)          # whose pool the tests know
 PROVED = set()      # rows of the table that a promise here stood up for
 
 

@@ -8,7 +8,7 @@ from holdfast import (ADDRESSES, PUBLIC2, Closed, Sidecar, by_size, client_hello
 
 own_network(ADDRESSES)
 HOST = "allowed.test"
-s = Sidecar()
+s = Sidecar(workers=1)        # most limits are a worker's own
 
 
 def limited(limits, **more):
