@@ -120,6 +120,7 @@ def usr1_opens_the_log_anew():
     h = Holdfast(ws, forward_config(RULE, log=f'log = {{ path = "{path}"; format = "json"; }};'), name="rotate", wait=False)
     door = _door_in(path, h)
     _ask(h, door, "/before")
+    _until(lambda: "/before" in open(path, encoding="utf-8").read())     # the answer comes before its line
     os.rename(path, path + ".1")
     h.kill(signal.SIGUSR1)
     _until(lambda: os.path.exists(path))
