@@ -28,12 +28,38 @@ warn(struct lint *l, struct place at, const char *format, ...)
     l->n++;
 }
 
+static bool
+is_used_by(const struct conf_grant *g, const char *credential)
+{
+    const struct conf_rule *rules = g->rules.at;
+
+    for (size_t i = 0; i < g->rules.n; i++)
+        if (rules[i].credential != NULL && strcmp(rules[i].credential, credential) == 0)
+            return true;
+    return false;
+}
+
+static bool
+is_used(const struct conf *c, const char *credential)
+{
+    const struct conf_grant *grants = c->grants.at;
+
+    for (size_t i = 0; i < c->grants.n; i++)
+        if (is_used_by(&grants[i], credential))
+            return true;
+    return false;
+}
+
 static void
 lint_credential(struct lint *l, const struct conf_credential *c)
 {
     if (strcmp(c->owner, c->approved_by) == 0)
         warn(l, c->place, "credentials.%s: %s approved what they own", c->name,
              c->owner);
+    if (c->source.kind == SOURCE_FILE && !is_used(l->conf, c->name))
+        warn(l, c->place,
+             "credentials.%s: no rule uses it: its secret is held for nothing",
+             c->name);
 }
 
 static void
@@ -48,6 +74,9 @@ lint_rule(struct lint *l, const struct conf_grant *g, const struct conf_rule *r)
              r->host);
     if (r->methods.any)
         warn(l, r->place, "grant %s: all methods are allowed at %s", g->name, r->host);
+    if (r->unbound_because != NULL)
+        warn(l, r->place, "grant %s: %s: %s", g->name, r->bind.at[0],
+             r->unbound_because);
     if (c != NULL && strcmp(c->approved_by, g->approved_by) == 0)
         warn(l, r->place,
              "grant %s: %s approved both this grant and credential %s; the two "

@@ -184,19 +184,97 @@ static const char whole_config[] =
     /* 38 */ "filters = { strip = { on_sight = \"refuse\"; }; };\n";
 /* clang-format on */
 
-/* The whole config with `from` (which stands in it once) made `to`. */
+/* Secrets, handles and what may be done with them; tests spoil this one as well. */
+/* clang-format off */
+static const char secret_config[] =
+    /*  1 */ "workload = { id = \"spiffe://prod.example/sa/builder\"; uid = 1000; };\n"
+    /*  2 */ "ca = { keep = \"/run/ca\"; publish = \"/run/public\"; };\n"
+    /*  3 */ "authority = { keep = \"/run/authority\"; name = \"prod.example\"; };\n"
+    /*  4 */ "control = { socket = \"/run/control/control.sock\"; };\n"
+    /*  5 */ "workers = 2; watch = true;\n"
+    /*  6 */ "doors = (\n"
+    /*  7 */ "  { kind = \"forward\"; listen = \"127.0.0.1:15001\"; },\n"
+    /*  8 */ "  { kind = \"ops\"; listen = \"0.0.0.0:15021\"; }\n"
+    /*  9 */ ");\n"
+    /* 10 */ "credentials = {\n"
+    /* 11 */ "  github = { owner = \"o\"; approved_by = \"a\"; ticket = \"t\"; rotate_every = \"30d\";\n"
+    /* 12 */ "    privileges = \"read acme\"; source = { kind = \"file\"; path = \"/run/secrets/github\"; };\n"
+    /* 13 */ "    handle = { shape = \"ghp_{36}\"; env = \"GITHUB_TOKEN\"; }; };\n"
+    /* 14 */ "  jira-eu = { owner = \"o\"; approved_by = \"a\"; ticket = \"t\"; rotate_every = \"7d\";\n"
+    /* 15 */ "    privileges = \"read boards\"; source = { kind = \"file\"; path = \"/run/secrets/jira\"; };\n"
+    /* 16 */ "    handle = { value = \"jira-0123456789abcdef\"; };\n"
+    /* 17 */ "    header = \"X-Api-Key\"; prefix = \"key \"; };\n"
+    /* 18 */ "  orders = { owner = \"o\"; approved_by = \"a\"; ticket = \"t\"; rotate_every = \"1h\";\n"
+    /* 19 */ "    privileges = \"write orders\"; source = { kind = \"authority\"; }; };\n"
+    /* 20 */ "};\n"
+    /* 21 */ "grants = (\n"
+    /* 22 */ "  { name = \"nightly\"; owner = \"a@example\"; approved_by = \"security@example\";\n"
+    /* 23 */ "    ticket = \"SEC-1\"; approved_at = \"2026-11-20\"; expires_at = \"2027-02-20\";\n"
+    /* 24 */ "    purposes = [\"export\"]; task = \"standing\"; ttl = \"15m\"; caller = { uid = 1000; };\n"
+    /* 25 */ "    rules = (\n"
+    /* 26 */ "      { host = \"api.github.com\"; methods = [\"GET\"]; paths = \"any\";\n"
+    /* 27 */ "        credential = \"github\"; bind = [\"bearer\"]; unbound_because = \"bearer only\"; },\n"
+    /* 28 */ "      { host = \"jira.example\"; methods = [\"GET\"]; paths = \"any\";\n"
+    /* 29 */ "        credential = \"jira-eu\"; bind = [\"header\"]; unbound_because = \"keys only\"; },\n"
+    /* 30 */ "      { host = \"orders.example\"; methods = [\"GET\"]; paths = \"any\";\n"
+    /* 31 */ "        credential = \"orders\"; bind = [\"wimse\"]; inject = \"always\"; },\n"
+    /* 32 */ "      { host = \"pypi.org\"; methods = [\"GET\"]; paths = \"any\"; }\n"
+    /* 33 */ "    ); }\n"
+    /* 34 */ ");\n";
+/* clang-format on */
+
+/* One of them with `from` (which stands in it once) made `to`. */
 static inline char *
-whole_with(const char *from, const char *to)
+spoil(const char *whole, const char *from, const char *to)
 {
-    const char *at = strstr(whole_config, from);
-    size_t size = sizeof whole_config + strlen(to);
+    const char *at = strstr(whole, from);
+    size_t size = strlen(whole) + strlen(to) + 1;
     char *out = malloc(size);
 
     if (at == NULL || strstr(at + 1, from) != NULL)
         fail_msg("\"%s\" does not stand once in the config", from);
-    snprintf(out, size, "%.*s%s%s", (int)(at - whole_config), whole_config, to,
-             at + strlen(from));
+    snprintf(out, size, "%.*s%s%s", (int)(at - whole), whole, to, at + strlen(from));
     return out;
+}
+
+static inline char *
+whole_with(const char *from, const char *to)
+{
+    return spoil(whole_config, from, to);
+}
+
+/* How many messages a report holds: source lines under a message are indented. */
+static inline size_t
+count_messages(const char *report)
+{
+    size_t n = 0;
+
+    for (const char *at = report; *at != '\0'; at = strchr(at, '\n') + 1)
+        n += *at != ' ';
+    return n;
+}
+
+/* Loading this text is refused with n messages, one of them at that line, about that
+ * key, and with the fragment in it. */
+static inline void
+folder_expect(struct folder *f, const char *text, unsigned line, const char *key,
+              const char *fragment, size_t n)
+{
+    char start[256];
+    const char *said, *at;
+
+    folder_write(f, "main.conf", text);
+    if (folder_load(f) != REASON_CONFIG)
+        fail_msg("loaded, but expected line %u: %s: %s", line, key, fragment);
+    assert_null(f->conf);
+    said = folder_report(f);
+    snprintf(start, sizeof start, "main.conf:%u: %s%s", line, key,
+             key[0] == '\0' ? "" : ": ");
+    at = strstr(said, start);
+    if (at == NULL || strstr(at, fragment) == NULL)
+        fail_msg("expected \"%s ... %s\", got:\n%s", start, fragment, said);
+    if (count_messages(said) != n)
+        fail_msg("%zu messages were expected:\n%s", n, said);
 }
 
 #endif

@@ -4,35 +4,10 @@
 
 static struct folder folder;
 
-static size_t
-count_messages(const char *report)
-{
-    size_t n = 0;
-
-    /* Source lines under a message are indented. */
-    for (const char *at = report; *at != '\0'; at = strchr(at, '\n') + 1)
-        n += *at != ' ';
-    return n;
-}
-
 static void
 expect(const char *text, unsigned line, const char *key, const char *fragment)
 {
-    char start[256];
-    const char *said, *at;
-
-    folder_write(&folder, "main.conf", text);
-    if (folder_load(&folder) != REASON_CONFIG)
-        fail_msg("loaded, but expected line %u: %s: %s", line, key, fragment);
-    assert_null(folder.conf);
-    said = folder_report(&folder);
-    snprintf(start, sizeof start, "main.conf:%u: %s%s", line, key,
-             key[0] == '\0' ? "" : ": ");
-    at = strstr(said, start);
-    if (at == NULL || strstr(at, fragment) == NULL)
-        fail_msg("expected \"%s ... %s\", got:\n%s", start, fragment, said);
-    if (count_messages(said) != 1)
-        fail_msg("one slip, more than one message:\n%s", said);
+    folder_expect(&folder, text, line, key, fragment, 1);
 }
 
 /* ---- syntax: whole files */
@@ -456,19 +431,9 @@ a_wrong_value_is_named_with_its_line_its_path_and_what_to_write(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *text = whole_with(rows[i].from, rows[i].to);
-        char start[256];
 
-        if (!is_double(i)) {
-            expect(text, rows[i].line, rows[i].key, rows[i].fragment);
-        } else {
-            folder_write(&folder, "main.conf", text);
-            assert_int_equal(folder_load(&folder), REASON_CONFIG);
-            snprintf(start, sizeof start, "main.conf:%u: %s: ", rows[i].line,
-                     rows[i].key);
-            assert_non_null(strstr(folder_report(&folder), start));
-            assert_non_null(strstr(folder_report(&folder), rows[i].fragment));
-            assert_int_equal(count_messages(folder_report(&folder)), 2);
-        }
+        folder_expect(&folder, text, rows[i].line, rows[i].key, rows[i].fragment,
+                      is_double(i) ? 2 : 1);
         free(text);
     }
 }
