@@ -277,6 +277,8 @@ generation_may_follow(const struct generation *next_g, const struct generation *
     compare_text("ca.publish", next->ca.publish, now->ca.publish, report);
     compare_text("authority.keep", next->authority.keep, now->authority.keep, report);
     compare_text("authority.name", next->authority.name, now->authority.name, report);
+    compare_text("control.socket", next->control.socket, now->control.socket, report);
+    compare_number("workers", next->workers, now->workers, report);
     compare_number("limits.leaves", next->limits.leaves, now->limits.leaves, report);
     compare_number("limits.refusal_leaves", next->limits.refusal_leaves,
                    now->limits.refusal_leaves, report);
