@@ -1,0 +1,39 @@
+/* The page that a scrape reads: every figure of the process as Prometheus text
+ * (exposition format 0.0.4, or OpenMetrics 1.0). Written by main, on main. How many
+ * lines it has depends on the build, the config and the workers, never on traffic. */
+#ifndef PROXY_METRICS_PAGE_H
+#define PROXY_METRICS_PAGE_H
+
+#include "base/buf.h"
+#include "proxy/metrics.h"
+#include "proxy/process.h"
+#include "proxy/series.h"
+
+enum page_format { PAGE_TEXT, PAGE_OPEN_METRICS };
+
+struct readable {
+    const char *credential; /* name */
+    bool is_readable;
+};
+
+/* What there is to tell; all on loan. */
+struct page {
+    const struct metrics *const *workers;
+    size_t n_workers;
+    const struct series *series; /* may be NULL */
+    const struct readable *credentials;
+    size_t n_credentials;
+    struct process process;
+    unsigned generations;
+    uint64_t generation; /* in force */
+    bool reload_ok;      /* the last reload; the start counts as one */
+    int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
+    uint64_t log_lost;
+    int64_t now_ms; /* monotonic */
+};
+
+void metrics_page_write(const struct page *p, enum page_format format, struct buf *out);
+/* The Content-Type. */
+const char *metrics_page_type(enum page_format format);
+
+#endif
