@@ -220,6 +220,18 @@ judge_directory(const char *path, mode_t mode, const struct stat *st)
 }
 
 enum reason
+file_judge_directory(const char *path, mode_t mode)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return failed(path, "look at directory");
+    if (!S_ISDIR(st.st_mode))
+        return log_reason(REASON_FILE_UNSAFE, "%s: not a directory", path);
+    return judge_directory(path, mode, &st);
+}
+
+enum reason
 file_make_directory(const char *path, mode_t mode)
 {
     enum reason why = REASON_FILE_UNREADABLE;

@@ -21,4 +21,8 @@ MUST_USE enum reason file_write(const char *path, mode_t mode, struct text bytes
  * too. */
 MUST_USE enum reason file_make_directory(const char *path, mode_t mode);
 
+/* Of one that is there, as file_make_directory judges it; a link to one is none. Logs
+ * the detail. */
+MUST_USE enum reason file_judge_directory(const char *path, mode_t mode);
+
 #endif

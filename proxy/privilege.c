@@ -23,19 +23,24 @@ fail(const char *what)
 }
 
 /* A number needs no entry in /etc/passwd: images have none. */
-static enum reason
-find_user(const char *user, struct identity *out)
+enum reason
+identity_find(const struct conf *conf, struct identity *out, struct buf *report)
 {
     struct passwd *entry;
     uint64_t number;
 
-    if (text_to_u64(text_z(user), UINT32_MAX - 1, &number)) {
+    *out = (struct identity){ geteuid(), getegid() };
+    if (conf->user == NULL)
+        return REASON_OK;
+    if (text_to_u64(text_z(conf->user), UINT32_MAX - 1, &number)) {
         *out = (struct identity){ (uid_t)number, (gid_t)number };
         return REASON_OK;
     }
-    if ((entry = getpwnam(user)) == NULL)
-        return log_reason(REASON_CONFIG,
-                          "user: there is no user \"%s\" on this machine", user);
+    if ((entry = getpwnam(conf->user)) == NULL) {
+        buf_printf(report, "user: there is no user \"%s\" on this machine\n",
+                   conf->user);
+        return REASON_CONFIG;
+    }
     *out = (struct identity){ entry->pw_uid, entry->pw_gid };
     return REASON_OK;
 }
@@ -81,20 +86,19 @@ enum reason
 identity_choose(const struct conf *conf, struct identity *out)
 {
     struct buf report = { 0 };
-    enum reason why = REASON_OK;
+    enum reason why;
 
     started_as_root = geteuid() == 0;
-    *out = (struct identity){ geteuid(), getegid() };
-    if (conf->user != NULL && (why = find_user(conf->user, out)) != REASON_OK)
-        return why;
-    if (out->uid == 0)
-        return log_reason(
+    if ((why = identity_find(conf, out, &report)) != REASON_OK)
+        (void)log_each(why, buf_text(&report));
+    else if (out->uid == 0)
+        why = log_reason(
             REASON_PRIVILEGES,
             "Holdfast does not run on as root: set `user` to whom it shall become");
-    if (!started_as_root && out->uid != geteuid())
-        return log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
-                          conf->user);
-    if (!identity_fears_nobody(conf, out->uid, &report))
+    else if (!started_as_root && out->uid != geteuid())
+        why = log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
+                         conf->user);
+    else if (!identity_fears_nobody(conf, out->uid, &report))
         why = log_each(REASON_EQUAL_UID, buf_text(&report));
     buf_free(&report);
     return why;

@@ -13,6 +13,11 @@ struct identity {
     gid_t gid;
 };
 
+/* Whom conf->user names, or who we are. REASON_CONFIG, and a line in `report`: there is
+ * none of that name. */
+MUST_USE enum reason identity_find(const struct conf *conf, struct identity *out,
+                                   struct buf *report);
+
 /* Who we shall be: conf->user by name or number, else who we are. Refused, with the
  * detail logged: running on as root (REASON_PRIVILEGES), being the workload
  * (REASON_EQUAL_UID), an unknown user (REASON_CONFIG). */

@@ -9,7 +9,7 @@ function(integration_test name)
 endfunction()
 
 foreach(theme harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
-        bodies binary reasons)
+        bodies binary check reasons)
     integration_test(${theme})
 endforeach()
 # What measures memory or counts on the clock does not share the machine.

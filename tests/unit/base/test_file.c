@@ -206,6 +206,8 @@ a_directory_that_others_may_use_is_refused(void **state)
         assert_int_equal(chmod(in_folder("judged"), rows[i].there), 0);
         assert_int_equal(file_make_directory(in_folder("judged"), rows[i].asked),
                          rows[i].why);
+        assert_int_equal(file_judge_directory(in_folder("judged"), rows[i].asked),
+                         rows[i].why);
         assert_int_equal(mode_of(in_folder("judged")), rows[i].there);
         assert_int_equal(rmdir(in_folder("judged")), 0);
     }
@@ -218,10 +220,16 @@ what_is_no_directory_is_refused(void **state)
     put_file(in_folder("plain"), 0600, "x", 1);
     assert_int_equal(file_make_directory(in_folder("plain"), 0700),
                      REASON_FILE_UNREADABLE);
+    assert_int_equal(file_judge_directory(in_folder("plain"), 0700),
+                     REASON_FILE_UNSAFE);
+    assert_int_equal(file_judge_directory(in_folder("nowhere"), 0700),
+                     REASON_FILE_UNREADABLE);
     assert_int_equal(file_make_directory(in_folder("plain/x"), 0700),
                      REASON_FILE_UNREADABLE);
     assert_int_equal(mkdir(in_folder("real"), 0700), 0);
     assert_int_equal(symlink("real", in_folder("alias")), 0);
+    assert_int_equal(file_judge_directory(in_folder("alias"), 0700),
+                     REASON_FILE_UNSAFE);
     assert_int_equal(file_make_directory(in_folder("alias"), 0700),
                      REASON_FILE_UNREADABLE);
     assert_int_equal(file_make_directory("", 0700), REASON_FILE_UNREADABLE);

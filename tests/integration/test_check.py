@@ -1,0 +1,222 @@
+"""`holdfast check` tells beforehand what the start would stumble over on this machine, and touches nothing of it."""
+
+import os
+import subprocess
+import time
+
+from holdfast import BINARY, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Workspace, main, own_network, promise, rows
+
+own_network([])
+ws = Workspace()
+numbers = iter(range(1000))
+
+CONFIG = """
+workload = {{ id = "spiffe://prod.example/sa/builder"; uid = {workload}; }};
+user = "{user}";
+ca = {{ keep = "{home}/ca"; publish = "{home}/public"; }};
+authority = {{ keep = "{home}/authority"; name = "prod.example"; }};
+control = {{ socket = "{home}/control/control.sock"; }};
+log = {{ path = "{home}/log"; }};
+doors = (
+  {{ kind = "forward"; listen = "127.0.0.1:0"; }},
+  {{ kind = "gate"; listen = "127.0.0.1:0"; certificate = "{home}/gate.pem"; key = "{home}/gate.key";
+     names = ["https://orders.test"]; upstream = "https://127.0.0.1:1"; upstream_trust = "{home}/service.pem";
+     trust = ( {{ domain = "prod.example"; jwks_file = "{home}/jwks.json"; subjects = ["spiffe://prod.example/sa/*"]; }} );
+     rules = ( {{ methods = "any"; paths = "any"; subjects = "any"; grants = "any"; purposes = "any"; }} ); }}
+);
+credentials = {{
+  hub = {{ owner = "a@example"; approved_by = "b@example"; ticket = "T-1"; rotate_every = "30d"; privileges = "read";
+          source = {{ kind = "file"; path = "{home}/secret"; }}; }};
+}};
+grants = (
+  {{ name = "tests"; owner = "a@example"; approved_by = "c@example"; ticket = "T-2"; approved_at = "2026-11-01";
+     expires_at = "2099-01-01"; purposes = ["testing"]; task = "standing"; ttl = "15m"; caller = {{ uid = {workload}; }};
+     rules = ( {{ host = "hub.test"; methods = ["GET"]; paths = "any"; upstream_trust = "{home}/service.pem";
+                  credential = "hub"; bind = ["bearer"]; unbound_because = "nothing better is taken"; }} ); }}
+);
+"""
+
+
+class House:
+    """All that the config names, as it should be: except the directories Holdfast makes."""
+
+    def __init__(self):
+        self.name = f"house-{next(numbers)}"
+        self.home = ws.directory(self.name)
+        leaf = ws.leaf("orders.test")
+        for name, source, mode in (("gate.pem", leaf.certificate, 0o644), ("gate.key", leaf.key, 0o600),
+                                   ("service.pem", ws.ca.file, 0o644)):
+            with open(source, "rb") as f:
+                self.put(name, f.read(), mode)
+        self.put("jwks.json", b'{"keys":[]}', 0o644)
+        self.put("secret", b"not-to-be-seen-by-anybody\n", 0o600)
+        self.config = CONFIG.format(home=self.home, user=PROXY_UID, workload=WORKLOAD_UID)
+
+    def at(self, name):
+        return os.path.join(self.home, name)
+
+    def put(self, name, content, mode):
+        return ws.file(f"{self.name}/{name}", content, mode, PROXY_UID)
+
+    def folder(self, name, mode=0o700, owner=PROXY_UID):
+        return ws.directory(f"{self.name}/{name}", owner, mode)
+
+    def say(self, old, new):
+        assert old in self.config, old
+        self.config = self.config.replace(old, new)
+
+    def state(self):
+        """Everything in it: name, mode, owner, size and time."""
+        found = {}
+        for folder, names, files in os.walk(self.home):
+            for name in [".", *names, *files]:
+                s = os.lstat(os.path.join(folder, name))
+                found[os.path.join(folder, name)] = (s.st_mode, s.st_uid, s.st_size, s.st_mtime_ns)
+        return found
+
+    def check(self, *options, uid=0):
+        path = ws.file(f"{self.name}.conf", self.config)
+        before = self.state()
+        done = subprocess.run([BINARY, "check", "-c", path, *options], capture_output=True, text=True, timeout=60,
+                              user=uid, group=uid, extra_groups=[], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        assert self.state() == before, "it touched what it looked at"
+        assert "not-to-be-seen" not in done.stdout + done.stderr
+        return done
+
+    def start(self):
+        return Holdfast(ws, self.config, name=f"{self.name}-run", wait=False)
+
+
+def move_away(name):
+    return lambda h: os.rename(h.at(name), h.at(name) + ".away")
+
+
+def folder(name, **how):
+    return lambda h: h.folder(name, **how)
+
+
+def linked(name):
+    def link(h):
+        h.folder("elsewhere")
+        os.symlink(h.at("elsewhere"), h.at(name))
+    return link
+
+
+# What is spoilt, the key that is named, and the words beside it.
+STUMBLES = [
+    ("no-such-user", lambda h: h.say(f'user = "{PROXY_UID}"', 'user = "no-such-user-here"'), "user", "no-such-user-here"),
+    ("user-is-root", lambda h: h.say(f'user = "{PROXY_UID}"', 'user = "root"'), "user", "as root"),
+    ("user-is-the-workload", lambda h: h.say(f'user = "{PROXY_UID}"', f'user = "{WORKLOAD_UID}"'), "workload.uid", "Holdfast's own"),
+    ("key-gone", move_away("gate.key"), "doors", "gate.key"),
+    ("key-of-root-alone", lambda h: os.chown(h.at("gate.key"), 0, 0), "doors", "gate.key"),
+    ("key-open", lambda h: os.chmod(h.at("gate.key"), 0o640), "doors", "gate.key"),
+    ("certificate-gone", move_away("gate.pem"), "doors", "gate.pem"),
+    ("trust-gone", move_away("service.pem"), "upstream_trust", "service.pem"),
+    ("trust-unreadable", lambda h: (os.chown(h.at("service.pem"), 0, 0), os.chmod(h.at("service.pem"), 0o600)), "upstream_trust",
+     "service.pem"),
+    ("anchors-gone", move_away("jwks.json"), "doors[1].trust[0].jwks_file", "jwks.json"),
+    ("keep-open", folder("ca", mode=0o755), "ca.keep", "shut to others"),
+    ("keep-of-another", folder("ca", owner=OTHER_UID), "ca.keep", "Holdfast's or root's"),
+    ("keep-not-writable", folder("authority", owner=0), "authority.keep", "cannot be written to"),
+    ("keep-is-a-link", linked("ca"), "ca.keep", "no directory"),
+    ("keep-is-a-file", lambda h: h.put("ca", b"", 0o600), "ca.keep", "no directory"),
+    ("keep-below-a-file", lambda h: (h.put("file", b"", 0o600), h.say("/authority\"", "/file/authority\"")), "authority.keep",
+     "cannot be made"),
+    ("publish-open", folder("public", mode=0o777), "ca.publish", "shut to others"),
+    ("control-open", folder("control", mode=0o777), "control.socket", "shut to others"),
+    ("log-in-no-directory", lambda h: h.say("/log\"", "/logs/log\""), "log.path", "cannot be written"),
+    ("log-of-another", lambda h: os.chown(h.put("log", b"", 0o644), 0, 0), "log.path", "cannot be written"),
+]
+
+
+@rows(STUMBLES)
+def what_check_refuses_would_not_have_started(row):
+    _, spoil, key, words = row
+    house = House()
+    spoil(house)
+    done = house.check()
+    assert done.returncode == 78, done
+    assert any(f": {key}: " in line and words in line for line in done.stderr.splitlines()), done
+    assert ".conf:" in done.stderr and "no errors" not in done.stdout, done
+    if key != "control.socket":     # which another start than this build's may serve
+        h = house.start()
+        assert h.wait_exit() != 0, "\n".join(h.text)
+        assert not any(li.get("msg") == "ready" for li in h.lines)
+
+
+@promise
+def what_check_passes_starts():
+    house = House()
+    done = house.check()
+    assert done.returncode == 0 and "no errors" in done.stdout and '"error"' not in done.stderr, done
+    house.say(house.at("log"), "-")     # where the test can wait for it
+    h = house.start()
+    h.wait_for("ready")
+    h.stop()
+
+
+@promise
+def directories_that_stand_already_are_as_good():
+    house = House()
+    for name, mode in (("ca", 0o700), ("authority", 0o700), ("public", 0o755), ("control", 0o755)):
+        house.folder(name, mode=mode)
+    assert house.check().returncode == 0
+
+
+@promise
+def every_stumble_is_told_at_once():
+    house = House()
+    move_away("gate.key")(house)
+    folder("ca", mode=0o755)(house)
+    house.say("/log\"", "/logs/log\"")
+    done = house.check()
+    for key in ("ca.keep", "log.path", "doors"):
+        assert f": {key}: " in done.stderr, done
+
+
+def old(house):
+    long_ago = time.time() - 40 * 24 * 3600
+    os.utime(house.at("secret"), (long_ago, long_ago))
+
+
+SECRETS = [
+    ("gone", move_away("secret"), "No such file"),
+    ("unreadable", lambda h: os.chown(h.at("secret"), 0, 0), "Permission denied"),
+    ("a-directory", lambda h: (os.unlink(h.at("secret")), h.folder("secret")), "is no file"),
+    ("everybodys", lambda h: os.chmod(h.at("secret"), 0o644), "by everybody"),
+    ("old", old, "its rotation is overdue"),
+]
+
+
+@rows(SECRETS)
+def a_secret_that_is_not_as_it_should_be_is_a_warning(row):
+    _, spoil, words = row
+    house = House()
+    spoil(house)
+    done = house.check()
+    assert done.returncode == 0 and "no errors" in done.stdout, done
+    assert any(".conf:" in line and ": credentials.hub.source.path: " in line and words in line
+               for line in done.stdout.splitlines()), done
+    assert words in house.check("--lint").stdout
+
+
+@promise
+def the_user_itself_sees_what_root_sees_with_its_eyes():
+    house = House()
+    assert house.check(uid=PROXY_UID).returncode == 0
+    os.chmod(house.at("gate.key"), 0o640)
+    done = house.check(uid=PROXY_UID)
+    assert done.returncode == 78 and "gate.key" in done.stderr, done
+
+
+@promise
+def somebody_else_is_told_what_was_not_looked_at():
+    house = House()
+    os.unlink(house.at("gate.key"))
+    done = house.check(uid=OTHER_UID)
+    assert done.returncode == 0 and "were not looked at" in done.stdout, done
+    house.say("methods =", "methdos =")
+    assert house.check(uid=OTHER_UID).returncode == 78
+
+
+main(ws.remove)
