@@ -73,9 +73,22 @@ secret_equals(const struct secret *s, struct text t)
     return s->n > 0 && text_equals_constant_time(secret_reveal(s), t);
 }
 
+/* What is asked of a file besides being one. */
+enum guard { GUARD_NONE, GUARD_OWNER_ONLY, GUARD_MOUNTED };
+
+static const struct {
+    mode_t forbidden;
+    const char *fault;
+} guards[] = {
+    [GUARD_OWNER_ONLY] = { S_IRWXG | S_IRWXO, "lets group or others in; make it 0600" },
+    [GUARD_MOUNTED] = { S_IWGRP | S_IRWXO,
+                        "lets others in, or group write: chmod 0440 it (in a Secret "
+                        "volume: defaultMode: 0440)" },
+};
+
 /* Judged on the descriptor, after opening: the path may be another file by now. */
 static enum reason
-judge_file(int fd, const char *path, bool owner_only)
+judge_file(int fd, const char *path, enum guard guard)
 {
     struct stat st;
 
@@ -83,15 +96,15 @@ judge_file(int fd, const char *path, bool owner_only)
         return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return log_reason(REASON_FILE_UNSAFE, "%s: not a regular file", path);
-    if (!owner_only)
+    if (guard == GUARD_NONE)
         return REASON_OK;
     if (st.st_uid != geteuid() && st.st_uid != 0)
-        return log_reason(REASON_FILE_UNSAFE, "%s: owned by uid %u, not by us or root",
-                          path, (unsigned)st.st_uid);
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return log_reason(REASON_FILE_UNSAFE,
-                          "%s: mode %04o lets group or others in; make it 0600", path,
-                          (unsigned)(st.st_mode & 07777));
+                          "%s: owned by uid %u, not by us or root: chown it", path,
+                          (unsigned)st.st_uid);
+    if ((st.st_mode & guards[guard].forbidden) != 0)
+        return log_reason(REASON_FILE_UNSAFE, "%s: mode %04o %s", path,
+                          (unsigned)(st.st_mode & 07777), guards[guard].fault);
     return REASON_OK;
 }
 
@@ -123,25 +136,31 @@ without_newline(const struct secret *s)
     return n;
 }
 
-enum reason
-secret_read(const char *path, size_t max, bool owner_only, struct secret **out)
+/* O_NONBLOCK: a fifo put in its place must not hang us. */
+static enum reason
+open_file(const char *path, enum guard guard, int *fd)
 {
-    enum reason why = REASON_FILE_UNREADABLE;
+    int follow = guard == GUARD_MOUNTED ? 0 : O_NOFOLLOW;
+
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
+    if (*fd >= 0)
+        return judge_file(*fd, path, guard);
+    if (errno == ELOOP && follow != 0)
+        return log_reason(REASON_FILE_UNSAFE, "%s: is a link", path);
+    return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+}
+
+static enum reason
+read_guarded(const char *path, size_t max, enum guard guard, struct secret **out)
+{
     struct secret *whole = NULL;
+    enum reason why;
     size_t n;
     int fd;
 
     *out = NULL;
     assert(max < SIZE_MAX);
-    /* O_NONBLOCK: a fifo put in its place must not hang us. */
-    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ELOOP)
-            why = REASON_FILE_UNSAFE;
-        log_reason(why, "%s: %s", path, errno == ELOOP ? "is a link" : strerror(errno));
-        goto done;
-    }
-    if ((why = judge_file(fd, path, owner_only)) != REASON_OK)
+    if ((why = open_file(path, guard, &fd)) != REASON_OK)
         goto done;
     whole = secret_with_room(max + 1);
     if ((why = read_into(fd, path, whole)) != REASON_OK)
@@ -158,4 +177,16 @@ done:
     if (fd >= 0)
         close(fd);
     return why;
+}
+
+enum reason
+secret_read(const char *path, size_t max, bool owner_only, struct secret **out)
+{
+    return read_guarded(path, max, owner_only ? GUARD_OWNER_ONLY : GUARD_NONE, out);
+}
+
+enum reason
+secret_read_mounted(const char *path, size_t max, struct secret **out)
+{
+    return read_guarded(path, max, GUARD_MOUNTED, out);
 }

@@ -16,6 +16,11 @@ struct secret *secret_new(const void *bytes, size_t n);
  * then is REASON_FILE_CONTENT. Logs the detail. */
 MUST_USE enum reason secret_read(const char *path, size_t max, bool owner_only,
                                  struct secret **out);
+/* The same for a file that an orchestrator mounts: links are followed, for a Secret
+ * volume is made of them, and group may read what it may not write (fsGroup). Others
+ * may do neither. */
+MUST_USE enum reason secret_read_mounted(const char *path, size_t max,
+                                         struct secret **out);
 void secret_free(struct secret *s);
 
 /* A loan for as long as the secret lives. A forked child finds zeros there. */

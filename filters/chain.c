@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "filters/guard.h"
+#include "filters/handle.h"
 #include "filters/policy.h"
 #include "filters/present.h"
 #include "filters/strip.h"
@@ -13,12 +14,26 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { POLICY, GUARD, DEMAND, STRIP, PRESENT, VERIFY, VOUCH, FILTERS, END = FILTERS };
+enum {
+    HANDLE,
+    POLICY,
+    GUARD,
+    DEMAND,
+    USE,
+    STRIP,
+    PRESENT,
+    VERIFY,
+    VOUCH,
+    FILTERS,
+    END = FILTERS
+};
 
 static const struct filter *const filters[FILTERS] = {
+    [HANDLE] = &handle_filter, /* a copied handle is a tripwire: first of all */
     [POLICY] = &policy_filter, /* which rule? */
     [GUARD] = &guard_filter,   /* nothing prohibited, but by its exceptions … */
     [DEMAND] = &policy_demand_filter, /* … and nothing that no rule allows */
+    [USE] = &handle_use_filter,       /* … and no handle that it has no use for */
     [STRIP] = &strip_filter,          /* nothing of the workload's own … */
     [PRESENT] = &present_filter,      /* … only ours, over what is left */
     [VERIFY] = &verify_filter,        /* the other side: prove it */
@@ -26,9 +41,9 @@ static const struct filter *const filters[FILTERS] = {
 };
 
 /* By enum conf_door_kind and enum chain_phase. */
-static const unsigned char orders[2][2][4] = {
-    [DOOR_FORWARD] = { [CHAIN_JUDGE] = { POLICY, GUARD, DEMAND, END },
-                       [CHAIN_PRESENT] = { STRIP, PRESENT, END } },
+static const unsigned char orders[2][2][6] = {
+    [DOOR_FORWARD] = { [CHAIN_JUDGE] = { HANDLE, POLICY, GUARD, DEMAND, USE, END },
+                       [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
     [DOOR_GATE] = { [CHAIN_JUDGE] = { VERIFY, END }, [CHAIN_PRESENT] = { VOUCH, END } },
 };
 
@@ -133,12 +148,12 @@ chain_run_trailers(struct chain *c, struct view *v, struct headers *trailers,
 static struct conf_filter_table tables[FILTERS];
 static size_t n_tables;
 
-/* The second half of policy has no table of its own. */
+/* A second half has no table of its own. */
 static void
 gather_tables(void)
 {
     for (size_t i = 0; i < FILTERS; i++) {
-        if (i != DEMAND)
+        if (i != DEMAND && i != USE)
             tables[n_tables++] = (struct conf_filter_table){
                 filters[i]->name, filters[i]->settings, filters[i]->settings_size
             };

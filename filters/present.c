@@ -41,6 +41,37 @@ take_task(struct view *v)
     return task_is_live(v->task) ? REASON_OK : REASON_TASK_ENDED;
 }
 
+bool
+present_is_wanted(const struct view *v)
+{
+    const struct conf_rule *r = v->rule;
+
+    if (r == NULL || r->credential == NULL)
+        return false;
+    return r->inject == INJECT_ALWAYS ||
+           handle_is_for(v->handle, v->caller, r->credential);
+}
+
+/* Our authority's credential is the task's own key; of any other there is a secret. */
+static enum reason
+gather_means(const struct view *v, struct means *with)
+{
+    const struct conf_credential *c = conf_credential(v->conf, v->rule->credential);
+
+    *with = (struct means){ .presenter = NULL };
+    if (c == NULL)
+        return REASON_CREDENTIAL_UNAVAILABLE;
+    if (c->source.kind == SOURCE_AUTHORITY) {
+        with->presenter = task_presenter(v->task);
+        return REASON_OK;
+    }
+    with->header = c->header;
+    with->prefix = c->prefix;
+    if (v->vault == NULL)
+        return REASON_CREDENTIAL_UNAVAILABLE;
+    return vault_find(v->vault, c, &with->secret);
+}
+
 static struct verdict
 present_request(void *state, struct view *v)
 {
@@ -52,24 +83,27 @@ present_request(void *state, struct view *v)
                                  .query = v->query,
                                  .body_known = v->body_known,
                                  .body = v->body };
+    struct means with;
     enum reason why;
 
     (void)state;
     if (r == NULL)
         return deny(REASON_HOST_NOT_ALLOWED);
-    if (r->credential == NULL || r->inject != INJECT_ALWAYS)
+    if (!present_is_wanted(v))
         return pass();
     if (!v->verified_tls)
         return deny(REASON_PLAIN_CREDENTIAL);
-    if ((why = take_task(v)) != REASON_OK)
+    if ((why = take_task(v)) != REASON_OK ||
+        (why = gather_means(v, &with)) != REASON_OK)
         return deny(why);
     v->presented = true;
     v->presented_at = v->request->headers.n;
-    why = binding_present(task_presenter(v->task), r->bind.at, r->bind.n, &request,
-                          v->now_s, &v->request->headers, &v->evidence);
+    why = binding_present(&with, r->bind.at, r->bind.n, &request, v->now_s,
+                          &v->request->headers, &v->evidence);
     if (why != REASON_OK)
         return deny(why);
-    v->thumbprint = presenter_thumbprint(task_presenter(v->task));
+    if (!text_is_empty(v->evidence.proof_id))
+        v->thumbprint = presenter_thumbprint(task_presenter(v->task));
     return pass();
 }
 

@@ -1,13 +1,17 @@
 /* present: puts the credential of the rule on the request, bound to it, at the last
  * moment before it leaves. The task whose key signs is taken here unless the exchange
  * has one; it is the exchange's to give back. Nothing is presented outside verified
- * TLS, by an ended task, or by a rule without a credential. */
+ * TLS, by an ended task, by a rule without a credential, or, where the rule says
+ * `on_handle`, without the caller's own handle in the request. */
 #ifndef FILTERS_PRESENT_H
 #define FILTERS_PRESENT_H
 
 #include "filters/filter.h"
 
 extern const struct filter present_filter;
+
+/* Whether this request, once judged, is to leave with the rule's credential. */
+bool present_is_wanted(const struct view *v);
 
 /* Takes away what an attempt before this one presented: a retry proves anew. */
 void present_forget(struct view *v);

@@ -3,6 +3,7 @@
 #include "filters/strip.h"
 
 #include "base/memory.h"
+#include "filters/parameter.h"
 #include "filters/positions.h"
 
 #include <stdlib.h>
@@ -97,6 +98,39 @@ strip_close(void *state)
     free(s);
 }
 
+static void
+also(struct positions *p, const struct strip_settings *s)
+{
+    for (size_t i = 0; i < s->also.n; i++)
+        positions_also_header(p, s->also.at[i]);
+    for (size_t i = 0; i < s->also_query.n; i++)
+        positions_also_parameter(p, s->also_query.at[i]);
+}
+
+/* The fields that credentials of ours are presented in are credential positions too,
+ * whatever they are called; none of them can be kept. */
+static void
+also_own_fields(struct positions *p, const struct conf *conf)
+{
+    const struct conf_credential *credentials = conf->credentials.at;
+
+    for (size_t i = 0; i < conf->credentials.n; i++)
+        if (credentials[i].header != NULL)
+            positions_also_header(p, credentials[i].header);
+}
+
+struct positions *
+strip_positions(const struct conf *conf)
+{
+    const struct strip_settings *given = conf_filter(conf, strip_filter.name);
+    struct positions *p = positions_new();
+
+    if (given != NULL)
+        also(p, given);
+    also_own_fields(p, conf);
+    return p;
+}
+
 static enum reason
 strip_open(const struct conf *conf, const void *settings, struct buf *report,
            void **state)
@@ -104,18 +138,15 @@ strip_open(const struct conf *conf, const void *settings, struct buf *report,
     const struct strip_settings *given = settings;
     struct strip *s = memory_new(sizeof *s);
 
-    (void)conf;
     *state = NULL;
     s->positions = positions_new();
     s->refuse = given->on_sight == ON_SIGHT_REFUSE;
-    for (size_t i = 0; i < given->also.n; i++)
-        positions_also_header(s->positions, given->also.at[i]);
-    for (size_t i = 0; i < given->also_query.n; i++)
-        positions_also_parameter(s->positions, given->also_query.at[i]);
+    also(s->positions, given);
     if (!keep(s->positions, given, report)) {
         strip_close(s);
         return REASON_CONFIG;
     }
+    also_own_fields(s->positions, conf);
     *state = s;
     return REASON_OK;
 }
@@ -189,50 +220,13 @@ strip_fields(const struct strip *s, struct view *v, struct headers *h)
     return found;
 }
 
-struct parameter {
-    char separator; /* before it; 0: it is the first */
-    struct text whole, name, value;
-};
-
-static void
-split_parameter(struct parameter *p)
-{
-    const char *equals = p->whole.n > 0 ? memchr(p->whole.at, '=', p->whole.n) : NULL;
-
-    p->name = p->whole;
-    p->value = text_of("", 0);
-    if (equals == NULL)
-        return;
-    p->name.n = (size_t)(equals - p->whole.at);
-    p->value = text_of(equals + 1, p->whole.n - p->name.n - 1);
-}
-
-/* Takes the next parameter off the front; begin with a zeroed one. Some servers
- * separate by ';' as well. */
-static bool
-next_parameter(struct text *rest, struct parameter *p)
-{
-    size_t n = 0;
-
-    if (rest->at == NULL)
-        return false;
-    p->separator = p->whole.at == NULL ? 0 : p->whole.at[p->whole.n];
-    while (n < rest->n && rest->at[n] != '&' && rest->at[n] != ';')
-        n++;
-    p->whole = text_of(rest->at, n);
-    *rest = n == rest->n ? text_of(NULL, 0)
-                         : text_of(rest->at + n + 1, rest->n - n - 1);
-    split_parameter(p);
-    return true;
-}
-
 static bool
 query_is_clean(const struct strip *s, const struct view *v)
 {
     struct text rest = v->query;
     struct parameter p = { 0 };
 
-    while (next_parameter(&rest, &p)) {
+    while (parameter_next(&rest, &p)) {
         if (!stays(v, positions_parameter(s->positions, p.name)))
             return false;
     }
@@ -249,7 +243,7 @@ strip_query(const struct strip *s, struct view *v)
     char *out = arena_alloc(v->arena, v->query.n);
     size_t n = 0, kept = 0;
 
-    while (next_parameter(&rest, &p)) {
+    while (parameter_next(&rest, &p)) {
         if (!stays(v, positions_parameter(s->positions, p.name))) {
             take(v, arena_printf(v->arena, "?%.*s", TEXT_ARG(p.name)), p.value);
             continue;

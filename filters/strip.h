@@ -6,7 +6,12 @@
 #define FILTERS_STRIP_H
 
 #include "filters/filter.h"
+#include "filters/positions.h"
 
 extern const struct filter strip_filter;
+
+/* Every position that is stripped under this config, and those that it keeps besides:
+ * where else a handle may stand. The caller's to free. */
+struct positions *strip_positions(const struct conf *conf);
 
 #endif

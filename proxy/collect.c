@@ -3,6 +3,8 @@
  * read, so that a malformed one is refused whole where it came whole. */
 #include "proxy/exchange.h"
 
+#include "filters/present.h"
+
 static bool
 is_small(const struct exchange *x)
 {
@@ -73,7 +75,10 @@ hold_body(struct exchange *x, bool *ready)
 static bool
 is_covered(const struct exchange *x)
 {
-    return x->view.rule != NULL && x->view.rule->credential != NULL;
+    const struct conf_rule *rule = x->view.rule;
+
+    return present_is_wanted(&x->view) &&
+           binding_covers_body(rule->bind.at, rule->bind.n);
 }
 
 enum pace

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "filters/present.h"
 
 #include <string.h>
 
@@ -184,7 +185,7 @@ read_head(struct exchange *x)
 static enum reason
 take_task(struct view *v)
 {
-    if (v->rule == NULL || v->rule->credential == NULL || v->task != NULL)
+    if (!present_is_wanted(v) || v->task != NULL)
         return REASON_OK;
     return tasks_take(v->tasks, v->conf, v->grant, &v->task);
 }

@@ -8,11 +8,21 @@
 
 static const struct binding {
     const char *word; /* as in a rule's bind list */
-    enum reason (*present)(struct presenter *p, const struct presented *request,
+    bool needs_presenter, needs_secret, needs_header;
+    bool covers_body;
+    enum reason (*present)(const struct means *with, const struct presented *request,
                            int64_t now_s, struct headers *headers,
                            struct evidence *evidence);
 } bindings[] = {
-    { "wimse", wpt_present },
+    { .word = "wimse",
+      .needs_presenter = true,
+      .covers_body = true,
+      .present = wpt_present },
+    { .word = "header",
+      .needs_secret = true,
+      .needs_header = true,
+      .present = header_present },
+    { .word = "bearer", .needs_secret = true, .present = bearer_present },
 };
 
 enum reason
@@ -64,23 +74,52 @@ presenter_expires(const struct presenter *p)
 }
 
 static const struct binding *
-binding_find(const char *const *words, size_t n_words)
+binding_of(const char *word)
+{
+    for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
+        if (strcmp(word, bindings[i].word) == 0)
+            return &bindings[i];
+    return NULL;
+}
+
+static bool
+can_be_done(const struct binding *b, const struct means *with)
+{
+    return (!b->needs_presenter || with->presenter != NULL) &&
+           (!b->needs_secret || with->secret != NULL) &&
+           (!b->needs_header || with->header != NULL);
+}
+
+static const struct binding *
+binding_find(const char *const *words, size_t n_words, const struct means *with)
 {
     for (size_t i = 0; i < n_words; i++) {
-        for (size_t k = 0; k < sizeof bindings / sizeof *bindings; k++) {
-            if (strcmp(words[i], bindings[k].word) == 0)
-                return &bindings[k];
-        }
+        const struct binding *b = binding_of(words[i]);
+
+        if (b != NULL && can_be_done(b, with))
+            return b;
     }
     return NULL;
 }
 
+bool
+binding_covers_body(const char *const *words, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++) {
+        const struct binding *b = binding_of(words[i]);
+
+        if (b != NULL && b->covers_body)
+            return true;
+    }
+    return false;
+}
+
 enum reason
-binding_present(struct presenter *p, const char *const *words, size_t n_words,
+binding_present(const struct means *with, const char *const *words, size_t n_words,
                 const struct presented *request, int64_t now_s, struct headers *headers,
                 struct evidence *evidence)
 {
-    const struct binding *b = binding_find(words, n_words);
+    const struct binding *b = binding_find(words, n_words, with);
 
     memset(evidence, 0, sizeof *evidence);
     if (b == NULL)
@@ -88,5 +127,5 @@ binding_present(struct presenter *p, const char *const *words, size_t n_words,
     /* Judged before; judged again here, where the credential would leave. */
     if (!text_equals(request->scheme, TEXT("https")))
         return REASON_PLAIN_CREDENTIAL;
-    return b->present(p, request, now_s, headers, evidence);
+    return b->present(with, request, now_s, headers, evidence);
 }

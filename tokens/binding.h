@@ -5,6 +5,7 @@
 
 #include "base/host.h"
 #include "base/reason.h"
+#include "base/secret.h"
 #include "http/message.h"
 #include "tokens/authority.h"
 #include "tokens/context.h"
@@ -34,8 +35,17 @@ struct presented {
 };
 
 struct evidence {
-    const char *binding;  /* "wimse": for log and ledger */
-    struct text proof_id; /* the jti, in the headers' arena */
+    const char *binding;  /* "wimse", "bearer": for log and ledger */
+    struct text proof_id; /* the jti, in the headers' arena; empty: no proof was made,
+                             what was presented is good for whoever copies it */
+};
+
+/* What there is to present with. A binding that lacks what it needs cannot be done. */
+struct means {
+    struct presenter *presenter; /* NULL: none */
+    const struct secret *secret; /* NULL: none */
+    const char *header;          /* the field a secret is put in; NULL: none */
+    const char *prefix;          /* what stands before it there; NULL: nothing */
 };
 
 /* Adds to `headers` what the first binding of `words` that can be done puts there (the
@@ -44,11 +54,13 @@ struct evidence {
  * that still stand in `headers`: call this last. Nothing is added on failure.
  * REASON_NO_BINDING; REASON_PLAIN_CREDENTIAL when the scheme is not https; REASON_SIGN
  * (also when the presenter's time is over, or a token field stands there twice). */
-MUST_USE enum reason binding_present(struct presenter *p, const char *const *words,
+MUST_USE enum reason binding_present(const struct means *with, const char *const *words,
                                      size_t n_words, const struct presented *request,
                                      int64_t now_s, struct headers *headers,
                                      struct evidence *evidence);
-
+/* Whether any of `words` says something of the body, so that it is worth waiting for.
+ */
+bool binding_covers_body(const char *const *words, size_t n_words);
 /* ---- the gate's side */
 
 /* A bounded memory of proofs already seen; fails closed. Any thread (striped locks). */

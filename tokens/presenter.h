@@ -17,8 +17,17 @@ struct presenter {
 /* wpt.c: once the token is there. */
 void wpt_prepare(struct presenter *p);
 /* Adds Workload-Identity-Token and Workload-Proof-Token. */
-MUST_USE enum reason wpt_present(struct presenter *p, const struct presented *request,
-                                 int64_t now_s, struct headers *headers,
-                                 struct evidence *evidence);
+MUST_USE enum reason wpt_present(const struct means *with,
+                                 const struct presented *request, int64_t now_s,
+                                 struct headers *headers, struct evidence *evidence);
+
+/* bearer.c: "Authorization: Bearer" and the secret, or the secret in a field of the
+ * credential's own. */
+MUST_USE enum reason bearer_present(const struct means *with,
+                                    const struct presented *request, int64_t now_s,
+                                    struct headers *headers, struct evidence *evidence);
+MUST_USE enum reason header_present(const struct means *with,
+                                    const struct presented *request, int64_t now_s,
+                                    struct headers *headers, struct evidence *evidence);
 
 #endif

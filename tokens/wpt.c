@@ -137,9 +137,10 @@ jti_new(struct arena *arena)
 }
 
 enum reason
-wpt_present(struct presenter *p, const struct presented *request, int64_t now_s,
+wpt_present(const struct means *with, const struct presented *request, int64_t now_s,
             struct headers *headers, struct evidence *evidence)
 {
+    struct presenter *p = with->presenter;
     struct carried carried;
     int64_t exp_s = now_s + PROOF_SECONDS;
     struct text jti;

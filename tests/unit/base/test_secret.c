@@ -129,6 +129,55 @@ a_link_is_not_followed(void **state)
     assert_null(s);
 }
 
+/* As a Secret volume is made: the file's link, the ..data link, the folder. */
+static void
+a_mounted_secret_is_read_through_its_links(void **state)
+{
+    struct secret *s;
+
+    (void)state;
+    assert_int_equal(mkdir(in_folder("..2026"), 0700), 0);
+    put_file(in_folder("..2026/token"), 0440, "x\n", 2);
+    assert_int_equal(symlink("..2026", in_folder("..data")), 0);
+    assert_int_equal(symlink("..data/token", in_folder("token")), 0);
+    assert_int_equal(secret_read_mounted(in_folder("token"), 16, &s), REASON_OK);
+    assert_true(text_equals(secret_reveal(s), TEXT("x")));
+    secret_free(s);
+    assert_int_equal(symlink("nowhere", in_folder("dangling")), 0);
+    assert_int_equal(secret_read_mounted(in_folder("dangling"), 16, &s),
+                     REASON_FILE_UNREADABLE);
+    assert_null(s);
+}
+
+static void
+a_mounted_secret_may_be_read_by_its_group_and_by_nobody_else(void **state)
+{
+    static const struct {
+        mode_t mode;
+        enum reason why;
+    } rows[] = {
+        { 0400, REASON_OK },          { 0440, REASON_OK },
+        { 0640, REASON_OK },          { 0600, REASON_OK },
+        { 0644, REASON_FILE_UNSAFE }, { 0444, REASON_FILE_UNSAFE },
+        { 0660, REASON_FILE_UNSAFE }, { 0602, REASON_FILE_UNSAFE },
+        { 0601, REASON_FILE_UNSAFE },
+    };
+    struct secret *s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put_file(in_folder("mounted"), rows[i].mode, "x", 1);
+        assert_int_equal(secret_read_mounted(in_folder("mounted"), 16, &s),
+                         rows[i].why);
+        secret_free(s);
+        unlink(in_folder("mounted"));
+    }
+    assert_int_equal(mkfifo(in_folder("pipe"), 0400), 0);
+    assert_int_equal(secret_read_mounted(in_folder("pipe"), 16, &s),
+                     REASON_FILE_UNSAFE);
+    assert_int_equal(secret_read_mounted(folder, 16, &s), REASON_FILE_UNSAFE);
+}
+
 static void
 a_fifo_neither_hangs_us_nor_is_read(void **state)
 {
@@ -211,6 +260,8 @@ main(void)
         cmocka_unit_test(a_file_of_ours_alone_is_read),
         cmocka_unit_test(a_file_that_others_may_touch_is_refused),
         cmocka_unit_test(a_link_is_not_followed),
+        cmocka_unit_test(a_mounted_secret_is_read_through_its_links),
+        cmocka_unit_test(a_mounted_secret_may_be_read_by_its_group_and_by_nobody_else),
         cmocka_unit_test(a_fifo_neither_hangs_us_nor_is_read),
         cmocka_unit_test(a_file_of_someone_else_is_refused),
         cmocka_unit_test(an_empty_or_too_long_or_missing_file_is_refused),

@@ -201,7 +201,7 @@ every_filter_with_keys_has_a_table_and_no_name_stands_twice(void **state)
     const struct conf_filter_table *t = chain_tables(&n);
 
     (void)state;
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 7);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(t[i].name, t[k].name);

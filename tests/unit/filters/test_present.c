@@ -3,6 +3,7 @@
 
 #include "authority.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 static const char *const wimse[] = { "wimse" };
 static const char *const unheard_of[] = { "carrier-pigeon" };
@@ -12,6 +13,8 @@ struct stage {
     struct scene s;
     struct authority_scene a;
     struct tasks *tasks;
+    struct conf_credential credential;
+    struct vault *vault;
     void *present;
 };
 
@@ -31,6 +34,8 @@ stage_open(void **state)
     g->s.grant.purposes = (struct strings){ .at = purposes, .n = 1 };
     g->s.grant.expires_at = clock_wall_s() + 3600;
     g->s.grant.ttl_ms = 900000;
+    g->credential.name = "orders";
+    g->s.conf.credentials = (struct groups){ .at = &g->credential, .n = 1 };
     g->s.rule.credential = "orders";
     g->s.rule.bind = (struct strings){ .at = wimse, .n = 1 };
     g->s.view.verified_tls = true;
@@ -52,6 +57,7 @@ stage_close(void **state)
     present_filter.close(g->present);
     task_unref(g->s.view.task);
     tasks_free(g->tasks);
+    vault_unref(g->vault);
     authority_clear(&g->a);
     scene_clear(&g->s);
     free(g);
@@ -175,6 +181,123 @@ a_retry_presents_a_new_proof_in_place_of_the_old_one(void **state)
     assert_int_equal(g->s.request.headers.n, 1);
 }
 
+/* ---- a secret from a file */
+
+static const char *const bearer[] = { "bearer" };
+
+/* The credential becomes one of a file, which holds `secret`. */
+static void
+use_file(struct stage *g, const char *secret)
+{
+    char path[80];
+
+    (void)snprintf(path, sizeof path, "%s/secret", g->a.directory);
+    (void)unlink(path);
+    if (secret != NULL)
+        assert_int_equal(file_write(path, 0400, text_z(secret)), REASON_OK);
+    g->credential.source.kind = SOURCE_FILE;
+    g->credential.source.path = path;
+    g->s.rule.bind.at = bearer;
+    vault_unref(g->vault);
+    g->vault = vault_read(&g->s.conf);
+    g->s.view.vault = g->vault;
+    g->credential.source.path = NULL;
+    (void)unlink(path);
+}
+
+static void
+the_secret_of_the_file_is_presented_and_no_proof(void **state)
+{
+    struct stage *g = *state;
+
+    use_file(g, "s3cr3t");
+    assert_int_equal(present(g), REASON_OK);
+    assert_int_equal(g->s.request.headers.n, 2);
+    assert_text(headers_get(&g->s.request.headers, TEXT("Authorization"))->value,
+                "Bearer s3cr3t");
+    assert_string_equal(g->s.view.evidence.binding, "bearer");
+    assert_true(text_is_empty(g->s.view.evidence.proof_id));
+    assert_true(text_is_empty(g->s.view.thumbprint));
+}
+
+static void
+a_secret_that_cannot_be_had_refuses_the_request(void **state)
+{
+    struct stage *g = *state;
+
+    use_file(g, NULL);
+    assert_int_equal(present(g), REASON_CREDENTIAL_UNAVAILABLE);
+    assert_int_equal(g->s.request.headers.n, 1);
+    g->s.view.vault = NULL;
+    assert_int_equal(present(g), REASON_CREDENTIAL_UNAVAILABLE);
+    assert_int_equal(g->s.request.headers.n, 1);
+}
+
+static void
+a_secret_is_bound_neither_outside_tls_nor_by_our_own_key(void **state)
+{
+    struct stage *g = *state;
+
+    use_file(g, "s3cr3t");
+    g->s.view.verified_tls = false;
+    assert_int_equal(present(g), REASON_PLAIN_CREDENTIAL);
+    g->s.view.verified_tls = true;
+    g->s.rule.bind.at = wimse;
+    assert_int_equal(present(g), REASON_NO_BINDING);
+    assert_int_equal(g->s.request.headers.n, 1);
+}
+
+static void
+on_handle_presents_with_the_callers_own_handle_of_this_credential_alone(void **state)
+{
+    static const struct {
+        const char *name, *credential;
+        int64_t uid;
+        bool ended, wanted;
+    } rows[] = {
+        { "none", NULL, 0, false, false },
+        { "its own", "orders", 1000, false, true },
+        { "another's", "orders", 1001, false, false },
+        { "of another credential", "crm", 1000, false, false },
+        { "ended", "orders", 1000, true, false },
+    };
+    struct stage *g = *state;
+
+    use_file(g, "s3cr3t");
+    g->s.rule.inject = INJECT_ON_HANDLE;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct handle h = { .credential = rows[i].credential,
+                            .caller.uid = rows[i].uid,
+                            .ended = rows[i].ended };
+
+        g->s.view.handle = rows[i].credential != NULL ? &h : NULL;
+        assert_int_equal(present_is_wanted(&g->s.view), rows[i].wanted);
+        assert_int_equal(present(g), REASON_OK);
+        if (headers_has(&g->s.request.headers, TEXT("Authorization")) != rows[i].wanted)
+            fail_msg("%s", rows[i].name);
+        present_forget(&g->s.view);
+        g->s.view.handle = NULL;
+    }
+}
+
+static void
+a_retry_presents_the_secret_once_and_as_it_is_now(void **state)
+{
+    struct stage *g = *state;
+
+    use_file(g, "first");
+    assert_int_equal(present(g), REASON_OK);
+    use_file(g, "second");
+    present_forget(&g->s.view);
+    assert_int_equal(present(g), REASON_OK);
+    assert_int_equal(headers_count(&g->s.request.headers, TEXT("Authorization")), 1);
+    assert_text(headers_get(&g->s.request.headers, TEXT("Authorization"))->value,
+                "Bearer second");
+    /* Even one that was not forgotten is not doubled. */
+    assert_int_equal(present(g), REASON_OK);
+    assert_int_equal(headers_count(&g->s.request.headers, TEXT("Authorization")), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
 
 int
@@ -189,6 +312,11 @@ main(void)
         TEST(an_expired_grant_presents_nothing),
         TEST(a_task_that_ended_meanwhile_presents_nothing),
         TEST(a_retry_presents_a_new_proof_in_place_of_the_old_one),
+        TEST(the_secret_of_the_file_is_presented_and_no_proof),
+        TEST(a_secret_that_cannot_be_had_refuses_the_request),
+        TEST(a_secret_is_bound_neither_outside_tls_nor_by_our_own_key),
+        TEST(on_handle_presents_with_the_callers_own_handle_of_this_credential_alone),
+        TEST(a_retry_presents_the_secret_once_and_as_it_is_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,34 @@ refusing(void)
     return opened(1);
 }
 
+/* Called as it may be, it holds a credential of ours for some request; so for no
+ * request one of the workload's, whatever the operator would keep. */
+static void
+the_fields_of_our_own_credentials_are_stripped(void **state)
+{
+    static const char *const kept[] = { "X-Orders-Token" };
+    struct conf_credential ours[] = { { .header = "X-Plain" },
+                                      { .header = "X-Orders-Token" },
+                                      { .header = NULL } };
+    const struct conf conf = { .credentials = { .at = ours, .n = 3 } };
+    const struct settings settings = { .keep = { .at = kept, .n = 1 } };
+    struct buf report = { 0 };
+    struct scene s;
+    void *strip;
+
+    (void)state;
+    scene_set(&s);
+    assert_int_equal(strip_filter.open(&conf, &settings, &report, &strip), REASON_OK);
+    headers_add(&s.request.headers, TEXT("x_plain"), TEXT("theirs"));
+    headers_add(&s.request.headers, TEXT("X-Orders-Token"), TEXT("theirs"));
+    headers_add(&s.request.headers, TEXT("X-Plainly"), TEXT("theirs"));
+    assert_int_equal(strip_filter.on_request(strip, &s.view).answer, PASS);
+    assert_int_equal(s.request.headers.n, 1);
+    assert_true(stripped(&s.view, "x_plain"));
+    strip_filter.close(strip);
+    scene_clear(&s);
+}
+
 /* ---- header fields */
 
 static const char *const credentials[] = {
@@ -680,6 +708,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_fields_of_our_own_credentials_are_stripped),
         cmocka_unit_test(a_credential_in_a_header_is_removed_in_every_spelling),
         cmocka_unit_test(a_credential_in_a_header_is_refused_where_the_policy_says_so),
         cmocka_unit_test(fields_that_steer_a_service_go_without_a_word),

@@ -35,9 +35,10 @@ present(struct stage *g)
                                        .query = v->query,
                                        .body_known = v->body_known,
                                        .body = v->body };
+    const struct means with = { .presenter = g->presenter };
     struct evidence evidence;
 
-    assert_int_equal(binding_present(g->presenter, wimse, 1, &request, NOW,
+    assert_int_equal(binding_present(&with, wimse, 1, &request, NOW,
                                      &g->s.request.headers, &evidence),
                      REASON_OK);
 }

@@ -11,6 +11,7 @@ struct stage {
     char directory[40], keep[64], jwks[64];
     struct authority_key *authority;
     struct presenter *presenter;
+    struct means with;
     struct verifier verifier;
     struct trust_anchors *anchors;
     struct replay_cache *replays;
@@ -44,6 +45,7 @@ stage_open(void **state)
     assert_int_equal(authority_publish(s.authority, s.directory), REASON_OK);
     assert_int_equal(presenter_new(s.authority, &context, NOW, NOW + 900, &s.presenter),
                      REASON_OK);
+    s.with.presenter = s.presenter;
     s.anchors = trust_anchors_new();
     assert_int_equal(
         trust_anchors_add(s.anchors, "prod.example", s.jwks, subjects, 1, NULL, 0),
@@ -87,7 +89,7 @@ stage_close(void **state)
 static enum reason
 present(struct stage *s, int64_t now_s)
 {
-    return binding_present(s->presenter, wimse, 1, &s->request, now_s, &s->headers,
+    return binding_present(&s->with, wimse, 1, &s->request, now_s, &s->headers,
                            &s->evidence);
 }
 
@@ -287,7 +289,7 @@ what_cannot_be_presented_is_refused_and_adds_nothing(void **state)
         before = s->headers.n;
         s->request.scheme = text_z(r->scheme);
         key_fail_signing(r->sign_fails);
-        why = binding_present(s->presenter, &r->word, 1, &s->request, NOW, &s->headers,
+        why = binding_present(&s->with, &r->word, 1, &s->request, NOW, &s->headers,
                               &s->evidence);
         key_fail_signing(false);
         if (why != r->why)
@@ -306,11 +308,11 @@ the_first_binding_that_can_be_done_is_taken(void **state)
     static const char *const words[] = { "dpop", "wimse" };
     struct stage *s = *state;
 
-    assert_int_equal(binding_present(s->presenter, words, 2, &s->request, NOW,
+    assert_int_equal(binding_present(&s->with, words, 2, &s->request, NOW,
                                      &s->headers, &s->evidence),
                      REASON_OK);
     assert_string_equal(s->evidence.binding, "wimse");
-    assert_int_equal(binding_present(s->presenter, NULL, 0, &s->request, NOW,
+    assert_int_equal(binding_present(&s->with, NULL, 0, &s->request, NOW,
                                      &s->headers, &s->evidence),
                      REASON_NO_BINDING);
 }

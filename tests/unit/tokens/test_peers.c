@@ -95,6 +95,7 @@ make(void **state)
         .body_known = true,
         .body = TEXT("{\"item\":1}"),
     };
+    struct means with = { .presenter = NULL };
     struct evidence evidence;
 
     assert_int_equal(authority_parse(TEXT("orders.example"), 443, &request.authority),
@@ -104,9 +105,10 @@ make(void **state)
     assert_int_equal(
         presenter_new(made.authority, &context, NOW, NOW + 900, &made.presenter),
         REASON_OK);
+    with.presenter = made.presenter;
     made.arena = arena_new();
     headers_init(&made.headers, made.arena);
-    assert_int_equal(binding_present(made.presenter, words, 1, &request, NOW,
+    assert_int_equal(binding_present(&with, words, 1, &request, NOW,
                                      &made.headers, &evidence),
                      REASON_OK);
     *state = &made;

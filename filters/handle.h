@@ -1,0 +1,19 @@
+/* handle: a caller's own handle is found before anything else is asked, and one of
+ * anybody else is a tripwire: it was copied.
+ *
+ * Looked for wherever a credential can stand (strip.h): in header fields, alone or
+ * behind a scheme or a name, inside Basic, in cookies and in query parameters, escaped
+ * up to twice. What is in a path, in a body or encoded in another way is not seen.
+ *
+ * Two halves: handle_filter finds it, before any rule is; handle_use_filter refuses one
+ * that the rule has no use for, and every one that comes behind the body. Each refusal
+ * is alarmed, by a line of its own at warn, without the value. */
+#ifndef FILTERS_HANDLE_H
+#define FILTERS_HANDLE_H
+
+#include "filters/filter.h"
+
+extern const struct filter handle_filter;
+extern const struct filter handle_use_filter;
+
+#endif

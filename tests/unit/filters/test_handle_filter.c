@@ -1,0 +1,350 @@
+/* handle: found wherever a credential can stand, and refused and alarmed wherever it is
+ * not its caller's, not in force, or of no use. */
+#include "filters/handle.h"
+
+#include "base/log.h"
+#include "tests/unit/certs/scratch.h"
+
+#include "scene.h"
+
+#define OWN     "ghp_own_handle_of_1000"
+#define SECOND  "hf_second_own_of_1000=="
+#define FOREIGN "crm_handle_of_1001_only"
+#define ENDED   "old_handle_of_1000_gone"
+
+struct stage {
+    struct scene s;
+    struct conf_credential credentials[4];
+    struct conf_rule rules[4];
+    struct conf_grant grants[2];
+    struct handles *handles;
+    void *find, *use;
+};
+
+static void
+credential(struct stage *g, size_t i, const char *name, const char *value)
+{
+    g->credentials[i] = (struct conf_credential){ .name = name,
+                                                  .source.kind = SOURCE_FILE,
+                                                  .handle.value = value };
+    g->rules[i].credential = name;
+}
+
+/* own, second and gone are uid 1000's, foreign is 1001's; then gone is taken away. */
+static void
+make_handles(struct stage *g)
+{
+    struct conf *conf = &g->s.conf;
+    struct buf report = { 0 };
+    struct handles *before;
+
+    credential(g, 0, "own", OWN);
+    credential(g, 1, "second", SECOND);
+    credential(g, 2, "gone", ENDED);
+    credential(g, 3, "foreign", FOREIGN);
+    g->credentials[1].header = "X-Plain";
+    g->grants[0] = (struct conf_grant){ .caller.uid = 1000,
+                                        .rules = { .at = g->rules, .n = 3 } };
+    g->grants[1] = (struct conf_grant){ .caller.uid = 1001,
+                                        .rules = { .at = &g->rules[3], .n = 1 } };
+    conf->credentials = (struct groups){ .at = g->credentials, .n = 4 };
+    conf->grants = (struct groups){ .at = g->grants, .n = 2 };
+    assert_int_equal(handles_new(conf, NULL, &report, &before), REASON_OK);
+    g->grants[0].rules.n = 2;
+    assert_int_equal(handles_new(conf, before, &report, &g->handles), REASON_OK);
+    handles_unref(before);
+}
+
+static int
+stage_open(void **state)
+{
+    struct stage *g = calloc(1, sizeof *g);
+    struct buf report = { 0 };
+
+    assert_non_null(g);
+    if (scratch_begin(state) != 0)
+        return -1;
+    scene_set(&g->s);
+    make_handles(g);
+    g->s.view.handles = g->handles;
+    assert_int_equal(handle_filter.open(&g->s.conf, NULL, &report, &g->find),
+                     REASON_OK);
+    assert_int_equal(handle_use_filter.open(&g->s.conf, NULL, &report, &g->use),
+                     REASON_OK);
+    *state = g;
+    return 0;
+}
+
+static int
+stage_close(void **state)
+{
+    struct stage *g = *state;
+
+    handle_filter.close(g->find);
+    handle_use_filter.close(g->use);
+    handles_unref(g->handles);
+    scene_clear(&g->s);
+    free(g);
+    return scratch_end(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
+
+static enum reason
+find(struct stage *g)
+{
+    struct verdict verdict = handle_filter.on_request(g->find, &g->s.view);
+
+    assert_int_equal(verdict.answer == PASS, verdict.reason == REASON_OK);
+    return verdict.reason;
+}
+
+/* One field, or a query behind a '?'. */
+static void
+say(struct stage *g, const char *line)
+{
+    const char *colon = strchr(line, ':');
+
+    headers_init(&g->s.request.headers, g->s.arena);
+    g->s.view.query = text_of(NULL, 0);
+    if (line[0] == '?')
+        g->s.view.query = text_z(line + 1);
+    else if (line[0] != '\0')
+        headers_add(&g->s.request.headers, text_of(line, (size_t)(colon - line)),
+                    text_trim(text_z(colon + 1)));
+}
+
+static const char *const places[] = {
+    "Authorization: " OWN,
+    "Authorization: Bearer " OWN,
+    "authorization: token  " OWN,
+    "Authorization: Token token=\"" OWN "\", nonce=\"def\"",
+    "Authorization: GoogleLogin auth=" OWN,
+    "Proxy-Authorization: Bearer " OWN,
+    "X-Api-Key: " OWN,
+    "x_api_key: " OWN,
+    "X-Auth: user:" OWN,
+    "Authorization: Basic Z2hwX293bl9oYW5kbGVfb2ZfMTAwMA==",         /* OWN */
+    "Authorization: Basic dXNlcjpnaHBfb3duX2hhbmRsZV9vZl8xMDAw",     /* user:OWN */
+    "Authorization: Basic dXNlcjpnaHBfb3duX2hhbmRs ZV9vZl8xMDAw",    /* spaced out */
+    "Authorization: bAsIc Z2hwX293bl9oYW5kbGVfb2ZfMTAwMDp4",         /* OWN:x */
+    "Authorization: Basic Z2hwX293bl9oYW5kbGVfb2ZfMTAwMDo",          /* OWN: */
+    "Authorization: Basic dXNlcjpnaHAlNUZvd25faGFuZGxlX29mXzEwMDA=", /* user:ghp%5F… */
+    "Cookie: a=b; session=" OWN "; c=d",
+    "Cookie: session=\"" OWN "\"",
+    "Cookie: session=ghp%5Fown_handle_of_1000",
+    "Cookie: " OWN,
+    "?token=" OWN,
+    "?a=b&access_token=" OWN "&c=d",
+    "?a=b;key=" OWN,
+    "?api_key=ghp%5Fown%5Fhandle%5Fof%5F1000",
+    "?api_key=ghp%255Fown%255Fhandle%255Fof%255F1000",
+    "?authorization=Bearer+" OWN,
+    "?tok%65n=" OWN,
+    "?X-Amz-Credential=" OWN,
+    "?signature=" OWN,
+};
+
+static void
+the_callers_own_is_found_wherever_a_credential_can_stand(void **state)
+{
+    struct stage *g = *state;
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        say(g, places[i]);
+        if (find(g) != REASON_OK || g->s.view.handle == NULL ||
+            strcmp(g->s.view.handle->credential, "own") != 0)
+            fail_msg("not found in \"%s\"", places[i]);
+    }
+    assert_false(log_says("alarm"));
+}
+
+static void
+one_of_somebody_else_is_refused_and_alarmed_without_its_value(void **state)
+{
+    struct stage *g = *state;
+
+    say(g, "Authorization: Bearer " FOREIGN);
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+    assert_null(g->s.view.handle);
+    assert_true(log_says("\"alarm\""));
+    assert_true(log_says("\"kind\":\"foreign_handle\""));
+    assert_true(log_says("\"uid\":1000"));
+    assert_true(log_says("\"credential\":\"foreign\""));
+    assert_true(log_says("\"to\":\"api.example:443\""));
+    assert_false(log_says(FOREIGN));
+    say(g, "?token=" FOREIGN);
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+    say(g, "Cookie: x=" FOREIGN);
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+}
+
+static void
+who_is_not_known_has_no_handle_of_his_own(void **state)
+{
+    struct stage *g = *state;
+
+    g->s.caller.has_uid = false;
+    say(g, "Authorization: Bearer " OWN);
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+    assert_true(log_says("alarm"));
+    assert_false(log_says("\"uid\""));
+}
+
+static void
+one_that_ended_is_refused_and_alarmed_whosever_it_was(void **state)
+{
+    struct stage *g = *state;
+
+    say(g, "Authorization: Bearer " ENDED);
+    assert_int_equal(find(g), REASON_ENDED_HANDLE);
+    assert_true(log_says("\"kind\":\"ended_handle\""));
+    assert_false(log_says(ENDED));
+    g->s.caller.uid = 1001;
+    assert_int_equal(find(g), REASON_ENDED_HANDLE);
+}
+
+static void
+two_of_ones_own_are_refused_the_same_one_twice_is_not(void **state)
+{
+    struct stage *g = *state;
+
+    say(g, "Authorization: Bearer " OWN);
+    headers_add(&g->s.request.headers, TEXT("X-Api-Key"), TEXT(OWN));
+    assert_int_equal(find(g), REASON_OK);
+    assert_string_equal(g->s.view.handle->credential, "own");
+    headers_add(&g->s.request.headers, TEXT("Cookie"), TEXT("a=" SECOND));
+    assert_int_equal(find(g), REASON_SEVERAL_HANDLES);
+    assert_null(g->s.view.handle);
+    assert_true(log_says("\"kind\":\"several_handles\""));
+}
+
+static void
+a_foreign_one_is_told_even_behind_ones_own(void **state)
+{
+    struct stage *g = *state;
+
+    say(g, "Authorization: Bearer " OWN);
+    g->s.view.query = TEXT("token=" FOREIGN);
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+}
+
+/* Whatever a credential is presented in is a position, and so is what strip keeps. */
+static void
+the_field_of_a_credential_is_looked_at(void **state)
+{
+    struct stage *g = *state;
+
+    say(g, "X-Plain: " SECOND);
+    assert_int_equal(find(g), REASON_OK);
+    assert_non_null(g->s.view.handle);
+    say(g, "X-Other: " SECOND);
+    assert_int_equal(find(g), REASON_OK);
+    assert_null(g->s.view.handle);
+}
+
+static void
+what_is_no_handle_passes_unnoticed(void **state)
+{
+    static const char *const lines[] = {
+        "",
+        "Accept: */*",
+        "Accept: " OWN,
+        "Authorization: Bearer eyJhbGciOiJub25lIn0.e30.",
+        "Authorization: Basic",
+        "Authorization: Basic ",
+        "Authorization: Basic !!!!",
+        "Authorization: ",
+        "Cookie: ;;=;a=;=b;",
+        "?",
+        "?&&;=&token=&token",
+        "?token=%&token=%5&token=%zz",
+        "?q=" OWN,
+    };
+    struct stage *g = *state;
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        say(g, lines[i]);
+        if (find(g) != REASON_OK || g->s.view.handle != NULL)
+            fail_msg("\"%s\" was taken for one", lines[i]);
+    }
+    g->s.view.handles = NULL;
+    say(g, "Authorization: Bearer " FOREIGN);
+    assert_int_equal(find(g), REASON_OK);
+    assert_false(log_says("alarm"));
+}
+
+static enum reason
+judge_use(struct stage *g)
+{
+    return handle_use_filter.on_request(g->use, &g->s.view).reason;
+}
+
+static void
+ones_own_passes_only_where_the_rule_uses_its_credential(void **state)
+{
+    struct stage *g = *state;
+
+    assert_int_equal(judge_use(g), REASON_OK);
+    say(g, "Authorization: Bearer " OWN);
+    assert_int_equal(find(g), REASON_OK);
+    g->s.rule.credential = "own";
+    assert_int_equal(judge_use(g), REASON_OK);
+    assert_false(log_says("alarm"));
+    g->s.rule.credential = "second";
+    assert_int_equal(judge_use(g), REASON_HANDLE_MISPLACED);
+    g->s.rule.credential = NULL;
+    assert_int_equal(judge_use(g), REASON_HANDLE_MISPLACED);
+    g->s.view.rule = NULL;
+    assert_int_equal(judge_use(g), REASON_HANDLE_MISPLACED);
+    assert_true(log_says("\"kind\":\"handle_misplaced\""));
+    assert_true(log_says("\"credential\":\"own\""));
+    assert_false(log_says(OWN));
+}
+
+static enum reason
+judge_trailer(struct stage *g, const char *name, const char *value)
+{
+    struct headers trailers;
+
+    headers_init(&trailers, g->s.arena);
+    headers_add(&trailers, text_z(name), text_z(value));
+    return handle_use_filter.on_trailers(g->use, &g->s.view, &trailers).reason;
+}
+
+static void
+none_passes_behind_the_body(void **state)
+{
+    struct stage *g = *state;
+
+    g->s.rule.credential = "own";
+    assert_int_equal(judge_trailer(g, "X-Checksum", "abc"), REASON_OK);
+    assert_int_equal(judge_trailer(g, "X-Session-Token", "abc"), REASON_OK);
+    assert_false(log_says("alarm"));
+    assert_int_equal(judge_trailer(g, "X-Session-Token", OWN), REASON_HANDLE_MISPLACED);
+    assert_int_equal(judge_trailer(g, "X-Session-Token", FOREIGN),
+                     REASON_FOREIGN_HANDLE);
+    assert_int_equal(judge_trailer(g, "X-Session-Token", ENDED), REASON_ENDED_HANDLE);
+    assert_false(log_says(OWN));
+    g->s.view.handles = NULL;
+    assert_int_equal(judge_trailer(g, "X-Session-Token", FOREIGN), REASON_OK);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_callers_own_is_found_wherever_a_credential_can_stand),
+        TEST(one_of_somebody_else_is_refused_and_alarmed_without_its_value),
+        TEST(who_is_not_known_has_no_handle_of_his_own),
+        TEST(one_that_ended_is_refused_and_alarmed_whosever_it_was),
+        TEST(two_of_ones_own_are_refused_the_same_one_twice_is_not),
+        TEST(a_foreign_one_is_told_even_behind_ones_own),
+        TEST(the_field_of_a_credential_is_looked_at),
+        TEST(what_is_no_handle_passes_unnoticed),
+        TEST(ones_own_passes_only_where_the_rule_uses_its_credential),
+        TEST(none_passes_behind_the_body),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

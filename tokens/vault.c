@@ -1,0 +1,96 @@
+/* One slot a credential, in the config's order. */
+#include "tokens/vault.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SECRET_MAX = 16 * 1024 };
+
+struct vault {
+    atomic_uint references;
+    const struct conf_credential *credentials; /* of the config it was read for */
+    size_t n;
+    struct secret **secrets; /* NULL: there is none to be had */
+};
+
+/* What a field's value may hold and keeps: visible ASCII, and spaces that are not at an
+ * end. Whatever else is in there, it was not meant as a secret for a header. */
+static bool
+may_stand_in_a_field(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if (t.at[i] < ' ' || t.at[i] > '~')
+            return false;
+    return t.n > 0 && t.at[0] != ' ' && t.at[t.n - 1] != ' ';
+}
+
+static struct secret *
+read_one(const struct conf_credential *c)
+{
+    struct secret *s = NULL;
+    enum reason why = secret_read_mounted(c->source.path, SECRET_MAX, &s);
+
+    if (why == REASON_OK && !may_stand_in_a_field(secret_reveal(s))) {
+        log_reason(REASON_FILE_CONTENT,
+                   "%s: holds bytes that cannot stand in a header field: write the "
+                   "secret alone, on one line",
+                   c->source.path);
+        secret_free(s);
+        s = NULL;
+    }
+    if (s == NULL)
+        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
+                   "%s:%u: credentials.%s: requests that need it are refused until its "
+                   "file can be used",
+                   c->place.file, c->place.line, c->name);
+    return s;
+}
+
+struct vault *
+vault_read(const struct conf *conf)
+{
+    struct vault *v = memory_new(sizeof *v);
+
+    atomic_init(&v->references, 1);
+    v->credentials = conf->credentials.at;
+    v->n = conf->credentials.n;
+    v->secrets = memory_new_array(v->n, sizeof *v->secrets);
+    for (size_t i = 0; i < v->n; i++)
+        if (v->credentials[i].source.kind == SOURCE_FILE)
+            v->secrets[i] = read_one(&v->credentials[i]);
+    return v;
+}
+
+void
+vault_ref(struct vault *v)
+{
+    atomic_fetch_add(&v->references, 1);
+}
+
+void
+vault_unref(struct vault *v)
+{
+    if (v == NULL || atomic_fetch_sub(&v->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < v->n; i++)
+        secret_free(v->secrets[i]);
+    free(v->secrets);
+    free(v);
+}
+
+enum reason
+vault_find(const struct vault *v, const struct conf_credential *c,
+           const struct secret **out)
+{
+    size_t i;
+
+    *out = NULL;
+    assert(c >= v->credentials && c < v->credentials + v->n);
+    i = (size_t)(c - v->credentials);
+    *out = v->secrets[i];
+    return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
+}
