@@ -83,7 +83,10 @@ look_around(struct look *k)
                                  .warnings = &k->warnings };
     struct generation *generation = NULL;
     struct chain *chain = NULL;
+    struct handles *handles = NULL;
 
+    take_verdict(k, handles_new(k->conf, NULL, &k->errors, &handles));
+    handles_unref(handles);
     if (!find_identity(k) || buf_length(&k->errors) > 0 || !become_reader(k)) {
         take_verdict(k, chain_open(k->conf, &k->errors, &chain));
         chain_close(chain);

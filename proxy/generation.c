@@ -19,6 +19,7 @@ struct generation {
     uint64_t number;
     struct conf *conf;
     struct chain *chain;
+    struct handles *handles;
     struct tls_server *minted;
     struct tls_server **doors; /* a gate's own; NULL for the others */
     struct client_of_trust *clients;
@@ -131,6 +132,7 @@ destroy(struct generation *g)
     free(g->doors);
     tls_server_free(g->minted);
     chain_close(g->chain);
+    handles_unref(g->handles);
     conf_free(g->conf);
     free(g);
     atomic_fetch_sub(&alive, 1);
@@ -173,6 +175,21 @@ generation_unref(struct generation *g)
 {
     if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1)
         destroy(g);
+}
+
+enum reason
+generation_make_handles(struct generation *g, const struct generation *before,
+                        struct buf *report)
+{
+    assert(g->handles == NULL);
+    return handles_new(g->conf, before != NULL ? before->handles : NULL, report,
+                       &g->handles);
+}
+
+const struct handles *
+generation_handles(const struct generation *g)
+{
+    return g->handles;
 }
 
 uint64_t

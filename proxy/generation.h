@@ -21,6 +21,14 @@ void generation_unref(struct generation *g);
 /* How many live in this process, the current one included. */
 unsigned generations_alive(void);
 
+/* Makes its handles, which keep the values of those before (NULL: there are none).
+ * Errors are in `report`; REASON_CONFIG. Before it is shared with anybody. */
+MUST_USE enum reason generation_make_handles(struct generation *g,
+                                             const struct generation *before,
+                                             struct buf *report);
+/* NULL: none were made. */
+const struct handles *generation_handles(const struct generation *g);
+
 uint64_t generation_number(const struct generation *g);
 const struct conf *generation_conf(const struct generation *g);
 struct chain *generation_chain(const struct generation *g);

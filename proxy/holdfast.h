@@ -8,6 +8,7 @@
 #include "proxy/doors.h"
 #include "proxy/mailbox.h"
 #include "proxy/privilege.h"
+#include "proxy/secrets.h"
 #include "proxy/worker.h"
 
 enum { SIGNALS = 6 };
@@ -23,6 +24,7 @@ struct reload_result {
 struct holdfast {
     const char *path;
     struct generation *generation; /* the one in force */
+    struct vault *first_secrets;   /* from the start until the workers have them */
     struct identity who;
     struct ca *ca;
     struct authority_key *authority;
@@ -34,8 +36,10 @@ struct holdfast {
     struct mailbox *inbox; /* from the workers */
     struct event *signals[SIGNALS];
     struct builder *builder;
-    struct event *patience; /* waits for an old generation to end before the next is
-                               built */
+    struct secrets *secrets; /* of `next`, where there is one */
+    struct generation *next; /* built; its secrets are being read */
+    struct event *patience;  /* waits for an old generation to end before the next is
+                                built */
     unsigned waited;
     size_t n_adopting; /* workers that have not said yet that they took it over */
     bool asked_again;  /* for a reload, while one was going on */

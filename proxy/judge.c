@@ -144,6 +144,7 @@ begin_view(struct exchange *x)
     v->door = exchange_door(x);
     v->request = &x->request;
     v->tasks = x->worker->tasks;
+    v->handles = generation_handles(x->epoch->generation);
     headers_init(&v->removed, x->arena);
 }
 

@@ -79,6 +79,7 @@ mailbox_free(struct mailbox *m)
         return;
     for (letter = take_all(m); letter != NULL; letter = next) {
         next = letter->next;
+        vault_unref(letter->message.vault);
         generation_unref(letter->message.generation);
         free(letter);
     }

@@ -10,6 +10,7 @@ struct event_base;
 enum message_kind {
     /* to a worker */
     MESSAGE_ADOPT,
+    MESSAGE_SECRETS,
     MESSAGE_DRAIN,
     MESSAGE_STOP,
     MESSAGE_DUMP,
@@ -20,7 +21,8 @@ enum message_kind {
 
 struct message {
     enum message_kind kind;
-    struct generation *generation; /* MESSAGE_ADOPT: a reference */
+    struct generation *generation; /* MESSAGE_ADOPT, _SECRETS: a reference … */
+    struct vault *vault;           /* … and one to its secrets */
     size_t worker;                 /* to main: whose it is */
     enum reason why;
 };

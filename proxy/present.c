@@ -60,7 +60,8 @@ present(struct exchange *x)
 
     if ((why = take_stream(x)) != REASON_OK)
         return refuse(x, why);
-    x->view.now_s = clock_wall_s(); /* dialling may have taken its time */
+    x->view.now_s = clock_wall_s();  /* dialling may have taken its time … */
+    x->view.vault = x->epoch->vault; /* … and the secrets are as they are now */
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)

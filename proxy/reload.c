@@ -101,7 +101,7 @@ reload_adopted(struct holdfast *h, enum reason why)
 }
 
 static void
-adopt(struct holdfast *h, struct generation *next)
+adopt(struct holdfast *h, struct generation *next, struct vault *vault)
 {
     const struct conf *conf = generation_conf(next);
 
@@ -115,10 +115,61 @@ adopt(struct holdfast *h, struct generation *next)
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);
-        worker_adopt(h->workers[i], next);
+        vault_ref(vault);
+        worker_adopt(h->workers[i], next, vault);
     }
     if (h->n_adopting == 0)
         conclude(h);
+}
+
+/* Its handles are published and its secrets read: what was built is whole. */
+static void
+take_next(struct holdfast *h, const struct secrets_told *t)
+{
+    struct generation *next = h->next;
+
+    h->next = NULL;
+    if (t->why == REASON_OK) {
+        adopt(h, next, t->vault);
+        return;
+    }
+    h->reload.why = t->why;
+    generation_unref(next);
+    secrets_follow(h->secrets, h->generation);
+    conclude(h);
+}
+
+static void
+tell_secrets(const struct secrets_told *t)
+{
+    struct log_line *l;
+    size_t held, missing;
+
+    vault_count(t->vault, &held, &missing);
+    if (held + missing == 0)
+        return;
+    l = log_line_begin(LOG_INFO, "secrets read");
+    log_line_number(l, "generation", (int64_t)generation_number(t->generation));
+    log_line_number(l, "held", (int64_t)held);
+    log_line_number(l, "unavailable", (int64_t)missing);
+    log_line_end(l);
+}
+
+static void
+on_secrets(void *owner, const struct secrets_told *t)
+{
+    struct holdfast *h = owner;
+
+    if (t->generation == h->next) {
+        take_next(h, t);
+        return;
+    }
+    for (size_t i = 0; i < h->n_workers; i++) {
+        generation_ref(t->generation);
+        vault_ref(t->vault);
+        worker_keep(h->workers[i], t->generation, t->vault);
+    }
+    tell_secrets(t);
 }
 
 static void
@@ -131,12 +182,16 @@ on_built(void *arg, const struct built *b)
     if (b->why == REASON_OK &&
         !generation_may_follow(b->generation, h->generation, b->report))
         h->reload.why = REASON_CONFIG;
+    if (h->reload.why == REASON_OK)
+        h->reload.why = generation_make_handles(b->generation, h->generation,
+                                                b->report);
     buf_free(&h->reload.report);
     h->reload.report = (struct buf){ 0 };
     buf_add(&h->reload.report, buf_text(b->report));
     reload_tell_report(b->report);
     if (h->reload.why == REASON_OK) {
-        adopt(h, b->generation);
+        h->next = b->generation;
+        secrets_follow(h->secrets, h->next);
         return;
     }
     generation_unref(b->generation);
@@ -175,7 +230,7 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 void
 reload_ask(struct holdfast *h)
 {
-    if (h->n_adopting > 0)
+    if (h->n_adopting > 0 || h->next != NULL)
         h->asked_again = true;
     else if (!event_pending(h->patience, EV_TIMEOUT, NULL))
         on_patience(-1, 0, h);
@@ -186,14 +241,18 @@ reload_begin(struct holdfast *h)
 {
     h->patience = event_new(h->base, -1, 0, on_patience, h);
     h->builder = builder_new(h->base, h->path, on_built, h);
+    h->secrets = secrets_new(h->base, on_secrets, h);
     assert(h->patience != NULL && h->builder != NULL);
     h->reload.number = generation_number(h->generation);
+    secrets_follow(h->secrets, h->generation);
 }
 
 void
 reload_end(struct holdfast *h)
 {
     builder_free(h->builder);
+    secrets_free(h->secrets);
+    generation_unref(h->next);
     if (h->patience != NULL)
         event_free(h->patience);
     buf_free(&h->reload.report);

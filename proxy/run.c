@@ -67,7 +67,9 @@ load(struct holdfast *h)
         goto done;
     if ((why = identity_assume(&h->who)) != REASON_OK)
         goto done;
-    why = generation_build(h->path, 1, &report, &h->generation);
+    if ((why = generation_build(h->path, 1, &report, &h->generation)) == REASON_OK &&
+        (why = generation_make_handles(h->generation, NULL, &report)) == REASON_OK)
+        h->first_secrets = vault_read(generation_conf(h->generation));
 done:
     reload_tell_report(&report);
     buf_free(&report);
@@ -83,7 +85,8 @@ start(struct holdfast *h)
     enum reason why;
 
     h->n_workers = conf->workers > 0 ? (size_t)conf->workers : cpus_given();
-    if (has_forward_door(conf) && (why = open_keys(h, conf)) != REASON_OK)
+    if (has_forward_door(conf) && ((why = open_keys(h, conf)) != REASON_OK ||
+                                   (why = secrets_publish(h->generation)) != REASON_OK))
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
         (why = reload_raise_descriptors(conf, h->n_workers)) != REASON_OK ||
@@ -113,6 +116,7 @@ static enum reason
 start_workers(struct holdfast *h)
 {
     struct worker_start with = { .generation = h->generation,
+                                 .vault = h->first_secrets,
                                  .n_workers = h->n_workers,
                                  .n_doors = h->doors.n,
                                  .ca = h->ca,
@@ -129,6 +133,8 @@ start_workers(struct holdfast *h)
         why = worker_start(&with, &h->workers[i]);
         h->n_workers = why == REASON_OK ? i + 1 : i;
     }
+    vault_unref(h->first_secrets); /* the workers' now, to be wiped with the next */
+    h->first_secrets = NULL;
     return why;
 }
 
@@ -185,6 +191,7 @@ tear_down(struct holdfast *h)
     if (h->base != NULL)
         event_base_free(h->base);
     doors_close(&h->doors);
+    vault_unref(h->first_secrets);
     generation_unref(h->generation);
     authority_free(h->authority);
     ca_free(h->ca);

@@ -54,12 +54,14 @@ epoch_unref(struct worker *w, struct epoch *e)
     list_remove(&e->older);
     pool_free(e->pool);
     resolver_free(e->resolver);
+    vault_unref(e->vault);
     generation_unref(e->generation);
     free(e);
 }
 
 static enum reason
-epoch_new(struct worker *w, struct generation *g, struct epoch **out)
+epoch_new(struct worker *w, struct generation *g, struct vault *secrets,
+          struct epoch **out)
 {
     const struct conf *conf = generation_conf(g);
     struct epoch *e = calloc(1, sizeof *e);
@@ -72,6 +74,7 @@ epoch_new(struct worker *w, struct generation *g, struct epoch **out)
         return why;
     }
     e->generation = g;
+    e->vault = secrets;
     e->pool = pool_new(w->loop, (size_t)conf->limits.pool,
                        (size_t)conf->limits.connections, conf->limits.pool_idle_ms);
     list_init(&e->exchanges);
@@ -116,13 +119,14 @@ cut_oldest(struct worker *w)
 }
 
 static enum reason
-adopt(struct worker *w, struct generation *g)
+adopt(struct worker *w, struct generation *g, struct vault *secrets)
 {
     struct epoch *before = w->now;
     enum reason why;
 
-    if ((why = epoch_new(w, g, &w->now)) != REASON_OK) {
+    if ((why = epoch_new(w, g, secrets, &w->now)) != REASON_OK) {
         w->now = before;
+        vault_unref(secrets);
         generation_unref(g);
         return why;
     }
@@ -133,6 +137,23 @@ adopt(struct worker *w, struct generation *g)
     epoch_unref(w, before);
     cut_oldest(w);
     return REASON_OK;
+}
+
+/* Whole, and between two turns of the loop: no request sees half of a change. */
+static void
+keep(struct worker *w, struct generation *g, struct vault *secrets)
+{
+    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next) {
+        struct epoch *e = LIST_OWNER(m, struct epoch, older);
+
+        if (e->generation != g)
+            continue;
+        vault_unref(e->vault);
+        vault_ref(secrets);
+        e->vault = secrets;
+    }
+    vault_unref(secrets);
+    generation_unref(g);
 }
 
 /* ---- doors */
@@ -363,7 +384,10 @@ on_message(void *owner, const struct message *m)
 
     switch (m->kind) {
     case MESSAGE_ADOPT:
-        tell_main(w, MESSAGE_ADOPTED, adopt(w, m->generation));
+        tell_main(w, MESSAGE_ADOPTED, adopt(w, m->generation, m->vault));
+        break;
+    case MESSAGE_SECRETS:
+        keep(w, m->generation, m->vault);
         break;
     case MESSAGE_DRAIN:
         drain(w);
@@ -384,10 +408,19 @@ on_message(void *owner, const struct message *m)
 }
 
 void
-worker_adopt(struct worker *w, struct generation *g)
+worker_adopt(struct worker *w, struct generation *g, struct vault *secrets)
 {
-    mailbox_post(w->mailbox,
-                 &(struct message){ .kind = MESSAGE_ADOPT, .generation = g });
+    mailbox_post(
+        w->mailbox,
+        &(struct message){ .kind = MESSAGE_ADOPT, .generation = g, .vault = secrets });
+}
+
+void
+worker_keep(struct worker *w, struct generation *g, struct vault *secrets)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_SECRETS,
+                                                .generation = g,
+                                                .vault = secrets });
 }
 
 void
@@ -443,7 +476,7 @@ equip(struct worker *w)
     }
     if (w->start.authority != NULL)
         w->tasks = tasks_new(w->start.authority);
-    return epoch_new(w, w->start.generation, &w->now);
+    return epoch_new(w, w->start.generation, w->start.vault, &w->now);
 }
 
 static void *
@@ -475,14 +508,18 @@ worker_start(const struct worker_start *start, struct worker **out)
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
     generation_ref(start->generation);
+    if (start->vault != NULL)
+        vault_ref(start->vault);
     if ((why = equip(w)) == REASON_OK && pthread_create(&t->id, NULL, work, w) != 0)
         why = log_reason(REASON_INTERNAL, "the worker's thread cannot be started");
     if (why == REASON_OK) {
         *out = w;
         return REASON_OK;
     }
-    if (w->now == NULL)
+    if (w->now == NULL) {
+        vault_unref(start->vault);
         generation_unref(start->generation);
+    }
     dismantle(w);
     free(t);
     return why;

@@ -30,6 +30,7 @@ struct shared {
 struct worker_start {
     size_t index, n_workers;
     struct generation *generation;  /* a reference is taken */
+    struct vault *vault;            /* its secrets; likewise; NULL: none are read */
     const struct bound_door *doors; /* on loan for the worker's life */
     size_t n_doors;
     struct ca *ca;                   /* NULL without a forward door */
@@ -47,7 +48,10 @@ MUST_USE enum reason worker_start(const struct worker_start *start,
 void worker_join(struct worker *w);
 
 /* By message, from any thread. */
-void worker_adopt(struct worker *w, struct generation *g); /* takes over a reference */
+/* Take over a reference to each. */
+void worker_adopt(struct worker *w, struct generation *g, struct vault *secrets);
+/* Secrets of a generation that it has adopted, as they are now. */
+void worker_keep(struct worker *w, struct generation *g, struct vault *secrets);
 void worker_drain(struct worker *w); /* no new connections; ends when the last is gone,
                                         or after drain */
 void worker_stop(struct worker *w);  /* cuts everything now */
@@ -58,6 +62,7 @@ void worker_dump(struct worker *w);  /* writes its state to the log */
 /* A generation as this worker lives it. */
 struct epoch {
     struct generation *generation;
+    struct vault *vault; /* its secrets, as they are now: another one at any turn */
     struct resolver *resolver;
     struct pool *pool;
     struct list exchanges; /* begun under it and not over */

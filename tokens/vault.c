@@ -94,3 +94,14 @@ vault_find(const struct vault *v, const struct conf_credential *c,
     *out = v->secrets[i];
     return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
 }
+
+void
+vault_count(const struct vault *v, size_t *held, size_t *missing)
+{
+    *held = *missing = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        *held += v->secrets[i] != NULL;
+        *missing += v->secrets[i] == NULL &&
+                    v->credentials[i].source.kind == SOURCE_FILE;
+    }
+}

@@ -22,5 +22,7 @@ void vault_unref(struct vault *v);
  * REASON_CREDENTIAL_UNAVAILABLE. */
 MUST_USE enum reason vault_find(const struct vault *v, const struct conf_credential *c,
                                 const struct secret **out);
+/* How many secrets it holds, and how many it should hold besides. */
+void vault_count(const struct vault *v, size_t *held, size_t *missing);
 
 #endif

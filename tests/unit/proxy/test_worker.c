@@ -61,7 +61,7 @@ a_worker_that_adopts_a_generation_lets_the_one_before_go(void **state)
     (void)state;
     assert_int_equal(worker_start(&start, &w), REASON_OK);
     generation_unref(g);
-    worker_adopt(w, house_build(2));
+    worker_adopt(w, house_build(2), NULL);
     UNTIL(n_adopted == 1);
     assert_int_equal(generations_alive(), 1);
     worker_stop(w);
