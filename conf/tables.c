@@ -297,6 +297,7 @@ static const struct setting limits[] = {
     SIZE("body_digest", IN(conf_limits, body_digest), "16k", 0, 16 * MIB, "The largest body whose digest a proof covers; at most `stream_buffer`."),
     INTEGER("pool", IN(conf_limits, pool), "16", 1, 10000, "Upstream connections kept per host, identity and task."),
     DURATION("pool_idle", IN(conf_limits, pool_idle_ms), 0, "30s", 100, HOUR, "How long an unused one is kept."),
+    INTEGER("sessions", IN(conf_limits, sessions), "128", 0, 100000, "TLS sessions of upstreams kept for a shorter handshake, per worker; 0: none."),
     INTEGER("leaves", IN(conf_limits, leaves), "1024", 1, 1000000, "Minted certificates kept for hosts that a grant names."),
     INTEGER("refusal_leaves", IN(conf_limits, refusal_leaves), "64", 1, 10000, "Minted certificates kept for hosts that are refused."),
     INTEGER("refusal_leaf_rate", IN(conf_limits, refusal_leaf_rate), "20", 1, 1000, "New ones of those a second, per caller."),

@@ -146,11 +146,11 @@ greet(struct exchange *x)
         return refuse(x, REASON_OWN_PORT);
     if (u->key.client == NULL)
         return go(x, STEP_PRESENT);
-    link_dial_tls(&u->link,
-                  generation_client(x->epoch->generation,
-                                    is_gate(x) ? exchange_door(x)->upstream_trust
-                                               : x->view.rule->upstream_trust),
-                  &u->key.target.host);
+    upstream_begin_tls(u,
+                       generation_client(x->epoch->generation,
+                                         is_gate(x) ? exchange_door(x)->upstream_trust
+                                                    : x->view.rule->upstream_trust),
+                       x->epoch->sessions);
     return wait_for(x, exchange_limits(x)->handshake_timeout_ms,
                     REASON_UPSTREAM_TLS_TIMEOUT);
 }

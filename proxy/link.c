@@ -276,10 +276,10 @@ link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose, void *o
 }
 
 void
-link_dial_tls(struct link *l, struct tls_client *c, const struct host *host)
+link_dial_tls(struct link *l, struct tls *dialled)
 {
     assert(l->state == LINK_OPEN && l->tls == NULL);
-    l->tls = tls_dial(c, l->fd, host);
+    l->tls = dialled;
     l->state = LINK_HANDSHAKING;
     shake(l);
     if (l->state != LINK_HANDSHAKING)

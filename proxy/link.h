@@ -49,7 +49,8 @@ MUST_USE enum reason link_connect(struct link *l, struct loop *loop,
  * What stands in `in` is read by TLS first. */
 void link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose,
                      void *owner);
-void link_dial_tls(struct link *l, struct tls_client *c, const struct host *host);
+/* dialled: a tls_dial on this link's fd; taken over. */
+void link_dial_tls(struct link *l, struct tls *dialled);
 /* Closes the socket and frees what the link holds. A link never opened (fd -1) is fine.
  */
 void link_close(struct link *l);

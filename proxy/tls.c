@@ -20,6 +20,8 @@
  * them. */
 enum { CHATTER_MAX = 128 };
 
+enum { SESSION_LIFE_S = 60 * 60 };
+
 struct tls {
     SSL *ssl;
     unsigned chatter;
@@ -28,7 +30,8 @@ struct tls {
     bool dialled;
     struct buf early; /* read from the socket before TLS began */
     tls_choose choose;
-    void *owner;
+    void (*keep)(void *owner, struct tls_session *s);
+    void *owner; /* of choose or of keep */
     enum reason why;
 };
 
@@ -159,6 +162,17 @@ read_server_name(SSL *ssl, struct text *name)
     return REASON_OK;
 }
 
+/* A ticket of TLS 1.2 would let whoever learns its key read what was said before. That
+ * of TLS 1.3 is used with a fresh key exchange. */
+static bool
+offers_tls13(SSL *ssl)
+{
+    const unsigned char *p;
+    size_t n;
+
+    return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p, &n) == 1;
+}
+
 static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -174,6 +188,8 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
         t->why = t->choose(t->owner, name, &leaf, &key);
     if (t->why != REASON_OK)
         return SSL_CLIENT_HELLO_ERROR;
+    if (!offers_tls13(ssl))
+        SSL_set_options(ssl, SSL_OP_NO_TICKET);
     if (t->choose == NULL)
         return SSL_CLIENT_HELLO_SUCCESS;
     if (SSL_use_certificate(ssl, leaf) == 1 && SSL_use_PrivateKey(ssl, key) == 1)
@@ -240,10 +256,13 @@ make_server(void)
     /* Otherwise a chain is looked for at every handshake. A leaf needs none; a gate's
      * file brings its own. */
     SSL_CTX_set_mode(s->ctx, SSL_MODE_NO_AUTO_CHAIN);
-    /* No resumption yet: a ticket would have to be bound to caller and generation. */
-    SSL_CTX_set_options(s->ctx, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(s->ctx, 0);
+    /* One ticket, under a key of this context alone: any worker takes it, and it ends
+     * with the generation. It proves nothing about who comes: the caller is looked up,
+     * the name compared and the request judged as on any connection. Early data, which
+     * could be replayed, is never taken. */
+    SSL_CTX_set_num_tickets(s->ctx, 1);
     SSL_CTX_set_session_cache_mode(s->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(s->ctx, SESSION_LIFE_S);
     SSL_CTX_set_client_hello_cb(s->ctx, on_client_hello, NULL);
     SSL_CTX_set_alpn_select_cb(s->ctx, on_alpn, NULL);
     return s;
@@ -307,6 +326,75 @@ tls_accept(struct tls_server *s, int fd, struct buf *early, tls_choose choose,
 
 /* ---- towards upstreams */
 
+/* A session is OpenSSL's own struct, under the name by which the others know it. */
+static SSL_SESSION *
+session_of(const struct tls_session *s)
+{
+    return (SSL_SESSION *)(uintptr_t)s;
+}
+
+/* True when it was taken over. */
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+
+    if (t->keep == NULL || SSL_SESSION_is_resumable(session) != 1)
+        return 0;
+    t->keep(t->owner, (struct tls_session *)session);
+    return 1;
+}
+
+void
+tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
+                  void *owner)
+{
+    t->keep = keep;
+    t->owner = owner;
+}
+
+void
+tls_resume(struct tls *t, const struct tls_session *s)
+{
+    (void)SSL_set_session(t->ssl, session_of(s)); /* else: the longer handshake */
+}
+
+bool
+tls_is_resumed(const struct tls *t)
+{
+    return SSL_session_reused(t->ssl) == 1;
+}
+
+struct tls_session *
+tls_session_ref(struct tls_session *s)
+{
+    assert(SSL_SESSION_up_ref(session_of(s)) == 1);
+    return s;
+}
+
+void
+tls_session_free(struct tls_session *s)
+{
+    SSL_SESSION_free(session_of(s));
+}
+
+bool
+tls_session_is_fresh(const struct tls_session *s, int64_t now_s)
+{
+    X509 *peer = SSL_SESSION_get0_peer(session_of(s));
+    int64_t age_s = now_s - SSL_SESSION_get_time(session_of(s));
+    time_t now = (time_t)now_s;
+
+    return age_s >= 0 && age_s < SESSION_LIFE_S && peer != NULL &&
+           X509_cmp_time(X509_get0_notAfter(peer), &now) > 0;
+}
+
+bool
+tls_session_is_for_once(const struct tls_session *s)
+{
+    return SSL_SESSION_get_protocol_version(session_of(s)) >= TLS1_3_VERSION;
+}
+
 struct tls_client *
 tls_client_new(struct trust *trust)
 {
@@ -319,7 +407,9 @@ tls_client_new(struct trust *trust)
     set_common(c->ctx);
     SSL_CTX_set1_cert_store(c->ctx, trust_store(trust));
     SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(c->ctx,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(c->ctx, on_session);
     return c;
 }
 

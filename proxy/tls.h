@@ -16,6 +16,7 @@ struct tls_server; /* what clients are shown; one per generation or gate; shared
                       reading, counted */
 struct tls_client; /* what upstreams are verified against; one per trust store; likewise
                     */
+struct tls_session; /* what a peer gave for a shorter handshake next time */
 
 enum io {
     IO_OK,
@@ -48,6 +49,25 @@ struct tls *tls_accept(struct tls_server *s, int fd, struct buf *early,
                        tls_choose choose, void *owner);
 /* The peer must show a valid certificate for `host`. */
 struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host);
+/* Before the handshake of a tls_dial: offers this session, which the same trust must
+ * have verified for the same host; the peer may refuse it, and is verified anew then.
+ */
+void tls_resume(struct tls *t, const struct tls_session *s);
+/* From now on the sessions that the peer gives are `keep`'s to take over. It is called
+ * from within tls_handshake and tls_read. */
+void tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
+                       void *owner);
+/* The handshake was a shorter one. */
+bool tls_is_resumed(const struct tls *t);
+
+struct tls_session *tls_session_ref(struct tls_session *s);
+void tls_session_free(struct tls_session *s);
+/* Not an hour old yet, and the certificate it rests on is still valid: nobody looks at
+ * that again when a session is resumed. */
+bool tls_session_is_fresh(const struct tls_session *s, int64_t now_s);
+/* Of TLS 1.3: to be offered only once. */
+bool tls_session_is_for_once(const struct tls_session *s);
+
 /* Sends nothing; tls_shutdown first for a clean end. */
 void tls_free(struct tls *t);
 

@@ -1,5 +1,7 @@
 #include "proxy/upstream.h"
 
+#include "proxy/sessions.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,29 @@ upstream_dial(struct loop *loop, const struct upstream_key *key,
 }
 
 static void
+keep_session(void *owner, struct tls_session *session)
+{
+    struct upstream *u = owner;
+
+    sessions_keep(u->sessions, &u->key, session);
+}
+
+void
+upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *sessions)
+{
+    struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host);
+    struct tls_session *session = sessions_take(sessions, &u->key);
+
+    u->sessions = sessions;
+    tls_keep_sessions(t, keep_session, u);
+    if (session != NULL) {
+        tls_resume(t, session);
+        tls_session_free(session);
+    }
+    link_dial_tls(&u->link, t);
+}
+
+static void
 leave_pool(struct upstream *u)
 {
     if (!list_is_linked(&u->idle))
@@ -90,18 +115,24 @@ upstream_close(struct upstream *u)
 
 /* ---- the pool */
 
-static struct list *
-bucket(struct pool *p, const struct upstream_key *key)
+unsigned
+upstream_key_hash(const struct upstream_key *key)
 {
     unsigned h = 5381;
 
     for (size_t i = 0; i < key->target.host.n; i++)
         h = h * 33 + (unsigned char)key->target.host.name[i];
-    return &p->buckets[(h + key->target.port) % BUCKETS];
+    return h + key->target.port;
 }
 
-static bool
-same_key(const struct upstream_key *a, const struct upstream_key *b)
+static struct list *
+bucket(struct pool *p, const struct upstream_key *key)
+{
+    return &p->buckets[upstream_key_hash(key) % BUCKETS];
+}
+
+bool
+upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
            authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
@@ -144,7 +175,7 @@ pool_take(struct pool *p, const struct upstream_key *key)
 
         /* What came is in the buffer before its bell is answered: not to be taken for
          * an answer. The bell closes it. */
-        if (!same_key(&u->key, key) || !is_quiet(u))
+        if (!upstream_key_equals(&u->key, key) || !is_quiet(u))
             continue;
         leave_pool(u);
         u->used_before = true;
@@ -159,7 +190,7 @@ count_kept(struct list *head, const struct upstream_key *key)
     size_t n = 0;
 
     for (struct list *m = head->next; m != head; m = m->next)
-        n += same_key(&LIST_OWNER(m, struct upstream, idle)->key, key);
+        n += upstream_key_equals(&LIST_OWNER(m, struct upstream, idle)->key, key);
     return n;
 }
 

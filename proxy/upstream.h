@@ -17,6 +17,11 @@ struct upstream_key {
     char task[48];                   /* id; empty when the request has no credential */
 };
 
+bool upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b);
+unsigned upstream_key_hash(const struct upstream_key *key);
+
+struct sessions;
+
 struct upstream {
     struct link link;
     struct wire *wire;
@@ -27,7 +32,8 @@ struct upstream {
     struct address address;
     uint16_t port;
     bool used_before;
-    const void *judged_for; /* the rule its address was last judged by */
+    const void *judged_for;    /* the rule its address was last judged by */
+    struct sessions *sessions; /* where those it is given are kept */
     struct pool *pool;
     struct list idle; /* of its bucket */
     struct list age;  /* of all that are idle, the longest first */
@@ -53,6 +59,10 @@ struct upstream *upstream_dial(struct loop *loop, const struct upstream_key *key
                                const struct address *address, uint16_t port,
                                const struct wire_limits *limits, size_t ceiling,
                                void (*on_change)(void *user), void *user);
+/* Connected: begins TLS with what its key says, resuming a session of the key if there
+ * is one. `sessions` outlives the connection. */
+void upstream_begin_tls(struct upstream *u, struct tls_client *c,
+                        struct sessions *sessions);
 void upstream_close(struct upstream *u);
 
 #endif

@@ -53,6 +53,7 @@ epoch_unref(struct worker *w, struct epoch *e)
     assert(list_is_empty(&e->exchanges));
     list_remove(&e->older);
     pool_free(e->pool);
+    sessions_free(e->sessions);
     resolver_free(e->resolver);
     vault_unref(e->vault);
     generation_unref(e->generation);
@@ -77,6 +78,7 @@ epoch_new(struct worker *w, struct generation *g, struct vault *secrets,
     e->vault = secrets;
     e->pool = pool_new(w->loop, (size_t)conf->limits.pool,
                        (size_t)conf->limits.connections, conf->limits.pool_idle_ms);
+    e->sessions = sessions_new((size_t)conf->limits.sessions);
     list_init(&e->exchanges);
     e->references = 1;
     list_add_last(&w->epochs, &e->older);

@@ -11,6 +11,7 @@
 #include "proxy/loop.h"
 #include "proxy/rate.h"
 #include "proxy/resolve.h"
+#include "proxy/sessions.h"
 #include "proxy/upstream.h"
 #include "tasks/caller.h"
 #include "tasks/task.h"
@@ -65,7 +66,8 @@ struct epoch {
     struct vault *vault; /* its secrets, as they are now: another one at any turn */
     struct resolver *resolver;
     struct pool *pool;
-    struct list exchanges; /* begun under it and not over */
+    struct sessions *sessions; /* TLS, of upstreams */
+    struct list exchanges;     /* begun under it and not over */
     unsigned
         references; /* exchanges, and the worker itself while it is the current one */
     struct list older;

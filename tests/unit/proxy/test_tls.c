@@ -4,7 +4,9 @@
 
 #include "certs/key.h"
 #include "certs/leaf.h"
+#include "base/clock.h"
 #include "proxy/link.h"
+#include "proxy/sessions.h"
 #include "proxy/tls.h"
 
 #include <openssl/err.h>
@@ -120,7 +122,7 @@ shake_hands(struct ends *e, struct tls_client *c, const char *name)
 
     ends_open(e);
     link_accept_tls(&e->down, server, choose, &choice);
-    link_dial_tls(&e->up, c, &host);
+    link_dial_tls(&e->up, tls_dial(c, e->up.fd, &host));
     UNTIL(e->up.state != LINK_HANDSHAKING && e->down.state != LINK_HANDSHAKING);
 }
 
@@ -194,7 +196,7 @@ early_bytes_are_read_before_the_socket(void **state)
 
     (void)state;
     ends_open(&e);
-    link_dial_tls(&e.up, client, &host);
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
     UNTIL(buf_length(&e.down.in) > 5);
     assert_int_equal(buf_text(&e.down.in).at[0], 0x16);
     link_accept_tls(&e.down, server, choose, &choice);
@@ -217,7 +219,7 @@ an_error_that_somebody_left_behind_ends_no_connection(void **state)
     (void)state;
     ends_open(&e);
     ERR_raise(ERR_LIB_X509, X509_R_CERT_ALREADY_IN_HASH_TABLE);
-    link_dial_tls(&e.up, client, &host);
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
     ERR_raise(ERR_LIB_X509, X509_R_CERT_ALREADY_IN_HASH_TABLE);
     link_accept_tls(&e.down, server, choose, &choice);
     UNTIL(e.up.state != LINK_HANDSHAKING && e.down.state != LINK_HANDSHAKING);
@@ -396,7 +398,7 @@ one_that_does_not_speak_tls_is_upstream_tls(void **state)
     ends_open(&e);
     buf_add_z(&e.down.out, "HTTP/1.1 400 Bad Request\r\n\r\n");
     link_move(&e.down);
-    link_dial_tls(&e.up, client, &host);
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
     UNTIL(e.up.state != LINK_HANDSHAKING);
     assert_int_equal(e.up.state, LINK_DEAD);
     assert_int_equal(e.up.why, REASON_UPSTREAM_TLS);
@@ -411,7 +413,7 @@ one_that_leaves_in_the_middle_of_a_handshake_is_told_by_its_side(void **state)
 
     (void)state;
     ends_open(&e);
-    link_dial_tls(&e.up, client, &host);
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
     link_close(&e.down);
     UNTIL(e.up.state == LINK_DEAD);
     assert_int_equal(e.up.why, REASON_UPSTREAM_TLS);
@@ -422,6 +424,177 @@ one_that_leaves_in_the_middle_of_a_handshake_is_told_by_its_side(void **state)
     UNTIL(e.down.state == LINK_DEAD);
     assert_int_equal(e.down.why, REASON_CLIENT_TLS);
     ends_close(&e);
+}
+
+/* ---- resumption */
+
+static void
+keep(void *owner, struct tls_session *s)
+{
+    struct tls_session **kept = owner;
+
+    tls_session_free(*kept);
+    *kept = s;
+}
+
+/* A session of api.example, as its service gives it with its first words. */
+static struct tls_session *
+earn_session(void)
+{
+    struct host host = host_of("api.example");
+    struct tls_session *session = NULL;
+    struct tls *t;
+    struct ends e;
+
+    ends_open(&e);
+    link_accept_tls(&e.down, server, choose, &choice);
+    t = tls_dial(client, e.up.fd, &host);
+    tls_keep_sessions(t, keep, &session);
+    link_dial_tls(&e.up, t);
+    UNTIL(e.down.state == LINK_OPEN && e.up.state == LINK_OPEN);
+    buf_add_z(&e.down.out, "hello");
+    link_move(&e.down);
+    UNTIL(buf_length(&e.up.in) == 5);
+    assert_false(tls_is_resumed(e.up.tls));
+    assert_non_null(session);
+    ends_close(&e);
+    return session;
+}
+
+static bool
+resumes(struct tls_server *s, const struct tls_session *session)
+{
+    struct host host = host_of("api.example");
+    struct ends e;
+    struct tls *t;
+    bool resumed;
+
+    ends_open(&e);
+    link_accept_tls(&e.down, s, choose, &choice);
+    t = tls_dial(client, e.up.fd, &host);
+    tls_resume(t, session);
+    link_dial_tls(&e.up, t);
+    UNTIL(e.down.state != LINK_HANDSHAKING && e.up.state != LINK_HANDSHAKING);
+    assert_int_equal(e.up.state, LINK_OPEN);
+    assert_int_equal(e.down.state, LINK_OPEN);
+    resumed = tls_is_resumed(e.up.tls);
+    assert_int_equal(tls_is_resumed(e.down.tls), resumed);
+    ends_close(&e);
+    return resumed;
+}
+
+static void
+a_session_shortens_the_next_handshake_and_is_refused_by_another_generation(void **state)
+{
+    struct tls_server *next = tls_server_new();
+    struct tls_session *session = earn_session();
+
+    (void)state;
+    choice.times = 0;
+    assert_true(tls_session_is_for_once(session));
+    assert_true(resumes(server, session));
+    assert_int_equal(choice.times, 1); /* the name is looked at all the same */
+    assert_false(resumes(next, session));
+    tls_session_free(session);
+    tls_server_free(next);
+}
+
+/* A service whose leaf was made most of a day ago. */
+static void
+show_a_leaf_that_ends_in(int64_t s)
+{
+    struct host host = host_of("api.example");
+
+    tls_client_free(client);
+    leaf_cache_free(leaves);
+    ca_free(ca);
+    clock_wall_shift(s - DAY_S);
+    assert_int_equal(ca_open(in_scratch("old"), YEAR_MS, &ca), REASON_OK);
+    leaves = leaf_cache_new(ca, 8);
+    assert_non_null(leaves);
+    assert_int_equal(leaf_get(leaves, &host, &choice.fixed), REASON_OK);
+    clock_wall_shift(DAY_S - s);
+    client = client_of(in_scratch("old/ca.pem"));
+}
+
+static void
+a_session_is_stale_after_an_hour_or_when_its_certificate_has_ended(void **state)
+{
+    struct tls_session *session = earn_session();
+    int64_t now_s = clock_wall_s();
+
+    (void)state;
+    assert_true(tls_session_is_fresh(session, now_s + 10));
+    assert_true(tls_session_is_fresh(session, now_s + 3500));
+    assert_false(tls_session_is_fresh(session, now_s + 3700));
+    assert_false(tls_session_is_fresh(session, now_s - 100));
+    tls_session_free(session);
+    show_a_leaf_that_ends_in(600);
+    session = earn_session();
+    assert_true(tls_session_is_fresh(session, now_s + 500));
+    assert_false(tls_session_is_fresh(session, now_s + 700));
+    tls_session_free(session);
+}
+
+static struct upstream_key
+key_for(const char *task)
+{
+    struct upstream_key key;
+
+    memset(&key, 0, sizeof key);
+    key.target = (struct authority){ host_of("api.example"), 443 };
+    key.client = client;
+    snprintf(key.task, sizeof key.task, "%s", task);
+    return key;
+}
+
+static void
+a_session_is_handed_out_once_and_only_for_its_key(void **state)
+{
+    struct upstream_key one = key_for("t-one"), other = key_for("t-other");
+    struct sessions *s = sessions_new(8);
+    struct tls_session *session = earn_session(), *got;
+
+    (void)state;
+    assert_null(sessions_take(s, &one));
+    sessions_keep(s, &one, session);
+    assert_null(sessions_take(s, &other));
+    got = sessions_take(s, &one);
+    assert_ptr_equal(got, session);
+    tls_session_free(got);
+    assert_null(sessions_take(s, &one));
+    assert_int_equal(sessions_count(s), 0);
+    sessions_free(s);
+}
+
+static void
+no_more_sessions_are_kept_than_there_is_room_and_the_oldest_make_way(void **state)
+{
+    struct sessions *s = sessions_new(6), *none = sessions_new(0);
+    struct tls_session *session = earn_session(), *got;
+    struct upstream_key key;
+
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) { /* of one key no more than 4 */
+        key = key_for("t-one");
+        sessions_keep(s, &key, tls_session_ref(session));
+    }
+    assert_int_equal(sessions_count(s), 4);
+    for (char task[] = "t-a"; task[2] < 't'; task[2]++) {
+        key = key_for(task);
+        sessions_keep(s, &key, tls_session_ref(session));
+    }
+    assert_int_equal(sessions_count(s), 6);
+    key = key_for("t-one");
+    assert_null(sessions_take(s, &key));
+    key = key_for("t-s");
+    got = sessions_take(s, &key);
+    assert_non_null(got);
+    tls_session_free(got);
+    sessions_keep(none, &key, session);
+    assert_int_equal(sessions_count(none), 0);
+    sessions_free(none);
+    sessions_free(s);
 }
 
 /* ---- what clients say in their first message */
@@ -776,6 +949,11 @@ main(void)
         TLS_TEST(an_expired_certificate_is_refused),
         TLS_TEST(one_that_does_not_speak_tls_is_upstream_tls),
         TLS_TEST(one_that_leaves_in_the_middle_of_a_handshake_is_told_by_its_side),
+        TLS_TEST(
+            a_session_shortens_the_next_handshake_and_is_refused_by_another_generation),
+        TLS_TEST(a_session_is_stale_after_an_hour_or_when_its_certificate_has_ended),
+        TLS_TEST(a_session_is_handed_out_once_and_only_for_its_key),
+        TLS_TEST(no_more_sessions_are_kept_than_there_is_room_and_the_oldest_make_way),
         TLS_TEST(a_client_hello_that_does_not_name_one_host_is_refused),
         TLS_TEST(a_refusal_of_the_choice_is_the_reason_of_the_handshake),
         TLS_TEST(bytes_that_are_no_tls_are_client_tls),
