@@ -339,13 +339,23 @@ on_drained(void *owner)
 }
 
 static void
+tell_draining(const struct worker *w)
+{
+    struct log_line *l = log_line_begin(LOG_INFO, "draining");
+
+    log_line_number(l, "worker", (int64_t)w->start.index);
+    log_line_number(l, "connections", (int64_t)w->n_conns);
+    log_line_end(l);
+}
+
+static void
 drain(struct worker *w)
 {
     if (w->draining)
         return;
     w->draining = true;
     shut_doors(w);
-    log_info("draining");
+    tell_draining(w);
     for (struct list *m = w->conns.next; m != &w->conns; m = m->next)
         conn_drain(LIST_OWNER(m, struct conn, member));
     alarm_set(w->loop, &w->drain_alarm, limits(w)->drain_ms);

@@ -8,8 +8,10 @@ function(integration_test name)
         ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_RELEASE=${CMAKE_SOURCE_DIR}/build/release/holdfast;HOLDFAST_VECTORS=${HOLDFAST_VECTORS}")
 endfunction()
 
-foreach(theme harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
-        bodies binary check reasons)
+foreach(theme
+        harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
+        bodies binary check reasons
+        workers resumption)
     integration_test(${theme})
 endforeach()
 # What measures memory or counts on the clock does not share the machine.
