@@ -32,14 +32,22 @@ sessions_new(size_t room)
     return s;
 }
 
+static struct tls_session *
+take_out(struct sessions *s, struct kept *k)
+{
+    struct tls_session *session = k->session;
+
+    list_remove(&k->bucket);
+    list_remove(&k->age);
+    free(k);
+    s->n--;
+    return session;
+}
+
 static void
 forget(struct sessions *s, struct kept *k)
 {
-    list_remove(&k->bucket);
-    list_remove(&k->age);
-    tls_session_free(k->session);
-    free(k);
-    s->n--;
+    tls_session_free(take_out(s, k));
 }
 
 static struct kept *
@@ -118,12 +126,10 @@ sessions_take(struct sessions *s, const struct upstream_key *key)
         next = m->next;
         if (!upstream_key_equals(&k->key, key))
             continue;
-        session = tls_session_is_fresh(k->session, now_s) ? tls_session_ref(k->session)
-                                                          : NULL;
-        if (session == NULL || tls_session_is_for_once(session))
-            forget(s, k);
-        if (session != NULL)
+        session = take_out(s, k);
+        if (tls_session_is_fresh(session, now_s))
             return session;
+        tls_session_free(session);
     }
     return NULL;
 }

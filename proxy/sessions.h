@@ -16,9 +16,9 @@ void sessions_free(struct sessions *s);
 /* Takes it over. */
 void sessions_keep(struct sessions *s, const struct upstream_key *key,
                    struct tls_session *session);
-/* The newest of this key that may still be used, now the caller's; NULL: none. A
- * session of TLS 1.3 is handed out once (RFC 8446 appendix C.4: used twice, it tells an
- * onlooker that both connections are one client's). */
+/* The newest of this key that may still be used, now the caller's; NULL: none. Each is
+ * handed out once (RFC 8446 appendix C.4: used twice, it tells an onlooker that both
+ * connections are one client's). */
 struct tls_session *sessions_take(struct sessions *s, const struct upstream_key *key);
 size_t sessions_count(const struct sessions *s);
 

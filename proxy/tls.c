@@ -333,13 +333,16 @@ session_of(const struct tls_session *s)
     return (SSL_SESSION *)(uintptr_t)s;
 }
 
-/* True when it was taken over. */
+/* True when it was taken over. Of TLS 1.2 none is: there the service would have the
+ * first word after a shorter handshake, and what it says could be taken for an answer.
+ */
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls *t = SSL_get_app_data(ssl);
 
-    if (t->keep == NULL || SSL_SESSION_is_resumable(session) != 1)
+    if (t->keep == NULL || SSL_SESSION_is_resumable(session) != 1 ||
+        SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
         return 0;
     t->keep(t->owner, (struct tls_session *)session);
     return 1;
@@ -365,13 +368,6 @@ tls_is_resumed(const struct tls *t)
     return SSL_session_reused(t->ssl) == 1;
 }
 
-struct tls_session *
-tls_session_ref(struct tls_session *s)
-{
-    assert(SSL_SESSION_up_ref(session_of(s)) == 1);
-    return s;
-}
-
 void
 tls_session_free(struct tls_session *s)
 {
@@ -387,12 +383,6 @@ tls_session_is_fresh(const struct tls_session *s, int64_t now_s)
 
     return age_s >= 0 && age_s < SESSION_LIFE_S && peer != NULL &&
            X509_cmp_time(X509_get0_notAfter(peer), &now) > 0;
-}
-
-bool
-tls_session_is_for_once(const struct tls_session *s)
-{
-    return SSL_SESSION_get_protocol_version(session_of(s)) >= TLS1_3_VERSION;
 }
 
 struct tls_client *

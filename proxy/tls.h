@@ -53,20 +53,17 @@ struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host);
  * have verified for the same host; the peer may refuse it, and is verified anew then.
  */
 void tls_resume(struct tls *t, const struct tls_session *s);
-/* From now on the sessions that the peer gives are `keep`'s to take over. It is called
+/* From now on the sessions of TLS 1.3 that the peer gives are `keep`'s to take over. It is called
  * from within tls_handshake and tls_read. */
 void tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
                        void *owner);
 /* The handshake was a shorter one. */
 bool tls_is_resumed(const struct tls *t);
 
-struct tls_session *tls_session_ref(struct tls_session *s);
 void tls_session_free(struct tls_session *s);
 /* Not an hour old yet, and the certificate it rests on is still valid: nobody looks at
  * that again when a session is resumed. */
 bool tls_session_is_fresh(const struct tls_session *s, int64_t now_s);
-/* Of TLS 1.3: to be offered only once. */
-bool tls_session_is_for_once(const struct tls_session *s);
 
 /* Sends nothing; tls_shutdown first for a clean end. */
 void tls_free(struct tls *t);

@@ -121,6 +121,15 @@ def a_services_session_is_resumed_by_the_next_connection():
 
 
 @promise
+def that_of_tls_1_2_is_not():
+    """There the service has the first word after a shorter handshake."""
+    context, s.origin._context = s.origin._context, s.origin._make_context(s.ws.leaf("allowed.test"), None,
+                                                                           ssl.TLSVersion.TLSv1_2, None)
+    assert connections_for(3) == [False, False, False]
+    s.origin._context = context
+
+
+@promise
 def it_may_be_forbidden():
     assert connections_for(3, limits="sessions = 0;") == [False, False, False]
 

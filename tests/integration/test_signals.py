@@ -167,8 +167,10 @@ def usr2_tells_the_state():
         assert c.request("GET", "/", "allowed.test").status == 200
         mark = h.index()
         h.kill(signal.SIGUSR2)
-        line = h.wait_for("state", since=mark)
-        assert line["generation"] == 1 and line["connections"] == 1 and line["served"] == 1, line
+        workers = range(h.wait_for("ready")["workers"])
+        lines = [h.wait_line(lambda li: li.get("msg") == "state" and li["worker"] == w, mark) for w in workers]
+        assert {li["generation"] for li in lines} == {1}, lines
+        assert sum(li["connections"] for li in lines) == sum(li["served"] for li in lines) == 1, lines
     h.stop()
 
 
