@@ -58,7 +58,7 @@ void reload_end(struct holdfast *h);
 void reload_ask(struct holdfast *h);
 /* A worker has taken over what it was given, or is no more. */
 void reload_adopted(struct holdfast *h, enum reason why);
-void reload_tell_report(const struct buf *report); /* a log record for each line */
+void reload_tell_report(const struct buf *report); /* a log record for each error */
 MUST_USE enum reason reload_open_log(const struct conf *conf);
 MUST_USE enum reason reload_raise_descriptors(const struct conf *conf,
                                               size_t n_workers);

@@ -20,8 +20,9 @@ reload_tell_report(const struct buf *report)
 {
     struct text rest = buf_text(report), line;
 
+    /* What is indented shows the line that is meant, for a terminal. */
     while (text_split(&rest, '\n', &line))
-        if (!text_is_empty(line))
+        if (!text_is_empty(line) && line.at[0] != ' ')
             log_error("%.*s", TEXT_ARG(line));
 }
 

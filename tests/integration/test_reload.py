@@ -56,6 +56,15 @@ def every_error_of_a_broken_config_is_told_at_once_with_its_line():
 
 
 @promise
+def an_error_is_one_record_also_where_a_terminal_would_be_shown_the_line():
+    mark = s.h.mark()
+    s.h.reload(lambda h: GOOD(h).replace('task = "standing"', "task = standing"))
+    told = [li["msg"] for li in s.h.lines[mark:] if li["level"] == "error"]
+    assert len(told) == 2 and told[1] == "config rejected", told
+    assert told[0].startswith(s.h.config_path + ":") and told[0].endswith('write "standing"'), told
+
+
+@promise
 def a_good_config_takes_effect_whole():
     s.h.reload(GOOD)
     before = generation()
