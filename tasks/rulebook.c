@@ -1,0 +1,389 @@
+#include "tasks/rulebook.h"
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "tasks/pattern.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COMPARED_MAX = 256 }; /* rules of one host and path that are compared at load */
+
+#define METHOD_ANY   UINT64_MAX
+#define METHOD_OTHER (UINT64_C(1) << METHODS_MAX)
+
+/* ---- piles */
+
+static void
+pile_reach(struct pile *p, size_t n)
+{
+    void *old = p->at;
+
+    if (n > p->room) {
+        p->room = n < 32 ? 64 : n * 2;
+        p->at = memory_new_array(p->room, p->size);
+        if (old != NULL)
+            memcpy(p->at, old, p->n * p->size);
+        free(old);
+    }
+    if (n > p->n)
+        p->n = n;
+}
+
+static uint32_t
+pile_add(struct pile *p)
+{
+    pile_reach(p, p->n + 1);
+    return (uint32_t)(p->n - 1);
+}
+
+static uint32_t
+new_root(struct rulebook *book)
+{
+    uint32_t node = trie_root(book->trie);
+
+    pile_reach(&book->nodes, (size_t)node + 1);
+    return node;
+}
+
+static uint32_t
+new_child(struct rulebook *book, uint32_t parent, struct text label)
+{
+    uint32_t node = trie_add(book->trie, parent, label);
+
+    pile_reach(&book->nodes, (size_t)node + 1);
+    return node;
+}
+
+/* ---- names, last label first */
+
+static struct text
+last_label(struct text *rest)
+{
+    const char *dot = rest->n > 0 ? memrchr(rest->at, '.', rest->n) : NULL;
+    struct text label = *rest;
+
+    if (dot == NULL) {
+        *rest = text_of(NULL, 0);
+        return label;
+    }
+    label = text_of(dot + 1, (size_t)(rest->at + rest->n - dot - 1));
+    rest->n = (size_t)(dot - rest->at);
+    return label;
+}
+
+/* The node of this name, made where it is missing. An address is one label: no wildcard
+ * is above it. */
+static uint32_t
+name_node(struct rulebook *book, const struct host *h, uint32_t *labels)
+{
+    struct text rest = arena_copy(book->arena, host_text(h));
+    uint32_t node = book->names;
+
+    *labels = 1;
+    if (h->address.family != 0)
+        return new_child(book, node, rest);
+    for (*labels = 0; rest.at != NULL; (*labels)++)
+        node = new_child(book, node, last_label(&rest));
+    return node;
+}
+
+size_t
+rulebook_sets(const struct rulebook *book, const struct host *h,
+              uint32_t sets[RULEBOOK_SETS_MAX])
+{
+    struct text rest = host_text(h);
+    uint32_t node = book->names;
+    size_t n = 0;
+
+    while (rest.at != NULL && n < RULEBOOK_SETS_MAX - 1) {
+        struct text label = rest;
+
+        if (h->address.family == 0)
+            label = last_label(&rest);
+        else
+            rest = text_of(NULL, 0);
+        node = trie_child(book->trie, node, label);
+        if (node == TRIE_NONE)
+            return n;
+        if (rest.at != NULL && node_at(book, node)->below != 0)
+            sets[n++] = node_at(book, node)->below;
+    }
+    if (rest.at == NULL && node_at(book, node)->here != 0)
+        sets[n++] = node_at(book, node)->here;
+    return n;
+}
+
+/* ---- building */
+
+/* One rule on its way in, and where it stands for the report. */
+struct building {
+    struct rulebook *book;
+    struct buf *report;
+    size_t grant, rule;
+    bool failed;
+    bool conflict_told;
+};
+
+static void
+fault(struct building *b, const struct conf_rule *r, const char *key, const char *value,
+      const char *message)
+{
+    buf_printf(b->report, "%s:%u: grants[%zu].rules[%zu].%s: \"%s\": %s\n",
+               r->place.file, r->place.line, b->grant, b->rule, key, value, message);
+    b->failed = true;
+}
+
+uint64_t
+rulebook_method(const struct rulebook *book, struct text method)
+{
+    for (size_t i = 0; i < book->n_methods; i++) {
+        if (text_equals(book->methods[i], method))
+            return UINT64_C(1) << i;
+    }
+    return METHOD_OTHER;
+}
+
+static uint64_t
+compile_methods(struct building *b, const struct conf_rule *r)
+{
+    struct rulebook *book = b->book;
+    uint64_t mask = 0;
+
+    if (r->methods.any)
+        return METHOD_ANY;
+    for (size_t i = 0; i < r->methods.n; i++) {
+        struct text method = text_z(r->methods.at[i]);
+
+        if (rulebook_method(book, method) == METHOD_OTHER) {
+            if (book->n_methods == METHODS_MAX) {
+                fault(b, r, "methods", r->methods.at[i],
+                      "more different methods than are told apart");
+                return 0;
+            }
+            book->methods[book->n_methods++] = method;
+        }
+        mask |= rulebook_method(book, method);
+    }
+    return mask;
+}
+
+static uint32_t
+new_set(struct rulebook *book, uint32_t rank)
+{
+    uint32_t set = pile_add(&book->sets), paths = new_root(book);
+
+    *set_at(book, set) = (struct set){ .paths = paths, .rank = rank };
+    return set;
+}
+
+/* The set of this rule's host, made when it is the first; 0 when the host is none. */
+static uint32_t
+compile_host(struct building *b, const struct conf_rule *r)
+{
+    struct text pattern = text_z(r->host);
+    bool wildcard = text_starts(pattern, TEXT("*."));
+    struct rulebook *book = b->book;
+    struct host host;
+    uint32_t node, labels, set;
+
+    if (wildcard)
+        pattern = text_of(pattern.at + 2, pattern.n - 2);
+    if (host_parse(pattern, &host) != REASON_OK ||
+        (wildcard && host.address.family != 0)) {
+        fault(b, r, "host", r->host,
+              "not a host name, an address, or \"*.\" and a host name");
+        return 0;
+    }
+    node = name_node(book, &host, &labels);
+    set = wildcard ? node_at(book, node)->below : node_at(book, node)->here;
+    if (set != 0)
+        return set;
+    set = new_set(book, wildcard ? labels : HOST_MAX);
+    if (wildcard)
+        node_at(book, node)->below = set;
+    else
+        node_at(book, node)->here = set;
+    return set;
+}
+
+static bool
+callers_overlap(const struct conf_caller *a, const struct conf_caller *b)
+{
+    return a->any || b->any || a->uid == b->uid;
+}
+
+/* Would these two fit one request and name two credentials, given that host and path
+ * are the same? */
+static bool
+is_certain_conflict(const struct line *a, const struct line *b)
+{
+    return a->grant != b->grant && a->credential != b->credential &&
+           a->credential != 0 && b->credential != 0 && a->port == b->port &&
+           a->https == b->https && (a->methods & b->methods) != 0 &&
+           a->grant->approved_at < b->grant->expires_at &&
+           b->grant->approved_at < a->grant->expires_at &&
+           callers_overlap(&a->grant->caller, &b->grant->caller);
+}
+
+static void
+tell_conflict(struct building *b, const struct line *mine, const struct line *other)
+{
+    const struct conf_rule *r = mine->rule;
+
+    b->failed = true;
+    if (b->conflict_told)
+        return;
+    b->conflict_told = true;
+    buf_printf(b->report,
+               "%s:%u: grants[%zu].rules[%zu].credential: \"%s\": grant \"%s\" names "
+               "\"%s\" for the same requests (%s:%u)\n",
+               r->place.file, r->place.line, b->grant, b->rule, r->credential,
+               other->grant->name, other->rule->credential, other->rule->place.file,
+               other->rule->place.line);
+}
+
+/* Adds the line to the list of fits that begins at *first. */
+static void
+add_fit(struct building *b, uint32_t *first, uint32_t line)
+{
+    struct rulebook *book = b->book;
+    const struct line *mine = line_at(book, line);
+    uint32_t fit = *first;
+
+    for (int i = 0; fit != 0 && i < COMPARED_MAX; i++, fit = fit_at(book, fit)->next) {
+        const struct line *other = line_at(book, fit_at(book, fit)->line);
+
+        if (other == mine)
+            return; /* the same path twice in one rule */
+        if (is_certain_conflict(mine, other))
+            tell_conflict(b, mine, other);
+    }
+    fit = pile_add(&book->fits);
+    *fit_at(book, fit) = (struct fit){ line, *first };
+    *first = fit;
+}
+
+static void
+compile_path(struct building *b, uint32_t root, const char *pattern, uint32_t line)
+{
+    struct rulebook *book = b->book;
+    const char *why = pattern_fault(text_z(pattern));
+    struct text rest, segment;
+    uint32_t node = root;
+
+    if (why != NULL) {
+        fault(b, line_at(book, line)->rule, "paths", pattern, why);
+        return;
+    }
+    rest = text_of(pattern + 1, strlen(pattern) - 1);
+    while (pattern_segment(&rest, &segment)) {
+        if (pattern_is_tail(segment)) {
+            add_fit(b, &node_at(book, node)->below, line);
+            return;
+        }
+        if (pattern_is_star(segment)) {
+            if (node_at(book, node)->star == 0) {
+                uint32_t star = new_root(book);
+
+                node_at(book, node)->star = star;
+            }
+            node = node_at(book, node)->star;
+        } else {
+            node = new_child(book, node, segment);
+        }
+    }
+    add_fit(b, &node_at(book, node)->here, line);
+}
+
+static bool
+differ_in_path_alone(const struct line *a, const struct line *b)
+{
+    return a->grant == b->grant && a->port == b->port && a->https == b->https &&
+           a->methods == b->methods;
+}
+
+static void
+add_to_set(struct rulebook *book, uint32_t set, uint32_t line)
+{
+    struct set *s = set_at(book, set);
+
+    if (s->first == 0)
+        s->first = line;
+    else if (differ_in_path_alone(line_at(book, s->last), line_at(book, line)))
+        return;
+    else
+        line_at(book, s->last)->next = line;
+    s->last = line;
+}
+
+static void
+compile_rule(struct building *b, const struct conf_grant *grant,
+             const struct conf_rule *r)
+{
+    struct rulebook *book = b->book;
+    uint64_t methods = compile_methods(b, r);
+    uint32_t set = compile_host(b, r), line;
+
+    if (set == 0)
+        return;
+    b->conflict_told = false;
+    line = pile_add(&book->lines);
+    *line_at(book,
+             line) = (struct line){ .grant = grant, .rule = r, .methods = methods };
+    line_at(book, line)->https = r->scheme == SCHEME_HTTPS;
+    line_at(book, line)->port = r->port != 0                ? (uint16_t)r->port
+                                : r->scheme == SCHEME_HTTPS ? HTTPS_PORT
+                                                            : HTTP_PORT;
+    if (r->credential != NULL)
+        line_at(book, line)->credential = new_child(book, book->credentials,
+                                                    text_z(r->credential));
+    add_to_set(book, set, line);
+    if (r->paths.any)
+        add_fit(b, &set_at(book, set)->any, line);
+    for (size_t i = 0; i < r->paths.n; i++)
+        compile_path(b, set_at(book, set)->paths, r->paths.at[i], line);
+}
+
+static void
+begin(struct rulebook *book)
+{
+    book->arena = arena_new();
+    book->trie = trie_new();
+    book->lines.size = sizeof(struct line);
+    book->nodes.size = sizeof(struct node);
+    book->sets.size = sizeof(struct set);
+    book->fits.size = sizeof(struct fit);
+    (void)pile_add(&book->lines);
+    (void)pile_add(&book->sets);
+    (void)pile_add(&book->fits);
+    book->names = new_root(book);
+    book->credentials = new_root(book);
+}
+
+enum reason
+rulebook_fill(struct rulebook *book, const struct conf *conf, struct buf *report)
+{
+    struct building b = { .book = book, .report = report };
+    const struct conf_grant *grant = conf->grants.at;
+
+    begin(book);
+    for (b.grant = 0; b.grant < conf->grants.n; b.grant++, grant++) {
+        const struct conf_rule *rules = grant->rules.at;
+
+        for (b.rule = 0; b.rule < grant->rules.n; b.rule++)
+            compile_rule(&b, grant, &rules[b.rule]);
+    }
+    return b.failed ? REASON_CONFIG : REASON_OK;
+}
+
+void
+rulebook_clear(struct rulebook *book)
+{
+    free(book->lines.at);
+    free(book->nodes.at);
+    free(book->sets.at);
+    free(book->fits.at);
+    trie_free(book->trie);
+    arena_free(book->arena);
+}
