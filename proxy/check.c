@@ -24,14 +24,14 @@ struct look {
     struct buf errors, warnings;
 };
 
-/* As whom start would go on; false: there is nobody of that name. */
+/* As whom start would go on; false: as nobody. */
 static bool
 find_identity(struct look *k)
 {
+    size_t before = buf_length(&k->errors);
     struct buf report = { 0 };
-    bool known = identity_find(k->conf, &k->who, &report) == REASON_OK;
 
-    if (!known)
+    if (identity_find(k->conf, &k->who, &report) != REASON_OK)
         buf_printf(&k->errors, "%s: %.*s", k->path, TEXT_ARG(buf_text(&report)));
     else if (k->who.uid == 0 && k->conf->user != NULL)
         buf_printf(&k->errors, "%s: user: Holdfast does not run on as root\n", k->path);
@@ -42,7 +42,7 @@ find_identity(struct look *k)
     else
         (void)identity_fears_nobody(k->conf, k->who.uid, &k->errors);
     buf_free(&report);
-    return known;
+    return buf_length(&k->errors) == before;
 }
 
 /* What one uid may not read another may: only as the one who will read it, or as root,
@@ -57,10 +57,14 @@ become_reader(struct look *k)
                    "%s: user: this is uid %u, which cannot look with the eyes of uid "
                    "%u: keys, secrets and directories were not looked at\n",
                    k->path, (unsigned)geteuid(), (unsigned)k->who.uid);
-    if (same)
+    if (same || !root)
+        return same;
+    if (identity_choose(k->conf, &k->who) == REASON_OK &&
+        identity_assume(&k->who) == REASON_OK)
         return true;
-    return root && identity_choose(k->conf, &k->who) == REASON_OK &&
-           identity_assume(&k->who) == REASON_OK;
+    buf_printf(&k->errors, "%s: user: uid %u cannot be taken on\n", k->path,
+               (unsigned)k->who.uid);
+    return false;
 }
 
 /* Nothing fails without a line. */
@@ -87,7 +91,7 @@ look_around(struct look *k)
 
     take_verdict(k, handles_new(k->conf, NULL, &k->errors, &handles));
     handles_unref(handles);
-    if (!find_identity(k) || buf_length(&k->errors) > 0 || !become_reader(k)) {
+    if (!find_identity(k) || !become_reader(k)) {
         take_verdict(k, chain_open(k->conf, &k->errors, &chain));
         chain_close(chain);
         return;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "tokens/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,39 +150,46 @@ look_at_log(const struct premises *p)
 
 /* A secret may come after the start: until then requests are refused, not the start. */
 static void
-look_at_secret(const struct premises *p, const struct conf_credential *c)
+look_at_secret(const struct premises *p, const struct vault *vault,
+               const struct conf_credential *c)
 {
+    const struct secret *ignored;
     const char *path = c->source.path;
     struct stat st;
     char key[256];
 
     snprintf(key, sizeof key, "credentials.%s.source.path", c->name);
-    if (stat(path, &st) != 0 || !may(path, R_OK)) {
+    if (stat(path, &st) != 0 || !may(path, R_OK))
         tell(p->warnings, &c->source.place, key,
              "%s: %s: what needs it is refused until it can be read", path,
              strerror(errno));
-        return;
-    }
-    if (!S_ISREG(st.st_mode))
+    else if (vault_find(vault, c, &ignored) != REASON_OK)
         tell(p->warnings, &c->source.place, key,
-             "%s is no file: what needs it is refused", path);
-    else if ((st.st_mode & S_IROTH) != 0)
-        tell(p->warnings, &c->source.place, key,
-             "%s can be read by everybody: chmod o= it", path);
+             "%s is not one line of a secret, or not in a file that is shut to "
+             "others: what needs it is refused",
+             path);
     else if (p->now_s - st.st_mtime > c->rotate_every_ms / 1000)
-        tell(p->warnings, &c->place, key,
+        tell(p->warnings, &c->source.place, key,
              "%s is %" PRId64 " days old: its rotation is overdue", path,
              (p->now_s - st.st_mtime) / (24 * 60 * 60));
+}
+
+static void
+look_at_secrets(const struct premises *p)
+{
+    const struct conf_credential *credentials = p->conf->credentials.at;
+    struct vault *vault = vault_read(p->conf);
+
+    for (size_t i = 0; i < p->conf->credentials.n; i++)
+        if (credentials[i].source.kind == SOURCE_FILE)
+            look_at_secret(p, vault, &credentials[i]);
+    vault_unref(vault);
 }
 
 void
 premises_look(const struct premises *p)
 {
-    const struct conf_credential *credentials = p->conf->credentials.at;
-
     look_at_directories(p);
     look_at_log(p);
-    for (size_t i = 0; i < p->conf->credentials.n; i++)
-        if (credentials[i].source.kind == SOURCE_FILE)
-            look_at_secret(p, &credentials[i]);
+    look_at_secrets(p);
 }

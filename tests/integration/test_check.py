@@ -65,6 +65,9 @@ class House:
         assert old in self.config, old
         self.config = self.config.replace(old, new)
 
+    def grants(self):
+        return self.config[self.config.index("grants = (") + len("grants = ("):self.config.rindex(");")].rstrip()
+
     def state(self):
         """Everything in it: name, mode, owner, size and time."""
         found = {}
@@ -125,6 +128,10 @@ STUMBLES = [
     ("publish-open", folder("public", mode=0o777), "ca.publish", "shut to others"),
     ("control-open", folder("control", mode=0o777), "control.socket", "shut to others"),
     ("log-in-no-directory", lambda h: h.say("/log\"", "/logs/log\""), "log.path", "cannot be written"),
+    ("one-handle-for-two-callers", lambda h: (h.say('source = {', 'handle = { value = "0123456789abcdef"; }; source = {'),
+                                              h.say(h.grants(), h.grants() + "," + h.grants().replace('"tests"', '"more"').replace(
+                                                  f"uid = {WORKLOAD_UID}", f"uid = {OTHER_UID}"))), "credentials.hub.handle.value",
+     "two callers"),
     ("log-of-another", lambda h: os.chown(h.put("log", b"", 0o644), 0, 0), "log.path", "cannot be written"),
 ]
 
@@ -182,8 +189,10 @@ def old(house):
 SECRETS = [
     ("gone", move_away("secret"), "No such file"),
     ("unreadable", lambda h: os.chown(h.at("secret"), 0, 0), "Permission denied"),
-    ("a-directory", lambda h: (os.unlink(h.at("secret")), h.folder("secret")), "is no file"),
-    ("everybodys", lambda h: os.chmod(h.at("secret"), 0o644), "by everybody"),
+    ("a-directory", lambda h: (os.unlink(h.at("secret")), h.folder("secret")), "what needs it is refused"),
+    ("everybodys", lambda h: os.chmod(h.at("secret"), 0o644), "shut to others"),
+    ("empty", lambda h: h.put("secret", b"\n", 0o600), "is not one line of a secret"),
+    ("two-lines", lambda h: h.put("secret", b"not-to-be-seen\nby-anybody\n", 0o600), "is not one line of a secret"),
     ("old", old, "its rotation is overdue"),
 ]
 
