@@ -16,19 +16,31 @@ enum { DAY_S = 24 * 60 * 60 };
 static atomic_int_fast64_t wall_shift_s;
 
 static int64_t
-read_ms(clockid_t clock)
+read_us(clockid_t clock)
 {
     struct timespec now;
     int failed = clock_gettime(clock, &now);
 
     assert(failed == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t
+read_ms(clockid_t clock)
+{
+    return read_us(clock) / 1000;
 }
 
 int64_t
 clock_monotonic_ms(void)
 {
     return read_ms(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_monotonic_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 int64_t

@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-/* Milliseconds since some start; never steps. */
+/* Milliseconds, microseconds since some start; never steps. */
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_us(void);
 
 /* Seconds and milliseconds since 1970 UTC. */
 int64_t clock_wall_s(void);

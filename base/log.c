@@ -47,7 +47,8 @@ static atomic_int out_level = LOG_INFO;
 static atomic_int out_is_short = -1; /* -1: not decided yet */
 static atomic_bool is_torn;          /* a line's end is missing in the file */
 static atomic_ulong n_lost;          /* lines, since it was last told */
-static char *out_path;               /* main's own: log_open, log_reopen, log_close */
+static atomic_ulong n_lost_ever;
+static char *out_path; /* main's own: log_open, log_reopen, log_close */
 
 static _Thread_local struct log_line line_of_thread;
 
@@ -289,8 +290,8 @@ takes_a_line(int fd)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
-/* One thread at a time: the room that was seen must still be there. Other processes that
- * write to the same pipe are not kept from taking it. */
+/* One thread at a time: the room that was seen must still be there. Other processes
+ * that write to the same pipe are not kept from taking it. */
 static size_t
 write_out(const char *at, size_t n)
 {
@@ -327,10 +328,18 @@ end(struct log_line *l)
     if (done < l->n - skip && (done > 0 || was_torn))
         atomic_store(&is_torn, true);
     l->is_open = false;
-    if (done < l->n - skip)
+    if (done < l->n - skip) {
         atomic_fetch_add(&n_lost, 1);
-    else if (atomic_load_explicit(&n_lost, memory_order_relaxed) > 0)
+        atomic_fetch_add(&n_lost_ever, 1);
+    } else if (atomic_load_explicit(&n_lost, memory_order_relaxed) > 0) {
         log_warn("%lu log lines before this one are lost", atomic_exchange(&n_lost, 0));
+    }
+}
+
+unsigned long
+log_lines_lost(void)
+{
+    return atomic_load_explicit(&n_lost_ever, memory_order_relaxed);
 }
 
 /* ---- lines of fields */

@@ -55,6 +55,7 @@ struct leaf_cache {
     uint64_t seed;
     size_t room;
     size_t count;
+    uint64_t minted;
     size_t mask;
     struct leaf **buckets;
     struct list recent;
@@ -350,6 +351,7 @@ leaf_get(struct leaf_cache *c, const struct host *host, X509 **leaf)
         if (l == NULL)
             l = add(c, host, hash);
         keep(l, x, v, c);
+        c->minted++;
     }
     list_remove(&l->recent);
     list_add_first(&c->recent, &l->recent);
@@ -367,6 +369,12 @@ size_t
 leaf_cache_count(const struct leaf_cache *c)
 {
     return c->count;
+}
+
+uint64_t
+leaf_cache_minted(const struct leaf_cache *c)
+{
+    return c->minted;
 }
 
 void

@@ -25,6 +25,8 @@ MUST_USE enum reason leaf_get(struct leaf_cache *c, const struct host *host,
  * every handshake. */
 EVP_PKEY *leaf_cache_key(const struct leaf_cache *c);
 size_t leaf_cache_count(const struct leaf_cache *c);
+/* How many were minted so far. */
+uint64_t leaf_cache_minted(const struct leaf_cache *c);
 
 /* For tests: minting fails from now on in the whole process. */
 void leaf_fail_minting(bool fail);

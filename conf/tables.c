@@ -303,6 +303,8 @@ static const struct setting limits[] = {
     INTEGER("refusal_leaf_rate", IN(conf_limits, refusal_leaf_rate), "20", 1, 1000, "New ones of those a second, per caller."),
     DURATION("drain", IN(conf_limits, drain_ms), 0, "30s", 0, HOUR, "How long running exchanges may finish when Holdfast stops."),
     INTEGER("generations", IN(conf_limits, generations), "4", 2, 64, "Configs alive at once; past it the oldest is cut."),
+    DURATION("worker_stuck", IN(conf_limits, worker_stuck_ms), 0, "5s", 2000, HOUR,
+             "A worker whose loop has not turned for so long makes `/healthz` fail."),
     END
 };
 

@@ -37,7 +37,7 @@ leave_handshakes(struct conn *c)
     if (!list_is_linked(&c->shaking))
         return;
     list_remove(&c->shaking);
-    c->worker->n_handshakes--;
+    tally_set(&c->worker->metrics->shaking, --c->worker->n_handshakes);
 }
 
 /* The only place a conn is freed. */
@@ -65,6 +65,7 @@ log_end(const struct conn *c, enum reason why)
     struct log_line *l = log_line_begin(LOG_INFO, "connection");
     char id[24], to[AUTHORITY_PRINT_SIZE];
 
+    tally_add(&c->worker->metrics->ended[why], 1);
     if (l == NULL)
         return;
     snprintf(id, sizeof id, "%" PRIx64, c->id);
@@ -76,6 +77,13 @@ log_end(const struct conn *c, enum reason why)
         log_line_text(l, "to", authority_print(&c->target, 0, to));
     log_line_z(l, "reason", reason_token(why));
     log_line_end(l);
+}
+
+static void
+fail_handshake(const struct conn *c, enum reason why)
+{
+    metrics_handshake(c->worker->metrics, SIDE_CLIENT, false, false);
+    log_end(c, why);
 }
 
 /* What stands in `out` is still sent, and a refusal that is followed by a reset may
@@ -136,6 +144,9 @@ choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
     struct conn *c = owner;
     struct leaf_cache *cache = c->named ? c->worker->leaves : c->worker->refusal_leaves;
     struct host host;
+    struct metrics *m = c->worker->metrics;
+    enum reason why;
+    uint64_t minted;
 
     if (name.at != NULL) {
         if (host_parse(name, &host) != REASON_OK || host.address.family != 0)
@@ -144,7 +155,12 @@ choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
             return REASON_NAMES_DISAGREE;
     }
     *key = leaf_cache_key(cache);
-    return leaf_get(cache, &c->target.host, leaf);
+    minted = leaf_cache_minted(cache);
+    why = leaf_get(cache, &c->target.host, leaf);
+    if (why == REASON_OK)
+        tally_add(leaf_cache_minted(cache) == minted ? &m->leaf_hits : &m->leaf_misses,
+                  1);
+    return why;
 }
 
 static void
@@ -170,11 +186,11 @@ join_handshakes(struct conn *c)
     while (w->n_handshakes >= (size_t)limits(c)->handshakes) {
         struct conn *oldest = LIST_OWNER(w->handshakes.next, struct conn, shaking);
 
-        log_end(oldest, REASON_TOO_MANY_CONNECTIONS);
+        fail_handshake(oldest, REASON_TOO_MANY_CONNECTIONS);
         end(oldest);
     }
     list_add_last(&w->handshakes, &c->shaking);
-    w->n_handshakes++;
+    tally_set(&w->metrics->shaking, ++w->n_handshakes);
 }
 
 static void
@@ -228,9 +244,11 @@ follow_handshake(struct conn *c)
         return true;
     leave_handshakes(c);
     if (c->link.state == LINK_DEAD) {
-        log_end(c, c->link.why);
+        fail_handshake(c, c->link.why);
         return false;
     }
+    metrics_handshake(c->worker->metrics, SIDE_CLIENT, true,
+                      tls_is_resumed(c->link.tls));
     begin_serving(c);
     return true;
 }
@@ -330,7 +348,7 @@ on_alarm(void *owner)
     if (c->exchange != NULL)
         return; /* it has deadlines of its own */
     if (c->step == CONN_HANDSHAKE)
-        log_end(c, REASON_CLIENT_TLS);
+        fail_handshake(c, REASON_CLIENT_TLS);
     if (c->step == CONN_SNIFF)
         log_end(c, REASON_IDLE);
     if (buf_length(&c->link.out) > 0)
@@ -359,8 +377,10 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
     c->arena = arena_new();
     list_add_last(&w->conns, &c->member);
-    w->n_conns++;
+    tally_set(&w->metrics->connections, ++w->n_conns);
+    tally_add(&w->metrics->accepted, 1);
     link_open(&c->link, w->loop, fd, generation_ceiling(w->now->generation), &c->wake);
+    c->link.traffic = &w->metrics->traffic[SIDE_CLIENT];
     if (getsockname(fd, (struct sockaddr *)&own, &n) == 0)
         caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
     if (door_of(c)->kind == DOOR_FORWARD) {

@@ -2,9 +2,10 @@
  * there. */
 #include "proxy/exchange.h"
 
-#include "base/log.h"
+#include "base/clock.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 static bool
@@ -94,6 +95,7 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
         upstream_close(u);
         return false;
     }
+    tally_add(&x->worker->metrics->reused, 1);
     u->judged_for = x->view.rule;
     u->on_change = on_upstream;
     u->user = x;
@@ -101,24 +103,41 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
     return true;
 }
 
-/* To the next judged address, until one takes the connection. */
-static enum pace
-connect_next(struct exchange *x)
+/* When descriptors are short, who is served goes before who may come back. */
+static struct upstream *
+dial_address(struct exchange *x, const struct upstream_key *key,
+             const struct address *to)
 {
     const struct conf_limits *limits = exchange_limits(x);
     struct wire_limits wire = { (size_t)limits->head_bytes, (size_t)limits->fields,
                                 (size_t)limits->target_bytes };
+    struct upstream *u;
+
+    do
+        u = upstream_dial(x->worker->loop, key, to, key->target.port, &wire,
+                          generation_ceiling(x->epoch->generation), on_upstream, x);
+    while (u == NULL && errno == EMFILE && pool_let_go(x->epoch->pool));
+    if (u != NULL)
+        u->link.traffic = &x->worker->metrics->traffic[SIDE_UPSTREAM];
+    return u;
+}
+
+/* To the next judged address, until one takes the connection. */
+static enum pace
+connect_next(struct exchange *x)
+{
     struct upstream_key key = key_of(x);
+    enum reason why = REASON_CONNECT_FAILED;
 
     while (x->next_address < x->lookup.n) {
-        const struct address *to = &x->lookup.addresses[x->next_address++];
-
-        x->up = upstream_dial(x->worker->loop, &key, to, key.target.port, &wire,
-                              generation_ceiling(x->epoch->generation), on_upstream, x);
+        x->up = dial_address(x, &key, &x->lookup.addresses[x->next_address++]);
         if (x->up != NULL)
-            return wait_for(x, limits->connect_timeout_ms, REASON_CONNECT_TIMEOUT);
+            return wait_for(x, exchange_limits(x)->connect_timeout_ms,
+                            REASON_CONNECT_TIMEOUT);
+        if (errno == EMFILE)
+            why = REASON_TOO_MANY_CONNECTIONS;
     }
-    return refuse(x, REASON_CONNECT_FAILED);
+    return refuse(x, why);
 }
 
 static enum pace
@@ -134,6 +153,17 @@ take_answer(struct exchange *x)
     return connect_next(x);
 }
 
+/* Fresh, and what it should be. */
+static enum pace
+use_fresh(struct exchange *x)
+{
+    struct metrics *m = x->worker->metrics;
+
+    tally_add(&m->opened, 1);
+    histogram_add(&m->connect, clock_monotonic_us() - x->up->began_us);
+    return go(x, STEP_PRESENT);
+}
+
 /* Connected: is it who we judged, and can it prove its name? */
 static enum pace
 greet(struct exchange *x)
@@ -145,7 +175,7 @@ greet(struct exchange *x)
     if (worker_has_port(x->worker, u->port) && link_is_to_this_machine(&u->link))
         return refuse(x, REASON_OWN_PORT);
     if (u->key.client == NULL)
-        return go(x, STEP_PRESENT);
+        return use_fresh(x);
     upstream_begin_tls(u,
                        generation_client(x->epoch->generation,
                                          is_gate(x) ? exchange_door(x)->upstream_trust
@@ -159,17 +189,23 @@ static enum pace
 follow_connection(struct exchange *x)
 {
     struct upstream *u = x->up;
+    struct metrics *m = x->worker->metrics;
     bool handshaken = u->link.tls != NULL;
     enum reason why = u->link.why == REASON_CLIENT_GONE ? REASON_UPSTREAM_CLOSED
                                                         : u->link.why;
 
     switch (u->link.state) {
     case LINK_OPEN:
-        return handshaken ? go(x, STEP_PRESENT) : greet(x);
+        if (!handshaken)
+            return greet(x);
+        metrics_handshake(m, SIDE_UPSTREAM, true, tls_is_resumed(u->link.tls));
+        return use_fresh(x);
     case LINK_DEAD:
-        if (handshaken) /* a certificate that is bad at one address is not tried at the
-                           next */
+        if (handshaken) { /* a certificate that is bad at one address is not tried at
+                             the next */
+            metrics_handshake(m, SIDE_UPSTREAM, false, false);
             return refuse(x, why);
+        }
         upstream_close(u);
         x->up = NULL;
         return connect_next(x);
@@ -201,6 +237,8 @@ dial(struct exchange *x)
 bool
 dial_tries_next(struct exchange *x)
 {
+    if (x->up != NULL && x->up->link.state == LINK_HANDSHAKING)
+        metrics_handshake(x->worker->metrics, SIDE_UPSTREAM, false, false);
     if (x->up == NULL || x->up->link.state != LINK_CONNECTING ||
         x->next_address >= x->lookup.n)
         return false;

@@ -102,7 +102,7 @@ exchange_new(struct conn *c, struct stream *down)
     x->alarm = (struct alarm){ .on_due = on_alarm, .owner = x };
     x->arena = c->arena;
     x->number = ++c->exchanges;
-    x->began_ms = clock_monotonic_ms();
+    x->began_us = clock_monotonic_us();
     x->down = down;
     return x;
 }

@@ -40,7 +40,7 @@ struct exchange {
     enum reason on_timeout; /* what the alarm means now */
     struct arena *arena;
     uint64_t number;
-    int64_t began_ms;
+    int64_t began_us;
 
     struct stream *down; /* its place on the client's wire */
     struct request request;

@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static bool sticks; /* set before there are workers */
 
 void
 faults_read(void)
@@ -23,6 +26,14 @@ faults_read(void)
             1); /* the task's token is issued, its proofs are not made */
     authority_fail_issuing(strstr(list, "issue") != NULL);
     leaf_fail_minting(strstr(list, "mint") != NULL);
+    sticks = strstr(list, "stick") != NULL;
+}
+
+void
+faults_stick(uint64_t served)
+{
+    while (sticks && served > 0)
+        pause();
 }
 
 #else
@@ -30,6 +41,12 @@ faults_read(void)
 void
 faults_read(void)
 {
+}
+
+void
+faults_stick(uint64_t served)
+{
+    (void)served;
 }
 
 #endif

@@ -3,7 +3,12 @@
 #ifndef PROXY_FAULTS_H
 #define PROXY_FAULTS_H
 
-/* HOLDFAST_FAULTS in the environment: a list of "sign", "issue", "mint". */
+#include <stdint.h>
+
+/* HOLDFAST_FAULTS in the environment: a list of "sign", "issue", "mint",
+ * "stick". */
 void faults_read(void);
+/* "stick": a worker that has served a request comes to a halt, for ever. */
+void faults_stick(uint64_t served);
 
 #endif

@@ -74,7 +74,7 @@ add_evidence(struct log_line *l, const struct exchange *x)
 
 /* Never the query: it may hold what the path may not. */
 static void
-write_line(const struct exchange *x)
+write_line(const struct exchange *x, int64_t us)
 {
     struct log_line *l = log_line_begin(LOG_INFO, "request");
 
@@ -97,11 +97,26 @@ write_line(const struct exchange *x)
         log_line_z(l, "by", x->denied_by);
     add_upstream(l, x);
     add_evidence(l, x);
-    log_line_number(l, "ms", clock_monotonic_ms() - x->began_ms);
+    log_line_number(l, "ms", us / 1000);
     log_line_number(l, "in", (int64_t)x->body_in);
     log_line_number(l, "out", (int64_t)x->body_out);
     log_line_number(l, "gen", (int64_t)generation_number(x->epoch->generation));
     log_line_end(l);
+}
+
+static void
+count(const struct exchange *x, int64_t us)
+{
+    struct metrics *m = x->worker->metrics;
+    const struct view *v = &x->view;
+
+    metrics_request(m, x->why, x->refused_at == STEP_DIAL, us);
+    if (v->grant != NULL)
+        metrics_grant(m, generation_series(x->epoch->generation, v->grant), x->why);
+    for (size_t i = 0; i < v->n_stripped; i++)
+        metrics_stripped(m, v->stripped[i].at, v->stripped[i].n);
+    if (x->worker->tasks != NULL)
+        tally_set(&m->issued[TOKEN_WIT], tasks_issued(x->worker->tasks));
 }
 
 static bool
@@ -113,6 +128,8 @@ may_answer(const struct exchange *x)
 enum pace
 finish(struct exchange *x)
 {
+    int64_t us;
+
     if (may_answer(x)) {
         x->status = reason_status(x->why);
         refusal_write(x);
@@ -124,6 +141,8 @@ finish(struct exchange *x)
         x->worker->served++;
     else
         x->worker->refused++;
-    write_line(x);
+    us = clock_monotonic_us() - x->began_us;
+    count(x, us);
+    write_line(x, us);
     return DONE;
 }

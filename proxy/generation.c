@@ -24,6 +24,7 @@ struct generation {
     struct tls_server **doors; /* a gate's own; NULL for the others */
     struct client_of_trust *clients;
     size_t n_clients;
+    uint16_t *series; /* of each grant */
 };
 
 static atomic_uint alive;
@@ -131,6 +132,7 @@ destroy(struct generation *g)
         tls_server_free(g->doors[i]);
     free(g->doors);
     tls_server_free(g->minted);
+    free(g->series);
     chain_close(g->chain);
     handles_unref(g->handles);
     conf_free(g->conf);
@@ -190,6 +192,22 @@ const struct handles *
 generation_handles(const struct generation *g)
 {
     return g->handles;
+}
+
+void
+generation_give_series(struct generation *g, uint16_t *slots)
+{
+    assert(g->series == NULL);
+    g->series = slots;
+}
+
+unsigned
+generation_series(const struct generation *g, const struct conf_grant *grant)
+{
+    const struct conf_grant *first = g->conf->grants.at;
+
+    assert(grant >= first && grant < first + g->conf->grants.n);
+    return g->series != NULL ? g->series[grant - first] : 0;
 }
 
 uint64_t

@@ -18,6 +18,11 @@ MUST_USE enum reason generation_build(const char *path, uint64_t number,
 void generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 
+/* Where the requests of the i-th grant are counted (proxy/series.h): given once, before
+ * any worker has it, and its own from then on. */
+void generation_give_series(struct generation *g, uint16_t *slots);
+unsigned generation_series(const struct generation *g, const struct conf_grant *grant);
+
 /* How many live in this process, the current one included. */
 unsigned generations_alive(void);
 

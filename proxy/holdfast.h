@@ -11,6 +11,8 @@
 #include "proxy/secrets.h"
 #include "proxy/worker.h"
 
+struct overseer;
+
 enum { SIGNALS = 6 };
 
 /* How the last reload went; why is REASON_OK as well when there was none. */
@@ -44,6 +46,7 @@ struct holdfast {
     size_t n_adopting; /* workers that have not said yet that they took it over */
     bool asked_again;  /* for a reload, while one was going on */
     struct reload_result reload;
+    struct overseer *overseer;
     bool stopping;
     bool log_is_old; /* the log that the config names could not be opened */
 };
@@ -60,8 +63,15 @@ void reload_ask(struct holdfast *h);
 void reload_adopted(struct holdfast *h, enum reason why);
 void reload_tell_report(const struct buf *report); /* a log record for each error */
 MUST_USE enum reason reload_open_log(const struct conf *conf);
-MUST_USE enum reason reload_raise_descriptors(const struct conf *conf,
-                                              size_t n_workers);
+
+/* ---- oversee.c: the ops doors */
+
+void oversee_prepare(struct holdfast *h); /* before the workers start */
+void oversee_begin(struct holdfast *h);   /* when they have */
+void oversee_end(struct holdfast *h);     /* before they are joined */
+void oversee_reload(struct holdfast *h);  /* h->reload is the outcome of one */
+/* This generation is about to be given to the first n_workers. */
+void oversee_generation(struct holdfast *h, struct generation *g, size_t n_workers);
 
 /* ---- signals.c */
 

@@ -1,6 +1,7 @@
 #include "proxy/link.h"
 
 #include "base/log.h"
+#include "proxy/descriptors.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -69,6 +70,22 @@ end_reading(struct link *l, enum io io)
     l->truncated = io == IO_CUT;
 }
 
+static void
+count_in(struct link *l, size_t n)
+{
+    l->received += n;
+    if (l->traffic != NULL)
+        tally_add(&l->traffic->in, n);
+}
+
+static void
+count_out(struct link *l, size_t n)
+{
+    l->sent += n;
+    if (l->traffic != NULL)
+        tally_add(&l->traffic->out, n);
+}
+
 /* One record, and more only while they are already here: with read-ahead a record costs
  * one system call. */
 static void
@@ -80,7 +97,7 @@ fill(struct link *l)
     while (io == IO_OK && buf_length(&l->in) < l->ceiling && !l->read_ended) {
         io = read_some(l, buf_reserve(&l->in, READ_SIZE), READ_SIZE, &n);
         buf_commit(&l->in, n);
-        l->received += n;
+        count_in(l, n);
         if (io == IO_OK && (l->tls == NULL ? n < READ_SIZE : !tls_has_pending(l->tls)))
             break;
     }
@@ -99,7 +116,7 @@ drain(struct link *l)
     while (io == IO_OK && buf_length(&l->out) > 0) {
         io = write_some(l, buf_text(&l->out), &n);
         buf_drop(&l->out, n);
-        l->sent += n;
+        count_out(l, n);
     }
     if (io < IO_ENDED)
         return;
@@ -240,13 +257,25 @@ link_open(struct link *l, struct loop *loop, int fd, size_t ceiling, struct wake
     arm(l);
 }
 
+static int
+new_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || descriptors_allow_upstream(fd))
+        return fd;
+    close(fd);
+    errno = EMFILE;
+    return -1;
+}
+
 enum reason
 link_connect(struct link *l, struct loop *loop, const struct address *address,
              uint16_t port, size_t ceiling, struct wake *bell)
 {
     struct sockaddr_storage to;
     socklen_t n = address_to_sockaddr(address, port, &to);
-    int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = new_socket(address->family);
 
     *l = (struct link){ .loop = loop,
                         .fd = fd,

@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/buf.h"
 #include "proxy/loop.h"
+#include "proxy/metrics.h"
 #include "proxy/tls.h"
 
 #include <event2/event_struct.h>
@@ -32,6 +33,7 @@ struct link {
     struct buf in, out;
     size_t ceiling;          /* `in` is not read past this: back-pressure */
     uint64_t received, sent; /* application bytes */
+    struct traffic *traffic; /* counted there as well; may be NULL */
     struct event event;
     short armed;
     struct wake *bell;
@@ -41,7 +43,8 @@ struct link {
 void link_open(struct link *l, struct loop *loop, int fd, size_t ceiling,
                struct wake *bell);
 /* Makes a socket and begins to connect; LINK_OPEN or LINK_DEAD comes by the bell.
- * REASON_CONNECT_FAILED, with errno set. */
+ * REASON_CONNECT_FAILED, with errno set: EMFILE too when the
+ * socket would be one of those kept back for main. */
 MUST_USE enum reason link_connect(struct link *l, struct loop *loop,
                                   const struct address *address, uint16_t port,
                                   size_t ceiling, struct wake *bell);

@@ -1,6 +1,7 @@
 #include "proxy/loop.h"
 
 #include "base/clock.h"
+#include "proxy/metrics.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -14,8 +15,10 @@ struct loop {
     struct event *ticker; /* pending only while the wheel holds something */
     struct list woken;
     struct list slots[SLOTS];
-    int64_t tick; /* the last tick that was run */
-    int64_t lag_ms;
+    int64_t tick;   /* the last tick that was run */
+    int64_t due_us; /* the next tick */
+    int64_t lag_us;
+    struct histogram *late;
     bool ticking, answering;
 };
 
@@ -101,8 +104,23 @@ start_ticking(struct loop *l)
     if (l->ticking)
         return;
     l->ticking = true;
+    l->due_us = clock_monotonic_us() + TICK_MS * 1000;
     l->tick = clock_monotonic_ms() / TICK_MS;
     event_add(l->ticker, &period);
+}
+
+/* A period that was missed is not made up for. */
+static void
+measure(struct loop *l)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    l->lag_us = now_us > l->due_us ? now_us - l->due_us : 0;
+    if (l->late != NULL)
+        histogram_add(l->late, l->lag_us);
+    l->due_us += TICK_MS * 1000;
+    if (l->due_us <= now_us)
+        l->due_us = now_us + TICK_MS * 1000;
 }
 
 static void
@@ -115,7 +133,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    l->lag_ms = now - (l->tick + 1) * TICK_MS;
+    measure(l);
     if (target - l->tick > SLOTS)
         l->tick = target - SLOTS; /* one whole turn sees everything */
     while (l->tick < target) {
@@ -204,8 +222,14 @@ loop_stop(struct loop *l)
     event_base_loopbreak(l->base);
 }
 
+void
+loop_measure(struct loop *l, struct histogram *late)
+{
+    l->late = late;
+}
+
 int64_t
 loop_lag_ms(const struct loop *l)
 {
-    return l->lag_ms;
+    return l->lag_us / 1000;
 }

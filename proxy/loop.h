@@ -25,6 +25,10 @@ struct event_base *loop_base(struct loop *l);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
+struct histogram;
+/* Every tick tells here how late it was. */
+void loop_measure(struct loop *l, struct histogram *late);
+
 /* Milliseconds between the last tick's due time and its running: how late the loop is.
  */
 int64_t loop_lag_ms(const struct loop *l);

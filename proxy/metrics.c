@@ -54,18 +54,18 @@ has_error(enum reason why, const char *error)
     return strcmp(reason_proxy_error(why), error) == 0;
 }
 
-enum decision
-metrics_decision(enum reason why)
+enum outcome
+metrics_outcome(enum reason why)
 {
     if (why == REASON_OK)
-        return DECISION_ALLOW;
+        return OUTCOME_ALLOW;
     if (why == REASON_PEER_ADDRESS)
-        return DECISION_DENY;
+        return OUTCOME_DENY;
     if (has_error(why, "http_request_error") || has_error(why, "http_request_denied") ||
         has_error(why, "destination_ip_prohibited") ||
         has_error(why, "proxy_loop_detected"))
-        return DECISION_DENY;
-    return DECISION_FAIL;
+        return OUTCOME_DENY;
+    return OUTCOME_FAIL;
 }
 
 static bool
@@ -128,14 +128,14 @@ metrics_request(struct metrics *m, enum reason why, bool dialling, int64_t us)
 {
     tally_add(&m->requests[why], 1);
     histogram_add(&m->duration, us);
-    if (why != REASON_OK && metrics_decision(why) == DECISION_DENY)
+    if (why != REASON_OK && metrics_outcome(why) == OUTCOME_DENY)
         tally_add(&m->blocked[blocked_class(why, dialling)], 1);
 }
 
 void
 metrics_grant(struct metrics *m, unsigned slot, enum reason why)
 {
-    tally_add(&m->grants[slot < GRANT_SERIES ? slot : 0][metrics_decision(why)], 1);
+    tally_add(&m->grants[slot < GRANT_SERIES ? slot : 0][metrics_outcome(why)], 1);
 }
 
 /* ---- what a request carried, and what it was given */
@@ -188,6 +188,12 @@ metrics_beat(struct metrics *m, int64_t now_ms, int64_t late_us)
     histogram_add(&m->lag, late_us);
 }
 
+void
+metrics_beat_stops(struct metrics *m)
+{
+    tally_set(&m->beat_ms, 0);
+}
+
 /* ---- reading */
 
 void
@@ -221,6 +227,6 @@ figures_add(struct figures *sum, const struct figures *one)
     sum->turned_away += one->turned_away;
     if (sum->lag_us < one->lag_us)
         sum->lag_us = one->lag_us;
-    if (sum->beat_ms == 0 || sum->beat_ms > one->beat_ms)
+    if (sum->beat_ms == 0 || (one->beat_ms != 0 && sum->beat_ms > one->beat_ms))
         sum->beat_ms = one->beat_ms;
 }

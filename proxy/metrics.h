@@ -51,13 +51,13 @@ struct histogram {
 void histogram_add(struct histogram *h, int64_t us);
 
 /* What became of a request. */
-enum decision {
-    DECISION_ALLOW,
-    DECISION_DENY, /* it asked for what it may not have, or badly */
-    DECISION_FAIL, /* it could not be done: us, the service, the client's leaving */
-    DECISIONS
+enum outcome {
+    OUTCOME_ALLOW,
+    OUTCOME_DENY, /* it asked for what it may not have, or badly */
+    OUTCOME_FAIL, /* it could not be done: us, the service, the client's leaving */
+    OUTCOMES
 };
-enum decision metrics_decision(enum reason why);
+enum outcome metrics_outcome(enum reason why);
 
 /* What a denied request tried. */
 enum blocked {
@@ -100,7 +100,7 @@ struct metrics {
     struct tally stripped[LOCATIONS];
     struct tally issued[TOKEN_KINDS];
     struct tally presented[BINDINGS]; /* by index in conf_bind_words */
-    struct tally grants[GRANT_SERIES][DECISIONS];
+    struct tally grants[GRANT_SERIES][OUTCOMES];
     struct histogram duration, connect, lag;
     struct tally leaf_hits, leaf_misses;
     struct tally opened, reused, retried; /* upstream connections */
@@ -111,7 +111,7 @@ struct metrics {
     /* gauges */
     struct tally connections, shaking, idle_upstreams, leaves, tasks;
     struct tally lag_us;  /* at the last heartbeat */
-    struct tally beat_ms; /* when that was, monotonic */
+    struct tally beat_ms; /* when that was, monotonic; 0: the worker has ended */
 };
 
 /* Never NULL; on cache lines of its own. */
@@ -132,6 +132,8 @@ void metrics_tripwire(struct metrics *m, enum tripwire kind);
 void metrics_handshake(struct metrics *m, enum side side, bool done, bool resumed);
 /* The loop turns: this late. */
 void metrics_beat(struct metrics *m, int64_t now_ms, int64_t late_us);
+/* It has ended, as it should. */
+void metrics_beat_stops(struct metrics *m);
 
 /* ---- by anyone */
 
@@ -141,7 +143,7 @@ struct figures {
     uint64_t served, refused; /* requests */
     uint64_t accepted, turned_away;
     int64_t lag_us;  /* the worst */
-    int64_t beat_ms; /* the oldest */
+    int64_t beat_ms; /* the oldest; 0: none */
 };
 
 void metrics_figures(const struct metrics *m, struct figures *out);

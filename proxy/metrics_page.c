@@ -222,7 +222,7 @@ write_lag(struct writer *w, const struct family *f)
 
 /* ---- requests */
 
-static const char *const decisions[DECISIONS] = { "allow", "deny", "fail" };
+static const char *const decisions[OUTCOMES] = { "allow", "deny", "fail" };
 
 /* One that may be an exchange's: told to a client, or that the client left. */
 static bool
@@ -240,7 +240,7 @@ write_requests(struct writer *w, const struct family *f)
         if (n == 0 && !is_of_a_request((enum reason)i))
             continue;
         begin(w, f, "_total");
-        label(w, "decision", decisions[metrics_decision((enum reason)i)]);
+        label(w, "decision", decisions[metrics_outcome((enum reason)i)]);
         label(w, "reason", reason_token((enum reason)i));
         value(w, n);
     }
@@ -266,13 +266,13 @@ write_grant(struct writer *w, const struct family *f, size_t slot)
 {
     const char *name = series_name(w->page->series, slot);
 
-    for (size_t d = 0; name != NULL && d < DECISIONS; d++) {
-        uint64_t before = series_before(w->page->series, slot, (enum decision)d);
+    for (size_t d = 0; name != NULL && d < OUTCOMES; d++) {
+        uint64_t before = series_before(w->page->series, slot, (enum outcome)d);
 
         begin(w, f, "_total");
         label(w, "grant", name);
         label(w, "decision", decisions[d]);
-        value(w, SUM_AT(w, grants, slot * DECISIONS + d) - before);
+        value(w, SUM_AT(w, grants, slot * OUTCOMES + d) - before);
     }
 }
 
@@ -411,8 +411,8 @@ static void
 write_beat(struct writer *w, const struct family *f)
 {
     for (size_t i = 0; i < w->page->n_workers; i++) {
-        int64_t ago = w->page->now_ms -
-                      (int64_t)tally_read(&w->page->workers[i]->beat_ms);
+        int64_t beat = (int64_t)tally_read(&w->page->workers[i]->beat_ms);
+        int64_t ago = beat != 0 ? w->page->now_ms - beat : 0;
 
         begin(w, f, "");
         label_number(w, "worker", i);

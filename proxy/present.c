@@ -67,6 +67,7 @@ present(struct exchange *x)
     if (verdict.answer != PASS)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
+    metrics_presented(x->worker->metrics, x->view.evidence.binding);
     send_head(x);
     return go(x, STEP_RELAY);
 }

@@ -176,6 +176,7 @@ may_retry(const struct exchange *x)
 static enum pace
 retry(struct exchange *x)
 {
+    tally_add(&x->worker->metrics->retried, 1);
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
     x->next_address = 0;

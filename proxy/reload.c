@@ -4,14 +4,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/descriptors.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { ALIVE_POLL_MS = 20, ALIVE_PATIENCE = 50 };
 
@@ -31,27 +30,6 @@ reload_open_log(const struct conf *conf)
 {
     return log_open(conf->log.path, (enum log_format)conf->log.format,
                     (enum log_level)conf->log.level);
-}
-
-/* Two descriptors an exchange, and some of our own. */
-enum reason
-reload_raise_descriptors(const struct conf *conf, size_t n_workers)
-{
-    rlim_t need = (rlim_t)conf->limits.connections * 2 * n_workers + 64;
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return log_reason(REASON_PRIVILEGES, "getrlimit: %s", strerror(errno));
-    if (limit.rlim_cur >= need)
-        return REASON_OK;
-    limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return log_reason(REASON_PRIVILEGES, "setrlimit: %s", strerror(errno));
-    if (limit.rlim_cur < need)
-        log_warn("limits.connections needs %ju descriptors, the hard limit is %ju: "
-                 "accepting will pause when they are used up",
-                 (uintmax_t)need, (uintmax_t)limit.rlim_max);
-    return REASON_OK;
 }
 
 static bool
@@ -86,6 +64,7 @@ conclude(struct holdfast *h)
     h->reload.at_ms = clock_wall_ms();
     h->reload.number = generation_number(h->generation);
     write_line(h);
+    oversee_reload(h);
     if (h->asked_again) {
         h->asked_again = false;
         reload_ask(h);
@@ -110,9 +89,10 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
      * reload tries again. */
     if (h->log_is_old || !logs_alike(&conf->log, &generation_conf(h->generation)->log))
         h->log_is_old = reload_open_log(conf) != REASON_OK;
-    (void)(reload_raise_descriptors(conf, h->n_workers) == REASON_OK);
+    (void)(descriptors_raise(&conf->limits, h->n_workers) == REASON_OK);
     generation_unref(h->generation);
     h->generation = next;
+    oversee_generation(h, next, h->n_workers);
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);

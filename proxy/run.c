@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "proxy/cpus.h"
+#include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
 
@@ -89,7 +90,7 @@ start(struct holdfast *h)
                                    (why = secrets_publish(h->generation)) != REASON_OK))
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
-        (why = reload_raise_descriptors(conf, h->n_workers)) != REASON_OK ||
+        (why = descriptors_raise(&conf->limits, h->n_workers)) != REASON_OK ||
         (why = doors_bind(conf, h->n_workers, &h->doors)) != REASON_OK)
         return why;
     if ((why = identity_assume(&h->who)) != REASON_OK ||
@@ -170,12 +171,15 @@ serve(struct holdfast *h)
     h->inbox = mailbox_new(h->base, on_message, h);
     signals_watch(h);
     reload_begin(h);
+    oversee_prepare(h);
     if ((why = start_workers(h)) == REASON_OK) {
+        oversee_begin(h);
         tell_ready(h);
         event_base_dispatch(h->base);
     } else {
         holdfast_stop(h);
     }
+    oversee_end(h);
     join_workers(h);
     if (why == REASON_OK)
         log_info("ended");

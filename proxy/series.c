@@ -11,7 +11,7 @@ enum { GENERATIONS_MAX = 64 };
 struct slot {
     char *name;    /* NULL: never used */
     uint64_t last; /* the newest generation that has this grant */
-    uint64_t before[DECISIONS];
+    uint64_t before[OUTCOMES];
 };
 
 struct series {
@@ -70,7 +70,7 @@ take(struct slot *slot, size_t i, const char *name,
 {
     free(slot->name);
     slot->name = memory_copy_z(name);
-    for (size_t d = 0; d < DECISIONS; d++) {
+    for (size_t d = 0; d < OUTCOMES; d++) {
         slot->before[d] = 0;
         for (size_t w = 0; w < n; w++)
             slot->before[d] += tally_read(&workers[w]->grants[i][d]);
@@ -109,7 +109,7 @@ series_name(const struct series *s, size_t slot)
 }
 
 uint64_t
-series_before(const struct series *s, size_t slot, enum decision decision)
+series_before(const struct series *s, size_t slot, enum outcome decision)
 {
     return s->slots[slot].before[decision];
 }

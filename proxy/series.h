@@ -23,6 +23,6 @@ uint16_t *series_assign(struct series *s, const struct conf *conf, uint64_t gene
 /* The grant's name; NULL: nobody has this slot. Of slot 0: "". */
 const char *series_name(const struct series *s, size_t slot);
 /* What stood in the slot when its grant took it over. */
-uint64_t series_before(const struct series *s, size_t slot, enum decision decision);
+uint64_t series_before(const struct series *s, size_t slot, enum outcome decision);
 
 #endif

@@ -1,5 +1,6 @@
 #include "proxy/upstream.h"
 
+#include "base/clock.h"
 #include "proxy/sessions.h"
 
 #include <assert.h>
@@ -59,6 +60,7 @@ upstream_dial(struct loop *loop, const struct upstream_key *key,
     u->port = port;
     u->on_change = on_change;
     u->user = user;
+    u->began_us = clock_monotonic_us();
     if (link_connect(&u->link, loop, address, port, ceiling, &u->bell) != REASON_OK) {
         upstream_close(u);
         return NULL;
@@ -212,4 +214,19 @@ pool_give(struct pool *p, struct upstream *u)
     list_add_first(head, &u->idle);
     list_add_last(&p->ages, &u->age);
     alarm_set(p->loop, &u->idle_alarm, p->idle_ms);
+}
+
+size_t
+pool_count(const struct pool *p)
+{
+    return p->n;
+}
+
+bool
+pool_let_go(struct pool *p)
+{
+    if (list_is_empty(&p->ages))
+        return false;
+    upstream_close(LIST_OWNER(p->ages.next, struct upstream, age));
+    return true;
 }

@@ -31,6 +31,7 @@ struct upstream {
     struct upstream_key key;
     struct address address;
     uint16_t port;
+    int64_t began_us; /* when it was dialled */
     bool used_before;
     const void *judged_for;    /* the rule its address was last judged by */
     struct sessions *sessions; /* where those it is given are kept */
@@ -52,6 +53,10 @@ struct upstream *pool_take(struct pool *p, const struct upstream_key *key);
 /* Keeps it for another, or closes it when the wire may not be used again or enough are
  * kept. */
 void pool_give(struct pool *p, struct upstream *u);
+/* How many are idle. */
+size_t pool_count(const struct pool *p);
+/* Closes the one that has been idle longest; false: there is none. */
+bool pool_let_go(struct pool *p);
 
 /* Begins to connect; changes come by on_change. NULL, with errno, when it cannot even
  * begin. */

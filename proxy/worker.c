@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/conn.h"
+#include "proxy/descriptors.h"
 #include "proxy/exchange.h"
+#include "proxy/heart.h"
 #include "proxy/mailbox.h"
 
 #include <assert.h>
@@ -172,6 +174,7 @@ turn_away(const struct door *d, int fd)
     struct buf out = { 0 };
     ssize_t put;
 
+    tally_add(&d->worker->metrics->turned_away, 1);
     if (generation_door(d->worker->now->generation, d->index)->kind == DOOR_FORWARD) {
         refusal_bare(REASON_TOO_MANY_CONNECTIONS, &out);
         put = send(fd, buf_text(&out).at, buf_length(&out),
@@ -217,11 +220,17 @@ on_door(evutil_socket_t listener, short what, void *arg)
             rest(d);
         if (fd < 0)
             return;
-        if (worker_has_room(d->worker))
+        if (worker_has_room(d->worker) && descriptors_allow_client(fd))
             conn_accept(d->worker, d->index, fd, (struct sockaddr *)&peer);
         else
             turn_away(d, fd);
     }
+}
+
+static bool
+is_ops(const struct worker *w, size_t door)
+{
+    return generation_door(w->now->generation, door)->kind == DOOR_OPS;
 }
 
 static void
@@ -232,7 +241,7 @@ open_doors(struct worker *w)
     for (size_t i = 0; i < w->start.n_doors; i++) {
         struct door *d = &w->doors[i];
 
-        if (w->start.doors[i].fd < 0)
+        if (w->start.doors[i].fd < 0 || is_ops(w, i)) /* those are main's */
             continue;
         d->worker = w;
         d->index = i;
@@ -319,7 +328,7 @@ end_if_idle(struct worker *w)
 void
 worker_conn_gone(struct worker *w)
 {
-    w->n_conns--;
+    tally_set(&w->metrics->connections, --w->n_conns);
     end_if_idle(w);
 }
 
@@ -470,6 +479,8 @@ dismantle(struct worker *w)
     leaf_cache_free(w->refusal_leaves);
     caller_lookup_free(w->callers);
     alarm_clear(&w->drain_alarm);
+    heart_free(w->heart);
+    metrics_free(w->metrics);
     loop_free(w->loop);
 }
 
@@ -498,6 +509,8 @@ work(void *arg)
 
     open_doors(w);
     loop_run(w->loop);
+    heart_free(w->heart);
+    w->heart = NULL;
     tell_main(w, MESSAGE_ENDED, REASON_OK);
     return NULL;
 }
@@ -514,6 +527,8 @@ worker_start(const struct worker_start *start, struct worker **out)
     w->start = *start;
     w->next_conn = start->index;
     w->loop = loop_new();
+    w->metrics = metrics_new();
+    loop_measure(w->loop, &w->metrics->lag);
     list_init(&w->epochs);
     list_init(&w->conns);
     list_init(&w->handshakes);
@@ -522,8 +537,11 @@ worker_start(const struct worker_start *start, struct worker **out)
     generation_ref(start->generation);
     if (start->vault != NULL)
         vault_ref(start->vault);
-    if ((why = equip(w)) == REASON_OK && pthread_create(&t->id, NULL, work, w) != 0)
-        why = log_reason(REASON_INTERNAL, "the worker's thread cannot be started");
+    if ((why = equip(w)) == REASON_OK) {
+        w->heart = heart_new(w);
+        if (pthread_create(&t->id, NULL, work, w) != 0)
+            why = log_reason(REASON_INTERNAL, "the worker's thread cannot be started");
+    }
     if (why == REASON_OK) {
         *out = w;
         return REASON_OK;
@@ -535,6 +553,12 @@ worker_start(const struct worker_start *start, struct worker **out)
     dismantle(w);
     free(t);
     return why;
+}
+
+const struct metrics *
+worker_metrics(const struct worker *w)
+{
+    return w->metrics;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "proxy/generation.h"
 #include "proxy/doors.h"
 #include "proxy/loop.h"
+#include "proxy/metrics.h"
 #include "proxy/rate.h"
 #include "proxy/resolve.h"
 #include "proxy/sessions.h"
@@ -58,6 +59,9 @@ void worker_drain(struct worker *w); /* no new connections; ends when the last i
 void worker_stop(struct worker *w);  /* cuts everything now */
 void worker_dump(struct worker *w);  /* writes its state to the log */
 
+/* Its figures; any thread, until it is joined. */
+const struct metrics *worker_metrics(const struct worker *w);
+
 /* ---- for the rest of this room, on the worker's own thread */
 
 /* A generation as this worker lives it. */
@@ -75,6 +79,8 @@ struct epoch {
 
 struct worker {
     struct loop *loop;
+    struct metrics *metrics;
+    struct heart *heart;
     struct worker_start start;
     struct epoch *now;
     struct list epochs; /* oldest first */

@@ -43,6 +43,7 @@ struct tasks {
     struct task **buckets;
     size_t n_buckets; /* a power of two */
     size_t n;
+    uint64_t issued;
 };
 
 struct tasks *
@@ -177,6 +178,7 @@ task_begin(struct tasks *t, const struct conf *conf, const struct conf_grant *g,
         task_unref(k);
         return why;
     }
+    t->issued++;
     *out = k;
     return REASON_OK;
 }
@@ -327,6 +329,12 @@ tasks_keep_only(struct tasks *t, const struct conf *conf)
             k->marked = true;
     }
     end_unmarked(t);
+}
+
+uint64_t
+tasks_issued(const struct tasks *t)
+{
+    return t->issued;
 }
 
 size_t

@@ -32,6 +32,8 @@ MUST_USE enum reason tasks_take(struct tasks *t, const struct conf *conf,
 /* Ends every task whose grant this config no longer has, or has changed. The config
  * stays on loan until the next call or tasks_free. */
 void tasks_keep_only(struct tasks *t, const struct conf *conf);
+/* Identity tokens that were issued for tasks. */
+uint64_t tasks_issued(const struct tasks *t);
 /* Those that would be taken again. */
 size_t tasks_count(const struct tasks *t);
 

@@ -99,15 +99,15 @@ every_reason_has_a_decision_and_every_denial_one_class(void **state)
         metrics_request(m, why, false, 10);
         for (size_t c = 0; c < BLOCKED_CLASSES; c++)
             after += tally_read(&m->blocked[c]);
-        assert_int_equal(after - before, metrics_decision(why) == DECISION_DENY);
+        assert_int_equal(after - before, metrics_outcome(why) == OUTCOME_DENY);
         assert_int_equal(tally_read(&m->requests[i]), 1);
         if (reason_status(why) == 403)
-            assert_int_equal(metrics_decision(why), DECISION_DENY);
+            assert_int_equal(metrics_outcome(why), OUTCOME_DENY);
     }
-    assert_int_equal(metrics_decision(REASON_OK), DECISION_ALLOW);
-    assert_int_equal(metrics_decision(REASON_CLIENT_GONE), DECISION_FAIL);
-    assert_int_equal(metrics_decision(REASON_UPSTREAM_TIMEOUT), DECISION_FAIL);
-    assert_int_equal(metrics_decision(REASON_METHOD), DECISION_DENY);
+    assert_int_equal(metrics_outcome(REASON_OK), OUTCOME_ALLOW);
+    assert_int_equal(metrics_outcome(REASON_CLIENT_GONE), OUTCOME_FAIL);
+    assert_int_equal(metrics_outcome(REASON_UPSTREAM_TIMEOUT), OUTCOME_FAIL);
+    assert_int_equal(metrics_outcome(REASON_METHOD), OUTCOME_DENY);
 }
 
 static void

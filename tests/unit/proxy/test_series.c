@@ -89,8 +89,8 @@ a_slot_goes_to_another_only_when_nobody_can_count_in_it_any_more(void **state)
     next = assign(1000, 1, 100);
     assert_true(next[0] != 0);
     assert_string_equal(series_name(s, next[0]), "grant-1000");
-    assert_int_equal(series_before(s, next[0], DECISION_ALLOW),
-                     tally_read(&m->grants[next[0]][DECISION_ALLOW]));
+    assert_int_equal(series_before(s, next[0], OUTCOME_ALLOW),
+                     tally_read(&m->grants[next[0]][OUTCOME_ALLOW]));
     free(next);
 }
 
