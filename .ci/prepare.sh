@@ -54,6 +54,23 @@ install_node() {
     fi
 }
 
+# Where Debian's prometheus is installed a server is started: only promtool is taken out of its package.
+take_promtool() {
+    local at=build/tools
+
+    if command -v promtool >/dev/null || [ -x "$at/promtool" ]; then
+        return
+    fi
+    mkdir -p "$at"
+    (
+        cd "$at" &&
+            { apt-get download -q prometheus || { as_root apt-get update -q && apt-get download -q prometheus; }; } &&
+            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
+        rm -f prometheus_*.deb
+        [ -x promtool ]
+    ) || say "promtool cannot be had: the tests that ask it are skipped, by name"
+}
+
 # build DIRECTORY CMAKE_ARGUMENT...
 build() {
     local directory=$1

@@ -325,7 +325,7 @@ class Holdfast:
 
 
 def forward_config(rules, more="", grants=None, names=None, credentials=CREDENTIAL, workload_uid=WORKLOAD_UID, limits="",
-                   log="", caller=None, listen="127.0.0.1:0", workers=2):
+                   log="", caller=None, listen="127.0.0.1:0", workers=2, doors=""):
     """The config of a sidecar beside our workload, as a function of the Holdfast it is for."""
     def text(h):
         told = grants if grants is not None else grant(rules, **({"caller": caller} if caller else {}))
@@ -337,7 +337,7 @@ ca = {{ keep = "{h.run}/ca"; publish = "{h.run}/public"; }};
 authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
 {names if names is not None else hosts(allowed_test=PUBLIC, denied_test=PUBLIC2)}
 {log}
-doors = ( {{ kind = "forward"; listen = "{listen}"; }} );
+doors = ( {{ kind = "forward"; listen = "{listen}"; }} {doors} );
 {credentials}
 grants = ( {told} );
 {"limits = { " + limits + " };" if limits else ""}

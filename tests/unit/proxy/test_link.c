@@ -410,7 +410,7 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
 {
     const struct wire_limits limits = { 16384, 100, 8192 };
     struct upstream_key key = { .client = NULL };
-    struct worker nobody = { .start = { .n_doors = 0 } };
+    struct worker nobody = { .metrics = metrics_new() };
     struct exchange x = { .step = STEP_DIAL, .worker = &nobody };
     struct address here = loopback();
     uint16_t port;
@@ -434,7 +434,9 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
     x.up->address = here;
     assert_int_equal(dial(&x), GO);
     assert_int_equal(x.step, STEP_PRESENT);
+    assert_int_equal(tally_read(&nobody.metrics->opened), 1);
     upstream_close(x.up);
+    metrics_free(nobody.metrics);
     close(door);
 }
 
