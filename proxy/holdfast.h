@@ -72,6 +72,8 @@ void oversee_end(struct holdfast *h);     /* before they are joined */
 void oversee_reload(struct holdfast *h);  /* h->reload is the outcome of one */
 /* This generation is about to be given to the first n_workers. */
 void oversee_generation(struct holdfast *h, struct generation *g, size_t n_workers);
+/* The secrets of the generation in force, as they are now. */
+void oversee_secrets(struct holdfast *h, const struct vault *secrets);
 
 /* ---- signals.c */
 

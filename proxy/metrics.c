@@ -114,6 +114,10 @@ blocked_class(enum reason why, bool dialling)
         return BLOCKED_LIMIT;
     case REASON_RAW_CREDENTIAL:
     case REASON_PLAIN_CREDENTIAL:
+    case REASON_FOREIGN_HANDLE:
+    case REASON_ENDED_HANDLE:
+    case REASON_SEVERAL_HANDLES:
+    case REASON_HANDLE_MISPLACED:
         return BLOCKED_CREDENTIAL;
     default:
         if (is_of_a_proof(why))
@@ -123,13 +127,36 @@ blocked_class(enum reason why, bool dialling)
     }
 }
 
+static void
+count_tripwire(struct metrics *m, enum reason why)
+{
+    switch (why) {
+    case REASON_FOREIGN_HANDLE:
+        tally_add(&m->tripwires[TRIPWIRE_FOREIGN], 1);
+        break;
+    case REASON_ENDED_HANDLE:
+        tally_add(&m->tripwires[TRIPWIRE_ENDED], 1);
+        break;
+    case REASON_SEVERAL_HANDLES:
+        tally_add(&m->tripwires[TRIPWIRE_SEVERAL], 1);
+        break;
+    case REASON_HANDLE_MISPLACED:
+        tally_add(&m->tripwires[TRIPWIRE_MISPLACED], 1);
+        break;
+    default:
+        break;
+    }
+}
+
 void
 metrics_request(struct metrics *m, enum reason why, bool dialling, int64_t us)
 {
     tally_add(&m->requests[why], 1);
     histogram_add(&m->duration, us);
-    if (why != REASON_OK && metrics_outcome(why) == OUTCOME_DENY)
-        tally_add(&m->blocked[blocked_class(why, dialling)], 1);
+    if (metrics_outcome(why) != OUTCOME_DENY)
+        return;
+    tally_add(&m->blocked[blocked_class(why, dialling)], 1);
+    count_tripwire(m, why);
 }
 
 void
@@ -162,12 +189,6 @@ metrics_presented(struct metrics *m, const char *binding)
             tally_add(&m->presented[i], 1);
     if (strcmp(binding, conf_bind_words[BIND_WIMSE]) == 0)
         tally_add(&m->issued[TOKEN_WPT], 1);
-}
-
-void
-metrics_tripwire(struct metrics *m, enum tripwire kind)
-{
-    tally_add(&m->tripwires[kind], 1);
 }
 
 void

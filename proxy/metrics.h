@@ -79,7 +79,13 @@ enum side { SIDE_CLIENT, SIDE_UPSTREAM, SIDES };
 enum location { LOCATION_HEADER, LOCATION_COOKIE, LOCATION_QUERY, LOCATIONS };
 enum token_kind { TOKEN_WIT, TOKEN_WPT, TOKEN_KINDS };
 /* A handle in the wrong hands is a tripwire. */
-enum tripwire { TRIPWIRE_FOREIGN, TRIPWIRE_ENDED, TRIPWIRE_MISPLACED, TRIPWIRES };
+enum tripwire {
+    TRIPWIRE_FOREIGN,
+    TRIPWIRE_ENDED,
+    TRIPWIRE_SEVERAL,
+    TRIPWIRE_MISPLACED,
+    TRIPWIRES
+};
 
 enum { BINDINGS = 8, GRANT_SERIES = 256 };
 
@@ -128,7 +134,6 @@ void metrics_grant(struct metrics *m, unsigned slot, enum reason why);
 void metrics_stripped(struct metrics *m, const char *name, size_t n);
 /* evidence.binding, or NULL; how many tokens that was. */
 void metrics_presented(struct metrics *m, const char *binding);
-void metrics_tripwire(struct metrics *m, enum tripwire kind);
 void metrics_handshake(struct metrics *m, enum side side, bool done, bool resumed);
 /* The loop turns: this late. */
 void metrics_beat(struct metrics *m, int64_t now_ms, int64_t late_us);

@@ -301,7 +301,8 @@ write_blocked(struct writer *w, const struct family *f)
 static void
 write_alarms(struct writer *w, const struct family *f)
 {
-    static const char *const words[TRIPWIRES] = { "foreign", "ended", "misplaced" };
+    static const char *const words[TRIPWIRES] = { "foreign", "ended", "several",
+                                                  "misplaced" };
 
     each(w, f, "kind", words, COUNT(words), offsetof(struct metrics, tripwires));
 }
@@ -517,7 +518,7 @@ static const struct family families[] = {
     { "holdfast_grant_requests", COUNTER, "Requests that a grant allowed or came nearest to; the grant \"\" is all beyond the first 255.", write_grants },
     { "holdfast_request_duration_seconds", HISTOGRAM, "From a request's first byte to the end of its answer.", write_duration },
     { "holdfast_blocked", COUNTER, "Denied requests by what they tried.", write_blocked },
-    { "holdfast_alarms", COUNTER, "Handles in the wrong hands: another caller's, one that has ended, one out of its place.", write_alarms },
+    { "holdfast_alarms", COUNTER, "Handles in the wrong hands: another caller's, one that has ended, several at once, one out of its place.", write_alarms },
     { "holdfast_credentials_stripped", COUNTER, "Credentials and steering fields taken out of requests.", write_stripped },
     { "holdfast_tokens_issued", COUNTER, "Tokens that were signed.", write_issued },
     { "holdfast_presented", COUNTER, "Requests that were given a credential, by its binding.", write_presented },

@@ -16,6 +16,8 @@ struct overseer {
     const struct metrics **workers; /* as many as h->n_workers */
     struct ops **doors;
     size_t n_doors;
+    struct readable *credentials; /* whose names are those of the config in force */
+    size_t n_credentials;
     bool reload_ok;
     int64_t reloaded_ms;
 };
@@ -60,6 +62,8 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
     struct page page = { .workers = h->overseer->workers,
                          .n_workers = h->n_workers,
                          .series = h->overseer->series,
+                         .credentials = h->overseer->credentials,
+                         .n_credentials = h->overseer->n_credentials,
                          .generations = generations_alive(),
                          .generation = generation_number(h->generation),
                          .reload_ok = h->overseer->reload_ok,
@@ -83,6 +87,7 @@ oversee_prepare(struct holdfast *h)
     h->overseer->reload_ok = true; /* the start counts as one */
     h->overseer->reloaded_ms = clock_wall_ms();
     oversee_generation(h, h->generation, 0);
+    oversee_secrets(h, h->first_secrets);
 }
 
 void
@@ -91,6 +96,24 @@ oversee_generation(struct holdfast *h, struct generation *g, size_t n_workers)
     generation_give_series(g, series_assign(h->overseer->series, generation_conf(g),
                                             generation_number(g), h->overseer->workers,
                                             n_workers));
+}
+
+void
+oversee_secrets(struct holdfast *h, const struct vault *secrets)
+{
+    const struct groups *credentials = &generation_conf(h->generation)->credentials;
+    const struct conf_credential *c = credentials->at;
+    struct overseer *o = h->overseer;
+    const struct secret *secret;
+
+    free(o->credentials);
+    o->credentials = memory_new_array(credentials->n, sizeof *o->credentials);
+    o->n_credentials = 0;
+    for (size_t i = 0; i < credentials->n; i++)
+        if (c[i].source.kind == SOURCE_FILE)
+            o->credentials[o->n_credentials++] = (struct readable){
+                c[i].name, vault_find(secrets, &c[i], &secret) == REASON_OK
+            };
 }
 
 void
@@ -127,6 +150,7 @@ oversee_end(struct holdfast *h)
         ops_free(o->doors[i]);
     free(o->doors);
     free(o->workers);
+    free(o->credentials);
     series_free(o->series);
     process_reader_free(o->process);
     free(o);

@@ -93,6 +93,7 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
     generation_unref(h->generation);
     h->generation = next;
     oversee_generation(h, next, h->n_workers);
+    oversee_secrets(h, vault);
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);
@@ -150,6 +151,7 @@ on_secrets(void *owner, const struct secrets_told *t)
         vault_ref(t->vault);
         worker_keep(h->workers[i], t->generation, t->vault);
     }
+    oversee_secrets(h, t->vault);
     tell_secrets(t);
 }
 
