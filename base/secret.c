@@ -143,6 +143,10 @@ open_file(const char *path, enum guard guard, int *fd)
     int follow = guard == GUARD_MOUNTED ? 0 : O_NOFOLLOW;
 
     *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
+    /* A volume's link may be swapped, and what it pointed to go, while we walk along
+     * it. */
+    if (*fd < 0 && errno == ENOENT && guard == GUARD_MOUNTED)
+        *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd >= 0)
         return judge_file(*fd, path, guard);
     if (errno == ELOOP && follow != 0)

@@ -11,7 +11,8 @@ endfunction()
 foreach(theme
         harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
         bodies binary check reasons
-        ops workers resumption)
+        ops workers resumption
+        handles)
     integration_test(${theme})
 endforeach()
 # What measures memory or counts on the clock does not share the machine.
