@@ -98,3 +98,14 @@ conf_credential(const struct conf *c, const char *name)
             return &at[i];
     return NULL;
 }
+
+bool
+conf_has_door(const struct conf *c, enum conf_door_kind kind)
+{
+    const struct conf_door *doors = c->doors.at;
+
+    for (size_t i = 0; i < c->doors.n; i++)
+        if (doors[i].kind == (int)kind)
+            return true;
+    return false;
+}

@@ -242,6 +242,7 @@ void conf_free(struct conf *c);
 const void *conf_filter(const struct conf *c, const char *filter);
 
 const struct conf_credential *conf_credential(const struct conf *c, const char *name);
+bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
 
 /* Questionable but legal: what `check --lint` reports (DESIGN.md section 5), a line
  * each; returns how many. */

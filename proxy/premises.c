@@ -98,24 +98,13 @@ look_at_directory(const struct premises *p, const struct place *at, const char *
              (unsigned)geteuid(), strerror(errno));
 }
 
-static bool
-has_forward_door(const struct conf *conf)
-{
-    const struct conf_door *doors = conf->doors.at;
-
-    for (size_t i = 0; i < conf->doors.n; i++)
-        if (doors[i].kind == DOOR_FORWARD)
-            return true;
-    return false;
-}
-
 static void
 look_at_directories(const struct premises *p)
 {
     const struct conf *c = p->conf;
     char *socket_in = NULL;
 
-    if (has_forward_door(c)) {
+    if (conf_has_door(c, DOOR_FORWARD)) {
         look_at_directory(p, &c->ca.place, "ca.keep", c->ca.keep, 0700);
         look_at_directory(p, &c->ca.place, "ca.publish", c->ca.publish, 0755);
         look_at_directory(p, &c->authority.place, "authority.keep", c->authority.keep,

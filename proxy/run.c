@@ -13,17 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool
-has_forward_door(const struct conf *conf)
-{
-    const struct conf_door *doors = conf->doors.at;
-
-    for (size_t i = 0; i < conf->doors.n; i++)
-        if (doors[i].kind == DOOR_FORWARD)
-            return true;
-    return false;
-}
-
 /* ---- start: config and keys */
 
 static enum reason
@@ -64,7 +53,8 @@ load(struct holdfast *h)
     if ((why = conf_load(h->path, tables, n, &report, &conf)) != REASON_OK ||
         (why = identity_choose(conf, &h->who)) != REASON_OK)
         goto done;
-    if (has_forward_door(conf) && (why = own_directories(h, conf)) != REASON_OK)
+    if (conf_has_door(conf, DOOR_FORWARD) &&
+        (why = own_directories(h, conf)) != REASON_OK)
         goto done;
     if ((why = identity_assume(&h->who)) != REASON_OK)
         goto done;
@@ -86,8 +76,9 @@ start(struct holdfast *h)
     enum reason why;
 
     h->n_workers = conf->workers > 0 ? (size_t)conf->workers : cpus_given();
-    if (has_forward_door(conf) && ((why = open_keys(h, conf)) != REASON_OK ||
-                                   (why = secrets_publish(h->generation)) != REASON_OK))
+    if (conf_has_door(conf, DOOR_FORWARD) &&
+        ((why = open_keys(h, conf)) != REASON_OK ||
+         (why = secrets_publish(h->generation)) != REASON_OK))
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
         (why = descriptors_raise(&conf->limits, h->n_workers)) != REASON_OK ||

@@ -66,6 +66,8 @@ workload_doors_and_resolver_hold_what_was_written(void **state)
     assert_int_equal(doors[0].listen.address.family, AF_INET);
     assert_memory_equal(doors[0].listen.address.bytes, "\x7f\0\0\1", 4);
     assert_int_equal(doors[1].kind, DOOR_GATE);
+    assert_true(conf_has_door(c, DOOR_FORWARD) && conf_has_door(c, DOOR_GATE));
+    assert_false(conf_has_door(c, DOOR_OPS));
     assert_string_equal(doors[1].names.at[0], "https://orders.example");
     assert_int_equal(doors[1].replay_entries, 65536);
     assert_false(doors[1].keep_proof);
