@@ -32,6 +32,7 @@ static const unsigned char kinds[256] = {
 /* The path as far as it is written. It is at most as long as what has been read, so
  * both share one piece of memory. */
 struct writer {
+    struct arena *arena;
     char *at;
     size_t n;
     size_t segment; /* where the '/' of the last segment stands */
@@ -62,37 +63,42 @@ hex_pair(const char *p, const char *end)
     return high * 16 + low;
 }
 
-/* The next byte as a reader would see it who decodes until there is nothing left to
- * decode. */
-static int
-deepest_byte(const char **p, const char *end)
+/* What a reader sees who decodes until there is nothing left to decode; out has room
+ * for n bytes. A byte may complete an escape whose front was itself an escape
+ * ("%25%32%65"), so each one looks back at the two before it. */
+static size_t
+decode_wholly(const char *p, size_t n, char *out)
 {
-    int c = (unsigned char)*(*p)++;
-    int inner;
+    size_t to = 0;
 
-    while (c == '%' && (inner = hex_pair(*p, end)) >= 0) {
-        c = inner;
-        *p += 2;
+    for (size_t i = 0; i < n; i++) {
+        int c;
+
+        out[to++] = p[i];
+        while (to >= 3 && out[to - 3] == '%' &&
+               (c = hex_pair(out + to - 2, out + to)) >= 0) {
+            to -= 3;
+            out[to++] = (char)c;
+        }
     }
-    return c;
+    return to;
 }
 
 /* Some reader behind us finds a dot segment here that we do not: one who decodes twice
  * ("%252e%252e"), or who cuts path parameters off first (".." of "..;x"). */
 static bool
-hides_dot_segment(const char *p, const char *end)
+hides_dot_segment(struct arena *a, const char *p, size_t n)
 {
-    size_t dots = 0;
-    size_t others = 0;
+    char *seen = arena_alloc(a, n);
+    size_t dots = 0, others = 0;
 
-    while (p < end) {
-        int c = deepest_byte(&p, end);
-
-        if (c == '/' || c == '\\' || c == ';') {
+    n = decode_wholly(p, n, seen);
+    for (size_t i = 0; i < n; i++) {
+        if (seen[i] == '/' || seen[i] == '\\' || seen[i] == ';') {
             if (others == 0 && (dots == 1 || dots == 2))
                 return true;
             dots = others = 0;
-        } else if (c == '.') {
+        } else if (seen[i] == '.') {
             dots++;
         } else {
             others++;
@@ -116,7 +122,7 @@ close_segment(struct writer *w)
             return false;
         w->segment = (size_t)((char *)memrchr(w->at, '/', w->segment) - w->at);
         w->n = w->segment;
-    } else if (w->doubtful && hides_dot_segment(at, at + n)) {
+    } else if (w->doubtful && hides_dot_segment(w->arena, at, n)) {
         return false;
     }
     w->doubtful = false;
@@ -156,9 +162,9 @@ put_escaped(struct writer *w, int c)
 /* at[0] is '/'. Returns the length of the path that now stands at `at`; 0 when it is
  * refused. */
 static size_t
-normalise(char *at, size_t n)
+normalise(struct arena *a, char *at, size_t n)
 {
-    struct writer w = { .at = at, .n = 1 };
+    struct writer w = { .arena = a, .at = at, .n = 1 };
     const char *end = at + n;
 
     for (const char *p = at + 1; p < end; p++) {
@@ -216,7 +222,7 @@ path_normalise(struct arena *a, struct text target, struct text *path,
     if ((mark = memchr(mem, '?', target.n)) != NULL && !query_is_clean(mark + 1, end))
         return REASON_PATH_MALFORMED;
     n = (size_t)((mark == NULL ? end : mark) - mem);
-    if ((n = normalise(mem, n)) == 0)
+    if ((n = normalise(a, mem, n)) == 0)
         return REASON_PATH_MALFORMED;
     *path = text_of(mem, n);
     if (mark != NULL)

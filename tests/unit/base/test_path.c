@@ -196,6 +196,8 @@ a_target_that_readers_could_read_differently_is_refused(void **state)
         TEXT("/a/%252e./b"),
         TEXT("/a/%2e%252e/b"),
         TEXT("/a/%25%32%65/b"),
+        TEXT("/a/%25%32%25%36%35/b"),
+        TEXT("/a/%252%2565%252%2565/b"),
         TEXT("/a/%25252e%25252e/b"),
         TEXT("/a/%2525252e/b"),
         TEXT("/a/x%252f..%252fb"),
