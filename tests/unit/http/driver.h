@@ -138,12 +138,18 @@ struct driver {
 };
 
 static inline void
-driver_init(struct driver *d)
+driver_init_within(struct driver *d, const struct wire_limits *limits)
 {
     memset(d, 0, sizeof *d);
-    d->limits = usual_limits;
+    d->limits = *limits;
     d->arena = arena_new();
     d->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &d->limits, &d->in, &d->out);
+}
+
+static inline void
+driver_init(struct driver *d)
+{
+    driver_init_within(d, &usual_limits);
 }
 
 static inline void
