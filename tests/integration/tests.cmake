@@ -22,4 +22,4 @@ add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_
 set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
     ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>")
 add_test(NAME integration/scripts
-         COMMAND shellcheck -x test demo .ci/run .ci/prepare.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+         COMMAND shellcheck -x test demo .ci/run .ci/prepare.sh tests/fuzz/run tests/fuzz/coverage WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

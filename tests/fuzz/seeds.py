@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""seeds.py DIRECTORY: first inputs for every fuzz target, from tests/vectors and from what is written here, as
+DIRECTORY/<target>/. The corpus began with these; docs/FUZZING.md says how it is grown and made small."""
+
+import base64
+import hashlib
+import json
+import pathlib
+import struct
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+VECTORS = TESTS / "vectors"
+OUT = pathlib.Path(sys.argv[1])
+
+
+def put(target, data):
+    data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    folder = OUT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+def rows(path):
+    return json.loads((VECTORS / path).read_text())
+
+
+def requests():
+    for line in (VECTORS / "http1-framing/cases.jsonl").read_text().splitlines():
+        raw = base64.b64decode(json.loads(line)["raw_b64"])
+        if len(raw) > 3000:
+            continue
+        put("request", raw)
+        put("upstream", raw)
+        head, _, body = raw.partition(b"\r\n\r\n")
+        if b"chunked" in head.lower() and body:
+            put("chunked", body)
+
+
+def answers():
+    heads = ["HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified",
+             "HTTP/1.1 404", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK",
+             "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 500 No", "HTTP/1.1 101 Switching Protocols"]
+    tails = ["Content-Length: 5\r\n\r\nhello", "Content-Length: 0\r\n\r\n", "Connection: close\r\n\r\nuntil the end",
+             "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+             "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n5;a=\"b\"\r\nhello\r\n0\r\nX: y\r\n\r\n",
+             "Connection: x-a, close\r\nX-A: 1\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nno", "\r\n"]
+    for head in heads:
+        for tail in tails:
+            for asked in "\0\1\2\3":
+                put("response", f"{asked}{head}\r\n{tail}")
+            put("answer", f"\0{head}\r\n{tail}")
+            put("answer", f"\2{head}\r\n{tail}")
+
+
+def names():
+    hosts = [row["host"] for row in rows("ssrf/hosts.json")["cases"]]
+    for name in ("egress-targets/host-tricks.tsv", "egress-targets/metadata-endpoints.tsv"):
+        hosts += [line.split("\t")[0] for line in (VECTORS / name).read_text().splitlines()[1:] if line]
+    for case in rows("authority/cases.json")["cases"]:
+        hosts += [case[key] for key in ("connect", "sni", "host_or_authority") if isinstance(case.get(key), str)]
+    for host in hosts:
+        put("authority", host)
+        put("authority", host + ":8443")
+        put("address", host.strip("[]"))
+    ranges = rows("ssrf/ranges.json")
+    for row in ranges.get("ranges", ranges.get("deny", [])):
+        put("address", row["cidr"])
+    for address in ranges["must_stay_allowed"]:
+        put("address", address)
+
+
+def paths():
+    for path in ("/", "*", "/a/b?c=d", "/a/./b/../c", "/%41%2e%2e/%7e", "/a%2fb", "/a%252fb", "/..%2f", "/a;x/..;y/b",
+                 "//a//b/", "/a\\b", "/%5c", "/%00", "/a%", "/%zz", "/a?b?c#", "/..", "/a/..", "/a/.", "/%25%32%65",
+                 "/.%2e/x", "/a/%2e%2e%2fb", "/%c3%a9", "/a?%zz[]{}|\\^`\"<>", "/\u00e9", "/a b"):
+        put("path", path)
+
+
+def values():
+    for text in ('{"a":1,"b":[true,false,null,-1.5e3],"c":{"d":"e"}}', '{"a":1,"a":2}', "[" * 33 + "]" * 33,
+                 '"\\u0000"', '"\\ud83d\\ude00"', '{"a":"\u2028"}', "9007199254740993", "[1,]", '{"a":1}x', '"\\n\\"\\\\"',
+                 "1e400", '{"\\u0061":1,"a":2}'):
+        put("json", text)
+
+
+def configs():
+    base = '''workload = { id = "wimse://prod.example/agent-42"; uid = 1000; };
+user = "nobody";
+ca = { keep = "/var/lib/holdfast/ca"; publish = "/run/holdfast/ca.pem"; };
+authority = { keep = "/var/lib/holdfast/authority"; name = "spiffe://prod.example/sidecar"; };
+log = { level = "debug"; };
+resolver = { servers = [ "127.0.0.1:5353" ]; timeout = "2s";
+             hosts = ( { name = "a.example"; addresses = [ "192.0.2.1" ]; } ); };
+doors = ( { kind = "forward"; listen = "127.0.0.1:15001"; } );
+credentials = { orders = { source = { kind = "authority"; }; owner = "orders-team@example"; }; };
+grants = ( {
+    name = "nightly-orders";
+    owner = "orders-team@example";
+    approved_by = "somebody@example"; ticket = "T-1";
+    approved_at = "2026-01-01"; expires_at = "2027-01-01";
+    purposes = [ "nightly-export" ];
+    caller = { uid = 1000; };
+    rules = ( { host = "api.example"; methods = [ "GET", "POST" ]; paths = [ "/v1/*" ];
+                credential = "orders"; bind = [ "wimse" ]; },
+              { host = "*.b.example"; port = 8443; methods = "any"; paths = [ "/" ];
+                addresses = [ "10.0.0.0/8" ]; } );
+} );
+limits = { connections = 100; head_bytes = "16k"; };
+'''
+    put("config", base)
+    put("config", base.replace("\n", "\r\n"))
+    put("config", base + "\n====\ngrants = ( { name = \"b\"; } );\n")
+    put("config", base.replace('kind = "forward"', 'kind = "gate"; certificate = "/a"; key = "/b"; names = [ '
+                               '"https://orders.example" ]; upstream = "http://127.0.0.1:8080"; trust = ( { domain = '
+                               '"prod.example"; jwks_file = "/c"; subjects = [ "spiffe://prod.example/*" ]; } ); rules '
+                               '= ( { methods = [ "GET" ]; paths = [ "/v1/*" ]; subjects = "any"; grants = "any"; '
+                               'purposes = "any"; } )'))
+    lines = base.splitlines(keepends=True)
+    for i in range(len(lines)):
+        put("config", "".join(lines[:i]))
+        put("config", "".join(lines[:i] + lines[i + 1:]))
+    for text in ('a = 0x7fffffffffffffffffff;', '@include "/etc/passwd"', '/* open', 'a = "open', "a = ( [ { b = 1; } ] );",
+                 "\ufeffworkload = {};", "a = 1L; b : 2.5e3, c = TRUE", "# only\n// comments\n", "a = \"x\" \"y\";",
+                 "limits = { connections = -1; };", "log = { level = 1; }; log = {};"):
+        put("config", text)
+
+
+def encode(text):
+    data = text.encode() if isinstance(text, str) else text
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def tokens():
+    wit = ('{"alg":"ES256","kid":"prod.example","typ":"wit+jwt"}',
+           '{"iss":"spiffe://prod.example","sub":"spiffe://prod.example/ns/agents/sa/builder","iat":1800000000,'
+           '"exp":1800000900,"jti":"wit-1","cnf":{"jwk":JWK},"https://holdfast.dev/claims/ctx":{"grant":"g","owner":"o",'
+           '"purpose":"p","task":"t"}}')
+    wpt = ('{"alg":"ES256","typ":"wpt+jwt"}',
+           '{"wth":"WTH","aud":"https://orders.example/v1/orders","exp":1800000030,"jti":"proof-1",'
+           '"https://holdfast.dev/claims/req":{"method":"POST","query":"QUERY","body":"BODY"}}')
+    context = (TESTS.parent / "tokens/context.h").read_text()
+    for name in ("CLAIM_CONTEXT", "CLAIM_REQUEST"):
+        claim = context.split(f"#define {name}")[1].split('"')[1]
+        old = "https://holdfast.dev/claims/" + ("ctx" if name == "CLAIM_CONTEXT" else "req")
+        wit, wpt = ([part.replace(old, claim) for part in pair] for pair in (wit, wpt))
+    good = [*wit, *wpt, "/v1/orders?tenant=7", '{"item":1}']
+    put("proof", "\n".join(good))
+    spoilt = [("ES256", "EdDSA"), ("ES256", "none"), ("1800000900", "1e400"), ("1800000030", "1800000900"), ("JWK", "{}"),
+              ('"WTH"', "1"), ('"BODY"', "null"), (',"query":"QUERY"', ""), ("proof-1", "p 1"), ("wpt+jwt", "JWT"),
+              ("prod.example", "other.example"), ('"exp"', '"nbf":1,"exp"'), ('"jti":"proof-1"', '"jti":"proof-1","ath":"x"'),
+              ('"jti":"proof-1"', '"jti":"proof-1","oth":{"dpop":"x"}'), ("?tenant=7", ""), ('"kid":"prod.example",', ""),
+              ('"iat":1800000000', '"iat":1900000000'), ('"alg"', '"crit":["b64"],"alg"')]
+    for old, new in spoilt:
+        for i in range(5):
+            if old in good[i]:
+                put("proof", "\n".join([*good[:i], good[i].replace(old, new, 1), *good[i + 1:]]))
+    for header in (wit[0], wpt[0], '{"alg":"Ed25519"}', '{"alg":"HS256"}', '{"alg":"ES256","crit":[]}', "[]"):
+        put("jws", f'{encode(header)}.{encode(chr(123) + chr(125))}.{encode(bytes(64))}')
+    # The base points of both curves.
+    x = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY"
+    y = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"
+    put("jws", f'{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}","alg":"ES256","use":"sig"}}')
+    put("jws", f'{{"kty":"EC","crv":"P-256","x":"{y}","y":"{x}","kid":"1"}}')
+    put("jws", f'{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}","key_ops":["verify"],"d":"{x}"}}')
+    put("jws", '{"kty":"OKP","crv":"Ed25519","x":"' + encode(b"\x58" + b"\x66" * 31) + '","alg":"EdDSA"}')
+    for name in ("spiffe://prod.example/a/b", "wimse://a.example/x", "spiffe://a/", "spiffe://a@b/c", "spiffe://A.b/%41"):
+        put("jws", name)
+
+
+def name_of(text):
+    return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".") if part) + b"\0"
+
+
+def record(owner, kind, data):
+    return owner + struct.pack(">HHIH", kind, 1, 1, len(data)) + data
+
+
+def nameserver():
+    here = b"\xc0\x0c"
+    a, b = record(here, 1, bytes([192, 0, 2, 1])), record(here, 1, bytes([169, 254, 169, 254]))
+    aaaa = record(here, 28, bytes.fromhex("26064700470000000000000000001111"))
+    chain = record(here, 5, name_of("b.test")) + record(name_of("b.test"), 1, bytes([192, 0, 2, 2]))
+    meta = record(here, 5, name_of("metadata.google.internal")) + record(name_of("metadata.google.internal"), 1,
+                                                                          bytes([192, 0, 2, 3]))
+    loop = record(here, 5, b"\xc0\x0c")
+
+    def message(count, records, flags=0x8180, more=b""):
+        return struct.pack(">HHHHH", flags, 1, count, 0, 0) + records + more
+
+    def whole(first, second):
+        n = len(first) + len(second)
+        for byte in range(256):
+            if (byte * n + 127) // 255 == len(first):
+                put("dns", bytes([byte]) + first + second)
+                return
+
+    none = message(0, b"")
+    for first in (message(1, a), message(2, a + b), message(2, chain), message(2, meta), message(1, loop),
+                  message(0, b"", 0x8183), message(0, b"", 0x8182), message(0, b"", 0x8380), message(9, a), message(1, a[:-2]),
+                  message(1, a, more=b"x" * 40), none, b"\x81", message(60, a * 60)):
+        for second in (message(1, aaaa), none, message(0, b"", 0x8183), message(2, meta.replace(b"\0\1\0\1", b"\0\x1c\0\1"))):
+            whole(first, second)
+
+
+for derive in (requests, answers, names, paths, values, configs, tokens, nameserver):
+    derive()
