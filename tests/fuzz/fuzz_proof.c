@@ -137,7 +137,7 @@ promise_proof(const struct forged *f, const struct facts *facts)
 {
     struct json *claims = json_parse(piece(f, WPT_CLAIMS), PIECE_MAX);
     const struct json *req = json_get(claims, CLAIM_REQUEST);
-    char digest[SHA256_BASE64URL_SIZE + 1], audience[PIECE_MAX];
+    char digest[SHA256_BASE64URL_SIZE + 1], audience[PIECE_MAX + 64];
 
     snprintf(audience, sizeof audience, "%s%s", ORIGIN, f->at[PATH]);
     PROMISE(text_equals(said(claims, "aud"), text_z(audience)));

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import pathlib
+import re
 import struct
 import sys
 
@@ -84,42 +85,31 @@ def values():
         put("json", text)
 
 
+def plain(literal):
+    """What a C string literal stands for."""
+    return literal.replace("\\n", "\n").replace('\\"', '"').replace("\\t", "\t")
+
+
 def configs():
-    base = '''workload = { id = "wimse://prod.example/agent-42"; uid = 1000; };
-user = "nobody";
-ca = { keep = "/var/lib/holdfast/ca"; publish = "/run/holdfast/ca.pem"; };
-authority = { keep = "/var/lib/holdfast/authority"; name = "spiffe://prod.example/sidecar"; };
-log = { level = "debug"; };
-resolver = { servers = [ "127.0.0.1:5353" ]; timeout = "2s";
-             hosts = ( { name = "a.example"; addresses = [ "192.0.2.1" ]; } ); };
-doors = ( { kind = "forward"; listen = "127.0.0.1:15001"; } );
-credentials = { orders = { source = { kind = "authority"; }; owner = "orders-team@example"; }; };
-grants = ( {
-    name = "nightly-orders";
-    owner = "orders-team@example";
-    approved_by = "somebody@example"; ticket = "T-1";
-    approved_at = "2026-01-01"; expires_at = "2027-01-01";
-    purposes = [ "nightly-export" ];
-    caller = { uid = 1000; };
-    rules = ( { host = "api.example"; methods = [ "GET", "POST" ]; paths = [ "/v1/*" ];
-                credential = "orders"; bind = [ "wimse" ]; },
-              { host = "*.b.example"; port = 8443; methods = "any"; paths = [ "/" ];
-                addresses = [ "10.0.0.0/8" ]; } );
-} );
-limits = { connections = 100; head_bytes = "16k"; };
-'''
-    put("config", base)
-    put("config", base.replace("\n", "\r\n"))
-    put("config", base + "\n====\ngrants = ( { name = \"b\"; } );\n")
-    put("config", base.replace('kind = "forward"', 'kind = "gate"; certificate = "/a"; key = "/b"; names = [ '
-                               '"https://orders.example" ]; upstream = "http://127.0.0.1:8080"; trust = ( { domain = '
-                               '"prod.example"; jwks_file = "/c"; subjects = [ "spiffe://prod.example/*" ]; } ); rules '
-                               '= ( { methods = [ "GET" ]; paths = [ "/v1/*" ]; subjects = "any"; grants = "any"; '
-                               'purposes = "any"; } )'))
-    lines = base.splitlines(keepends=True)
-    for i in range(len(lines)):
-        put("config", "".join(lines[:i]))
-        put("config", "".join(lines[:i] + lines[i + 1:]))
+    """The examples, cut anywhere between two lines; the whole config of the unit tests, and every row of theirs that
+    spoils it."""
+    for example in sorted((TESTS.parent / "conf/examples").glob("*.conf")):
+        text = example.read_text()
+        put("config", text)
+        put("config", text.replace("\n", "\r\n"))
+        put("config", text + "\n====\n" + text)
+        put("config", text + '\n====\ngrants = ( { name = "b"; } );\n')
+        lines = text.splitlines(keepends=True)
+        for i in range(len(lines)):
+            put("config", "".join(lines[:i]))
+    literal = r'"((?:[^"\\\\]|\\\\.)*)"'
+    source = (TESTS / "unit/conf/folder.h").read_text().split("whole_config[] =")[1].split('";\n"')[0:]
+    whole = '";\n"'.join(source).split('";\n\n')[0] + '"'
+    whole = "".join(plain(part) for part in re.findall(literal, re.sub(r"/\*.*?\*/", "", whole)))
+    put("config", whole)
+    for old, new in re.findall(r"\{ " + literal + r",\s*" + literal, (TESTS / "unit/conf/test_errors.c").read_text()):
+        if plain(old) in whole:
+            put("config", whole.replace(plain(old), plain(new), 1))
     for text in ('a = 0x7fffffffffffffffffff;', '@include "/etc/passwd"', '/* open', 'a = "open', "a = ( [ { b = 1; } ] );",
                  "\ufeffworkload = {};", "a = 1L; b : 2.5e3, c = TRUE", "# only\n// comments\n", "a = \"x\" \"y\";",
                  "limits = { connections = -1; };", "log = { level = 1; }; log = {};"):
