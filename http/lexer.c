@@ -417,11 +417,14 @@ static enum state
 lex_extension_quoted(struct lexer *l, struct cursor *c)
 {
     const unsigned char *begin = c->p;
+    bool is_cut;
 
     skip(c, QUOTED);
-    if (!is_within_extensions(l, (size_t)(c->p - begin) + 1))
+    is_cut = c->p == c->end;
+    /* The byte behind is counted when it is read, not once for each cut before it. */
+    if (!is_within_extensions(l, (size_t)(c->p - begin) + !is_cut))
         return refuse(l, REASON_CHUNK);
-    if (c->p == c->end)
+    if (is_cut)
         return EXTENSION_QUOTED;
     switch (*c->p++) {
     case '"':

@@ -297,6 +297,40 @@ a_row_cut_short_is_never_taken_for_whole(void **state)
     }
 }
 
+/* Else what is refused would be up to whoever cuts a stream into packets. */
+static void
+a_chunk_extension_is_measured_alike_however_it_is_cut(void **state)
+{
+    static const struct {
+        size_t n;
+        enum reason why;
+    } extensions[] = { { 250, REASON_OK }, { 260, REASON_CHUNK } };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(extensions); i++) {
+        char value[512], bytes[1024];
+        struct driver whole, cut;
+        int n;
+
+        memset(value, 'x', extensions[i].n);
+        value[extensions[i].n] = '\0';
+        n = snprintf(bytes, sizeof bytes,
+                     "POST / HTTP/1.1\r\nHost: a.test\r\n"
+                     "Transfer-Encoding: chunked\r\n\r\n"
+                     "5;a=\"%s\"\r\nhello\r\n0\r\n\r\n",
+                     value);
+        driver_give_all(&whole, bytes, (size_t)n);
+        driver_init(&cut);
+        for (int j = 0; j < n; j++)
+            driver_give(&cut, bytes + j, 1);
+        driver_end(&cut);
+        assert_int_equal(whole.why, extensions[i].why);
+        assert_true(driver_heard_same(&whole, &cut));
+        driver_free(&whole);
+        driver_free(&cut);
+    }
+}
+
 int
 main(void)
 {
@@ -310,6 +344,7 @@ main(void)
         cmocka_unit_test(every_row_given_byte_by_byte_is_heard_the_same),
         cmocka_unit_test(every_row_split_in_two_is_heard_the_same),
         cmocka_unit_test(a_row_cut_short_is_never_taken_for_whole),
+        cmocka_unit_test(a_chunk_extension_is_measured_alike_however_it_is_cut),
     };
 
     return cmocka_run_group_tests(tests, load, unload);
