@@ -33,6 +33,19 @@ compare(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* The report goes to a terminal, and a message repeats what was written. */
+static void
+print_message(struct buf *report, struct text message)
+{
+    for (size_t i = 0; i < message.n; i++) {
+        unsigned char c = (unsigned char)message.at[i];
+        bool is_control = c < 0x20 || c == 0x7f;
+
+        buf_add_byte(report,
+                     is_control && c != '\n' && c != '\t' ? '?' : message.at[i]);
+    }
+}
+
 void
 problems_print(struct problems *p, struct buf *report)
 {
@@ -46,7 +59,7 @@ problems_print(struct problems *p, struct buf *report)
         if (one->place.line > 0)
             buf_printf(report, ":%u", one->place.line);
         buf_add_z(report, ": ");
-        buf_add(report, one->message);
+        print_message(report, one->message);
         buf_add_byte(report, '\n');
     }
     if (p->n > PROBLEMS_SHOWN)

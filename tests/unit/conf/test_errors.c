@@ -79,6 +79,19 @@ a_syntax_error_shows_the_line_before_it_the_line_and_a_caret(void **state)
 }
 
 static void
+a_value_that_is_shown_does_not_move_the_terminal(void **state)
+{
+    char *text = whole_with("\"2027-02-20\"", "\"2027\r\\r\\f\"");
+
+    (void)state;
+    folder_write(&folder, "main.conf", text);
+    assert_int_equal(folder_load(&folder), REASON_CONFIG);
+    assert_non_null(strstr(folder_report(&folder), "main.conf:24: "));
+    assert_non_null(strstr(folder_report(&folder), "2027???"));
+    free(text);
+}
+
+static void
 every_wrapped_integer_of_a_file_is_named(void **state)
 {
     const char *said;
@@ -565,6 +578,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_slip_of_syntax_is_named_with_its_line_and_what_to_write),
         TEST(a_syntax_error_shows_the_line_before_it_the_line_and_a_caret),
+        TEST(a_value_that_is_shown_does_not_move_the_terminal),
         TEST(every_wrapped_integer_of_a_file_is_named),
         TEST(what_stands_behind_a_nul_is_not_silently_cut_off),
         TEST(numbers_and_brackets_inside_strings_and_comments_are_nobodys_business),
