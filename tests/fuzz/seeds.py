@@ -103,8 +103,7 @@ def configs():
         for i in range(len(lines)):
             put("config", "".join(lines[:i]))
     literal = r'"((?:[^"\\\\]|\\\\.)*)"'
-    source = (TESTS / "unit/conf/folder.h").read_text().split("whole_config[] =")[1].split('";\n"')[0:]
-    whole = '";\n"'.join(source).split('";\n\n')[0] + '"'
+    whole = (TESTS / "unit/conf/folder.h").read_text().split("whole_config[] =")[1].split("\n\n")[0]
     whole = "".join(plain(part) for part in re.findall(literal, re.sub(r"/\*.*?\*/", "", whole)))
     put("config", whole)
     for old, new in re.findall(r"\{ " + literal + r",\s*" + literal, (TESTS / "unit/conf/test_errors.c").read_text()):
