@@ -3,6 +3,7 @@ network of their own. Prints a numbered story with PASS and FAIL; exits 0 only w
 
 import json
 import os
+import secrets
 import sys
 import time
 import traceback
@@ -10,7 +11,7 @@ import traceback
 from holdfast import (CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
                       grant, leave, own_network, run_as)
 
-GATE, REPORTS = "10.20.0.10", "10.20.0.20"
+GATE, REPORTS, BOARD = "10.20.0.10", "10.20.0.20", "10.20.0.30"
 METADATA_REASONS = ("address_prohibited", "host_numeric")
 WORKLOADS_OWN = "Bearer the-workloads-own-idea"
 BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "", "")
@@ -57,15 +58,32 @@ class Stage:
         self.orders = LeakyService()
         self.reports = Origin(REPORTS, 443, self.ws.leaf("reports.example"),
                               answer=lambda c, r: c.read_body(r) and None or c.reply(200, "all quiet\n"))
+        self.board = Origin(BOARD, 443, self.ws.leaf("board.example"), answer=self.show_cards)
+        self.secret = "brd_" + secrets.token_hex(16)
+        self.secret_file = self.ws.file("board-token", self.secret + "\n", mode=0o400, owner=PROXY_UID)
         self.metadata = Trap(METADATA, 80)
         self.trust = f'upstream_trust = "{self.ws.ca.file}";'
         self.sidecar = Holdfast(self.ws, self.sidecar_config([]), name="sidecar")
         self.gate = Holdfast(self.ws, self.gate_config(), name="gate")
 
+    def show_cards(self, connection, request):
+        connection.read_body(request)
+        if request.all("authorization") == [f"Bearer {self.secret}"]:
+            connection.reply(200, "3 cards\n")
+        else:
+            connection.reply(401, "no such token\n")
+
     def sidecar_config(self, added):
         rules = [rule("orders.example", '["/v1/orders/**"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
                       f' addresses = ["{GATE}"]; {self.trust}'),
+                 rule("board.example", '["/cards"]', 'credential = "board"; bind = ["bearer"];'
+                      f' unbound_because = "it takes bearer tokens only"; addresses = ["{BOARD}"]; {self.trust}'),
                  rule("innocent.example", '"any"', "port = 80; scheme = \"http\";"), *added]
+        board = f"""
+  board = {{ owner = "platform@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "30d";
+            privileges = "read the board"; source = {{ kind = "file"; path = "{self.secret_file}"; }};
+            handle = {{ shape = "brd_{{32}}"; env = "BOARD_TOKEN"; }}; }};
+}};"""
         return lambda h: f"""
 workload = {{ id = "spiffe://prod.example/ns/agents/sa/builder"; uid = {WORKLOAD_UID}; }};
 user = "{PROXY_UID}";
@@ -74,11 +92,12 @@ authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
 resolver = {{ hosts = (
   {{ name = "orders.example"; addresses = ["{GATE}"]; }},
   {{ name = "reports.example"; addresses = ["{REPORTS}"]; }},
+  {{ name = "board.example"; addresses = ["{BOARD}"]; }},
   {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}
 ); }};
 deny_detail = "hint";
 doors = ( {{ kind = "forward"; listen = "127.0.0.1:0"; }} );
-{CREDENTIAL}
+{CREDENTIAL.rstrip().removesuffix("};")}{board}
 grants = ( {grant(", ".join(rules), name="nightly-orders")} );
 """
 
@@ -97,11 +116,16 @@ doors = (
 );
 """
 
-    def workload(self, *arguments):
+    def workload(self, *arguments, uid=WORKLOAD_UID):
         """The workload's only way out: curl under its own uid, through Holdfast."""
-        done = curl(self.sidecar.proxy, self.sidecar.bundle, "-w", "\n%{http_code}", *arguments)
+        done = curl(self.sidecar.proxy, self.sidecar.bundle, "-w", "\n%{http_code}", *arguments, uid=uid)
         body, _, code = done.stdout.decode("utf-8", "replace").rpartition("\n")
         return int(code or 0), body, done.stderr.decode("utf-8", "replace").strip()
+
+    def variables(self):
+        """What the workload is given beside the CA: variables to put into its environment."""
+        with open(os.path.join(self.sidecar.publish, "handles.env"), encoding="ascii") as f:
+            return dict(line.rstrip("\n").split("=", 1) for line in f)
 
     def thief(self, method, path, fields):
         """Somebody elsewhere, who has read the service's record: straight to the gate."""
@@ -213,20 +237,52 @@ def fixed_config(story, stage):
     story.check(code == 200, f"the call of step 5 goes through: {code} {body.strip() or error}")
 
 
+def finds(text, uid, *folders):
+    """Whether this uid finds the text in a file it can read, or in a process it can look into."""
+    script = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; find \"$@\" -type f -exec cat {} + 2>/dev/null"
+    return text.encode() in run_as(uid, ["sh", "-c", script, "sh", *folders]).stdout
+
+
+def handle(story, stage):
+    story.next("A service that takes bearer tokens only: the workload holds a handle in the token's place")
+    token, url = stage.variables()["BOARD_TOKEN"], "https://board.example/cards"
+    carry = ["-H", f"Authorization: Bearer {token}"]
+    code, body, error = stage.workload(*carry, url)
+    got = [r.get("authorization") for r in stage.board.requests]
+    story.show(f'curl -H "Authorization: Bearer $BOARD_TOKEN" {url}  ->  {code} {body.strip() or error}')
+    story.check(code == 200 and got == [f"Bearer {stage.secret}"], "the service got the real secret")
+    found = finds(stage.secret, WORKLOAD_UID, stage.ws.path) or stage.secret in body + "".join(stage.sidecar.text)
+    story.check(token != stage.secret and not found,
+                "the workload never did: not in its environment, its files, the answer or the log")
+    since = stage.sidecar.index()
+    for what, reason, place, uid in (("another service", "handle_misplaced", "https://orders.example/v1/orders/7", WORKLOAD_UID),
+                                     ("another process", "foreign_handle", url, OTHER_UID)):
+        answer = problem(stage.workload(*carry, place, uid=uid)[1])
+        story.check(answer.get("reason") == reason,
+                    f"the handle at {what}: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
+    done = run_as(OTHER_UID, ["curl", "-sS", "--cacert", stage.ws.ca.file, "--resolve", f"board.example:443:{BOARD}", "-w",
+                              "%{http_code}", *carry, url])
+    said = done.stdout.decode().replace("\n", " ")
+    story.check(said == "no such token 401", f"the handle straight at the service: {said}")
+    told = stage.sidecar.lines[since:stage.sidecar.mark()]
+    kinds = [li["kind"] for li in told if li.get("msg") == "alarm"]
+    story.check(kinds == ["handle_misplaced", "foreign_handle"], f"and each try raised an alarm in the log: {', '.join(kinds)}")
+
+
 def main():
     begun = time.monotonic()
-    own_network([GATE, REPORTS, METADATA])
+    own_network([GATE, REPORTS, BOARD, METADATA])
     story = Story()
     stage = Stage()
     try:
-        for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config):
+        for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle):
             part(story, stage)
     finally:
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
-    return story.failed == 0 and story.step == 7
+    return story.failed == 0 and story.step == 8
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ foreach(theme
         harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
         bodies binary check reasons
         ops workers resumption
-        handles)
+        handles readme)
     integration_test(${theme})
 endforeach()
 # What measures memory or counts on the clock does not share the machine.

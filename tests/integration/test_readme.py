@@ -1,0 +1,33 @@
+"""What README.md prints of ./demo is what ./demo says."""
+
+import os
+import re
+import subprocess
+import sys
+
+from promise import Skip, SKIPPED, main, promise
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STORY = os.path.join(ROOT, "tests/integration/story.py")
+
+
+def plain(text):
+    """Lines without what differs from one telling to the next."""
+    text = re.sub(r"/\S*/(?=sidecar\.conf)", "", re.sub(r"in \d+\.\d s\.", "in a moment.", text))
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+@promise
+def every_line_printed_of_the_demo_is_told_by_it_in_that_order():
+    told = subprocess.run([sys.executable, "-B", STORY], capture_output=True, text=True, timeout=300, check=False)
+    if told.returncode == SKIPPED:
+        raise Skip(told.stdout.strip())
+    assert told.returncode == 0, told.stdout + told.stderr
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+        printed = next(b for b in f.read().split("```") if "steps, all passed" in b)
+    rest = iter(plain(told.stdout))
+    missing = [line for line in plain(printed) if line != "…" and line not in rest]
+    assert not missing, (missing[0], told.stdout)
+
+
+main()
