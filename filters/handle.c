@@ -176,6 +176,12 @@ look_into_basic(struct search *s, struct text value)
 /* ---- the passes */
 
 static bool
+has_any(const struct view *v)
+{
+    return v->handles != NULL && !handles_is_empty(v->handles);
+}
+
+static bool
 may_hold_one(enum position position)
 {
     return position == POSITION_CREDENTIAL || position == POSITION_COOKIE ||
@@ -211,7 +217,7 @@ handle_find(void *state, struct view *v)
     struct search s = { .v = v, .why = REASON_OK };
 
     v->handle = NULL;
-    if (v->handles == NULL)
+    if (!has_any(v))
         return pass();
     search_fields(&s, state, &v->request->headers);
     if (s.why == REASON_OK)
@@ -242,7 +248,7 @@ handle_judge_trailers(void *state, struct view *v, struct headers *trailers)
 {
     struct search s = { .v = v, .why = REASON_OK };
 
-    if (v->handles == NULL)
+    if (!has_any(v))
         return pass();
     search_fields(&s, state, trailers);
     if (s.why == REASON_OK && s.found != NULL)

@@ -405,6 +405,12 @@ handles_unref(struct handles *h)
 
 /* ---- asking */
 
+bool
+handles_is_empty(const struct handles *h)
+{
+    return h->n == 0;
+}
+
 const struct handle *
 handles_find(const struct handles *h, struct text value)
 {

@@ -28,6 +28,9 @@ MUST_USE enum reason handles_new(const struct conf *conf, const struct handles *
 void handles_ref(struct handles *h);
 void handles_unref(struct handles *h);
 
+/* There is none to be found, live or ended. */
+bool handles_is_empty(const struct handles *h);
+
 /* The handle of exactly this value, live or ended; NULL: none of ours. What is compared
  * is a keyed hash: the time taken tells nothing of how near a guess came. */
 const struct handle *handles_find(const struct handles *h, struct text value);

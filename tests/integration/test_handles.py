@@ -564,6 +564,36 @@ def handles_that_cannot_be_published_reject_the_reload():
     assert s.h.reload(GOOD)["msg"] == "config reloaded"
 
 
+# ---- what remains of a secret in our own memory
+
+def times_in_memory(pid, secrets):
+    """How often each of these stands in what the process has mapped; what is larger than 1 GiB is a sanitizer's own."""
+    times = dict.fromkeys(secrets, 0)
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
+            if not line.split()[1].startswith("r") or end - begin > 1 << 30:
+                continue
+            try:
+                memory.seek(begin)
+                data = memory.read(end - begin)
+            except (OSError, ValueError):       # the kernel's own pages
+                continue
+            for secret in secrets:
+                times[secret] += data.count(secret.encode())
+    return times
+
+
+@promise
+def once_its_exchange_is_over_a_secret_stands_in_the_vault_alone_and_a_replaced_one_nowhere():
+    for path, fields in (("/github/x", bearer(s.handle())), ("/crm/x", []), ("/pod/x", bearer(KEEP))):
+        for _ in range(10):
+            assert get(path, fields).status == 200
+    now = (s.github, s.crm, s.board, s.pod)
+    expected = {secret: 1 if secret in now else 0 for secret in REAL}
+    until(lambda: times_in_memory(s.h.pid, REAL) == expected, "every copy to be wiped")
+
+
 # ---- stock clients, with the handle in the variable they read
 
 CLIENT_ENV = {"no_proxy": ""}

@@ -409,6 +409,7 @@ the_variable_is_called_as_the_operator_says(void **state)
     (void)state;
     credentials[0].handle.env = "GITHUB_TOKEN";
     h = make(NULL);
+    assert_false(handles_is_empty(h));
     assert_int_equal(handle_of(h, "handles.env", "GITHUB_TOKEN").n, 40);
     handles_unref(h);
 }
@@ -428,6 +429,7 @@ files_of_those_who_have_none_any_more_go(void **state)
     next = make(h);
     assert_int_equal(handles_publish(next, &conf, scratch), REASON_OK);
     assert_false(exists("handles.env") || exists("handles.uid-1001.env"));
+    assert_false(handles_is_empty(next)); /* the ended ones are tripwires */
     assert_true(exists("handles.uid-1001.env.kept"));
     handles_unref(h);
     handles_unref(next);
@@ -460,6 +462,19 @@ a_shape_without_room_for_a_secret_is_an_error(void **state)
     assert_int_equal(handles_new(&conf, NULL, &report, &h), REASON_CONFIG);
 }
 
+static void
+a_config_without_secrets_has_none(void **state)
+{
+    struct handles *h;
+
+    (void)state;
+    conf.grants.n = 0;
+    h = make(NULL);
+    assert_true(handles_is_empty(h));
+    assert_null(handles_find(h, TEXT("hf_anything_at_all")));
+    handles_unref(h);
+}
+
 int
 main(void)
 {
@@ -480,6 +495,7 @@ main(void)
         TEST(files_of_those_who_have_none_any_more_go),
         TEST(a_directory_that_is_not_there_is_told),
         TEST(a_shape_without_room_for_a_secret_is_an_error),
+        TEST(a_config_without_secrets_has_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
