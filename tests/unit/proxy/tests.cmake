@@ -3,3 +3,8 @@ foreach(test test_loop test_link test_tls test_resolve test_upstream test_genera
         test_refusal test_worker test_rate test_metrics test_series test_ops)
     unit_test(proxy ${test} proxy PkgConfig::LIBEVENT PkgConfig::OPENSSL)
 endforeach()
+
+# The relay between sockets and a TLS of the test's own.
+unit_test(proxy test_relay proxy PkgConfig::LIBEVENT PkgConfig::OPENSSL)
+target_link_options(test_relay PRIVATE
+    -Wl,--wrap=send,--wrap=tls_read,--wrap=tls_has_pending,--wrap=tls_shutdown,--wrap=tls_free)
