@@ -9,9 +9,10 @@ PORT = 15001
 CASES = [c for c in vectors("authority/cases.json")["cases"] if not c["id"].startswith("h2-")]
 PLAIN = ', { host = "allowed.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }'
 SELF = f', {{ host = "proxy.test"; port = {PORT}; scheme = "http"; methods = "any"; paths = "any"; addresses = ["127.0.0.1"]; }}'
+NEIGHBOUR = f', {{ host = "neighbour.test"; port = {PORT}; scheme = "http"; methods = "any"; paths = "any"; }}'
 NAMES = f"""resolver = {{ hosts = ( {{ name = "allowed.test"; addresses = ["{PUBLIC}"]; }},
-  {{ name = "proxy.test"; addresses = ["127.0.0.1"]; }} ); }};"""
-s = Sidecar(also=PLAIN + SELF, names=NAMES, listen=f"127.0.0.1:{PORT}",
+  {{ name = "proxy.test"; addresses = ["127.0.0.1"]; }}, {{ name = "neighbour.test"; addresses = ["{PUBLIC}"]; }} ); }};"""
+s = Sidecar(also=PLAIN + SELF + NEIGHBOUR, names=NAMES, listen=f"127.0.0.1:{PORT}",
             limits='head_timeout = "3s"; handshake_timeout = "3s"; connection_idle = "3s"; refusal_leaf_rate = 1000;')
 plain = Origin(PUBLIC, 80)
 
@@ -158,6 +159,15 @@ def our_own_door_is_not_a_target_even_by_a_name_a_rule_allows():
             answer = channel.request("GET", "/", f"proxy.test:{PORT}")
         assert (answer.status, answer.reason) == (403, "own_port"), (answer.line, answer.body)
     assert s.h.wait_requests(1, mark)[-1]["reason"] == "own_port"
+
+
+@promise
+def our_doors_port_of_another_address_is_a_service_like_any_other():
+    neighbour = Origin(PUBLIC, PORT)
+    mark = s.h.mark()
+    with s.h.open() as channel:
+        assert channel.request("GET", f"http://neighbour.test:{PORT}/", f"neighbour.test:{PORT}").status == 200
+    assert s.h.wait_requests(1, mark)[0]["up"] == f"{PUBLIC}:{PORT}" and len(neighbour.requests) == 1
 
 
 main(s.end)

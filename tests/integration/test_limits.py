@@ -1,10 +1,13 @@
 """Ceilings: over one of them a request is refused with its reason, and everybody else is unharmed."""
 
 import os
+import select
 import socket
 import threading
+import time
 
-from holdfast import (ADDRESSES, PUBLIC2, Closed, Sidecar, by_size, client_hello, echo, main, own_network, promise)
+from holdfast import (ADDRESSES, PUBLIC2, WORKLOAD_UID, Channel, Closed, Origin, Sidecar, as_uid, by_size, client_hello, echo,
+                      main, own_network, promise, rows)
 
 own_network(ADDRESSES)
 HOST = "allowed.test"
@@ -177,6 +180,98 @@ def handshakes_that_stall_do_not_shut_others_out_for_long():
     for channel in stalled:
         channel.read_to_end()       # ended at the handshake's deadline
     assert s.h.get().status == 200
+
+
+def _until_state(key, value):
+    """The thread that serves is asked until it says so."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        at = s.h.mark()
+        state = next(li for li in reversed(s.h.lines[:at]) if li["msg"] == "state")
+        if state[key] == value:
+            return
+    raise AssertionError(f"{key} never became {value}: {state}")
+
+
+def _stalled_handshakes(n):
+    """So many clients that begin a handshake and say no more, one after the other."""
+    hello = client_hello([HOST.encode()])
+    stalled = []
+    for i in range(n):
+        stalled.append(s.h.connect()[0])
+        stalled[i].send(hello[:20])
+        _until_state("handshakes", i + 1)
+    return stalled
+
+
+@with_limits("handshakes = 8;")
+def when_fewer_handshakes_are_allowed_all_over_the_limit_make_way():
+    stalled = _stalled_handshakes(6)
+    mark = s.h.mark()
+    limited("handshakes = 2;")
+    assert s.h.get().status == 200
+    for channel in stalled[:5]:
+        assert channel.is_closed()
+    s.h.mark()
+    told_of = [li["reason"] for li in s.h.lines[mark:] if li["msg"] == "connection"]
+    assert told_of == ["too_many_connections"] * 5, told_of
+    assert not select.select([stalled[5].sock], [], [], 0)[0], "the youngest had a place"
+    for channel in stalled:
+        channel.close()
+
+
+PARTING = Origin(PUBLIC2, 8080)
+
+
+def _pour(connection, request):
+    size = request.target[1:]
+    length = f"Content-Length: {size}\r\n" if request.get("x-length") else ""
+    connection.send(f"HTTP/1.1 200 OK\r\n{length}Connection: close\r\n\r\n".encode() + b"z" * int(size))
+    return True
+
+
+def _deaf_client():
+    with as_uid(WORKLOAD_UID):
+        sock = socket.socket()
+    sock.settimeout(60)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(s.h.door())
+    return Channel(sock)
+
+
+def _is_whole(channel):
+    try:
+        channel.read_answer()
+        return True
+    except Closed:
+        return False
+
+
+def _ask_without_reading(sizes, fields):
+    """Clients that ask for so many bytes and read none of them until all is over: {size: (its client, its log line)}."""
+    mark = s.h.mark()
+    clients = [_deaf_client() for _ in sizes]
+    for channel, size in zip(clients, sizes):
+        channel.send(f"GET http://denied.test:8080/{size} HTTP/1.1\r\nHost: denied.test:8080\r\n{fields}\r\n")
+    _until_state("connections", 0)
+    lines = {int(li["path"][1:]): li for li in s.h.wait_requests(len(sizes), mark)}
+    return {size: (channel, lines[size]) for channel, size in zip(clients, sizes)}
+
+
+@rows([("of-a-told-length", "X-Length: 1\r\n"), ("until-it-closes", ""), ("to-be-closed", "X-Length: 1\r\nConnection: close\r\n")])
+def a_client_that_reads_nothing_of_a_parting_services_answer_is_cut_at_its_deadline(row):
+    PARTING.answer = _pour
+    limited('stream_idle = "2s"; connection_idle = "2s";',
+            rules=s.rule("denied.test", more='port = 8080; scheme = "http";', trust=False))
+    room = _ask_without_reading([40 << 20], row[1])[40 << 20][1]["out"]
+    # Of some of these the service has said all, and the last still stands in Holdfast, behind what the client was sent.
+    answers = _ask_without_reading([room + (i << 14) for i in range(-2, 12)], row[1])
+    reasons = [line["reason"] for _, line in answers.values()]
+    assert "idle" in reasons and set(reasons) <= {"idle", "ok"}, reasons
+    for size, (channel, line) in answers.items():
+        with channel:
+            assert line["reason"] == "ok" or not _is_whole(channel), size
+    limited("")
 
 
 @promise
