@@ -451,6 +451,67 @@ a_stuck_reader_stops_nobody_and_hears_what_he_missed(void **state)
     close(reader);
 }
 
+/* What happens while a thread is about to write, and its first try is interrupted. */
+static void (*meanwhile)(void);
+static int bystander = -1;
+
+ssize_t __real_write(int fd, const void *at, size_t n);
+ssize_t __wrap_write(int fd, const void *at, size_t n);
+
+ssize_t
+__wrap_write(int fd, const void *at, size_t n)
+{
+    void (*happens)(void) = meanwhile;
+
+    meanwhile = NULL;
+    if (happens == NULL)
+        return __real_write(fd, at, n);
+    happens();
+    bystander = open(in_folder("bystander"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    errno = EINTR;
+    return -1;
+}
+
+static void
+rotate(void)
+{
+    assert_int_equal(rename(in_folder("log"), in_folder("log.1")), 0);
+    assert_int_equal(log_reopen(), REASON_OK);
+}
+
+static void
+move(void)
+{
+    assert_int_equal(log_open(in_folder("elsewhere"), LOG_JSON, LOG_INFO), REASON_OK);
+}
+
+/* It has the number of the descriptor already: that must not be closed under it, least
+ * of all be another file's when it tries again. */
+static void
+a_line_whose_log_is_switched_while_it_is_written_stands_in_the_new_one(void **state)
+{
+    static const struct {
+        void (*happens)(void);
+        const char *file;
+    } rows[] = { { rotate, "log" }, { move, "elsewhere" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *found;
+
+        open_log(LOG_JSON, LOG_INFO);
+        meanwhile = rows[i].happens;
+        log_info("written twice");
+        close(bystander);
+        found = get_file(in_folder(rows[i].file));
+        assert_non_null(strstr(found, "written twice"));
+        free(found);
+        found = get_file(in_folder("bystander"));
+        assert_string_equal(found, "");
+        free(found);
+    }
+}
+
 static void *
 log_much(void *unused)
 {
@@ -516,6 +577,8 @@ main(void)
         cmocka_unit_test(a_log_that_cannot_be_opened_leaves_the_one_before),
         cmocka_unit_test(a_torn_line_is_ended_before_the_next_one),
         cmocka_unit_test(a_stuck_reader_stops_nobody_and_hears_what_he_missed),
+        cmocka_unit_test(
+            a_line_whose_log_is_switched_while_it_is_written_stands_in_the_new_one),
         cmocka_unit_test(threads_do_not_mix_their_lines),
     };
 
