@@ -79,6 +79,37 @@ digest_sha256(struct text t, unsigned char out[SHA256_SIZE])
         die("do SHA-256");
 }
 
+/* Its context, and nothing more. */
+struct digest;
+
+struct digest *
+digest_new(void)
+{
+    EVP_MD_CTX *ctx;
+
+    pthread_once(&once, prepare);
+    if ((ctx = EVP_MD_CTX_new()) == NULL)
+        memory_exhausted();
+    if (EVP_DigestInit_ex(ctx, sha256, NULL) != 1)
+        die("do SHA-256");
+    return (struct digest *)ctx;
+}
+
+void
+digest_add(struct digest *d, struct text t)
+{
+    if (EVP_DigestUpdate((EVP_MD_CTX *)d, t.at, t.n) != 1)
+        die("do SHA-256");
+}
+
+void
+digest_end(struct digest *d, unsigned char out[SHA256_SIZE])
+{
+    if (EVP_DigestFinal_ex((EVP_MD_CTX *)d, out, NULL) != 1)
+        die("do SHA-256");
+    EVP_MD_CTX_free((EVP_MD_CTX *)d);
+}
+
 void
 digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE])
 {

@@ -13,6 +13,12 @@ void digest_sha256(struct text t, unsigned char out[SHA256_SIZE]);
  * made of. */
 void digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE]);
 
+/* Bytes that come in pieces. digest_end frees it. */
+struct digest;
+struct digest *digest_new(void);
+void digest_add(struct digest *d, struct text t);
+void digest_end(struct digest *d, unsigned char out[SHA256_SIZE]);
+
 /* Characters that n bytes need. */
 #define BASE64URL_SIZE(n) (((n)*4 + 2) / 3)
 /* Writes BASE64URL_SIZE(n) characters, no NUL; returns how many. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/follow.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -33,6 +34,7 @@ enum {
 };
 
 struct log_line {
+    struct log_line *twin; /* the same as JSON, for who follows a log of short text */
     size_t n;
     bool is_open;
     bool is_short;
@@ -50,7 +52,7 @@ static atomic_ulong n_lost;          /* lines, since it was last told */
 static atomic_ulong n_lost_ever;
 static char *out_path; /* main's own: log_open, log_reopen, log_close */
 
-static _Thread_local struct log_line line_of_thread;
+static _Thread_local struct log_line line_of_thread, twin_of_thread;
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error",
@@ -255,15 +257,16 @@ add_message(struct log_line *l, struct text msg)
 }
 
 static void
-begin(struct log_line *l, enum log_level level, struct text msg)
+begin_one(struct log_line *l, bool is_short, enum log_level level, struct text msg)
 {
     char stamp[25];
 
+    l->twin = NULL;
     l->bytes[0] = '\n'; /* written only behind a torn line */
     l->n = 1;
     l->is_open = true;
     l->is_cut = false;
-    l->is_short = is_short_now();
+    l->is_short = is_short;
     clock_format(clock_wall_ms(), stamp);
     if (l->is_short) {
         add(l, stamp + 11, 12); /* the time of day */
@@ -281,6 +284,16 @@ begin(struct log_line *l, enum log_level level, struct text msg)
     add_value(l, msg, MESSAGE_MAX);
 }
 
+static void
+begin(struct log_line *l, struct log_line *twin, enum log_level level, struct text msg)
+{
+    begin_one(l, is_short_now(), level, msg);
+    if (l->is_short && follow_is_on()) {
+        begin_one(twin, false, level, msg);
+        l->twin = twin;
+    }
+}
+
 /* Always true of a file: poll(2) says so. */
 static bool
 takes_a_line(int fd)
@@ -290,16 +303,12 @@ takes_a_line(int fd)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
-/* One thread at a time: the room that was seen must still be there. Other processes
- * that write to the same pipe are not kept from taking it. */
 static size_t
 write_out(const char *at, size_t n)
 {
-    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
     int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
     size_t done = 0;
 
-    pthread_mutex_lock(&turn);
     while (done < n && (done > 0 || takes_a_line(fd))) {
         ssize_t put = write(fd, at + done, n - done);
 
@@ -308,6 +317,42 @@ write_out(const char *at, size_t n)
         else if (put == 0 || errno != EINTR)
             break;
     }
+    return done;
+}
+
+static void
+close_line(struct log_line *l)
+{
+    if (l->is_cut)
+        add_z(l, l->is_short ? " truncated" : ",\"truncated\":true");
+    add_z(l, l->is_short ? "\n" : "}\n");
+    l->is_open = false;
+}
+
+/* Who began to follow in the middle of a line of short text does not get it. */
+static void
+show_followers(struct log_line *l)
+{
+    struct log_line *shown = l->twin != NULL ? l->twin : l;
+
+    if (shown != l)
+        close_line(shown);
+    if (follow_is_on() && !shown->is_short)
+        follow_put(text_of(shown->bytes + 1, shown->n - 1));
+}
+
+/* One thread at a time: the room that was seen must still be there, and who follows
+ * reads the lines in their order. Other processes that write to the same pipe are not
+ * kept from taking the room. */
+static size_t
+put_out(struct log_line *l, size_t skip)
+{
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+    size_t done;
+
+    pthread_mutex_lock(&turn);
+    done = write_out(l->bytes + skip, l->n - skip);
+    show_followers(l);
     pthread_mutex_unlock(&turn);
     return done;
 }
@@ -321,13 +366,10 @@ end(struct log_line *l)
     bool was_torn = atomic_exchange(&is_torn, false);
     size_t skip = was_torn ? 0 : 1, done;
 
-    if (l->is_cut)
-        add_z(l, l->is_short ? " truncated" : ",\"truncated\":true");
-    add_z(l, l->is_short ? "\n" : "}\n");
-    done = write_out(l->bytes + skip, l->n - skip);
+    close_line(l);
+    done = put_out(l, skip);
     if (done < l->n - skip && (done > 0 || was_torn))
         atomic_store(&is_torn, true);
-    l->is_open = false;
     if (done < l->n - skip) {
         atomic_fetch_add(&n_lost, 1);
         atomic_fetch_add(&n_lost_ever, 1);
@@ -352,15 +394,16 @@ log_line_begin(enum log_level level, const char *msg)
     if (!log_wants(level))
         return NULL;
     assert(!l->is_open);
-    begin(l, level, text_z(msg));
+    begin(l, &twin_of_thread, level, text_z(msg));
     return l;
 }
 
 void
 log_line_text(struct log_line *l, const char *key, struct text value)
 {
-    if (l != NULL && add_key(l, key, 2))
-        add_value(l, value, VALUE_MAX);
+    for (; l != NULL; l = l->twin)
+        if (add_key(l, key, 2))
+            add_value(l, value, VALUE_MAX);
 }
 
 void
@@ -376,16 +419,17 @@ log_line_number(struct log_line *l, const char *key, int64_t value)
     char digits[24];
     int n = snprintf(digits, sizeof(digits), "%lld", (long long)value);
 
-    if (l != NULL && add_key(l, key, (size_t)n))
-        add(l, digits, (size_t)n);
+    for (; l != NULL; l = l->twin)
+        if (add_key(l, key, (size_t)n))
+            add(l, digits, (size_t)n);
 }
 
-void
-log_line_list(struct log_line *l, const char *key, const struct text *values, size_t n)
+static void
+add_list(struct log_line *l, const char *key, const struct text *values, size_t n)
 {
     size_t start, i;
 
-    if (l == NULL || !add_key(l, key, 2))
+    if (!add_key(l, key, 2))
         return;
     if (!l->is_short)
         add(l, "[", 1);
@@ -398,6 +442,13 @@ log_line_list(struct log_line *l, const char *key, const struct text *values, si
     l->is_cut = l->is_cut || i < n;
     if (!l->is_short)
         add(l, "]", 1);
+}
+
+void
+log_line_list(struct log_line *l, const char *key, const struct text *values, size_t n)
+{
+    for (; l != NULL; l = l->twin)
+        add_list(l, key, values, n);
 }
 
 void
@@ -414,26 +465,31 @@ log_line_end(struct log_line *l)
 
 /* On the caller's stack, so that a message may be logged while a line of fields is
  * open. */
+struct message {
+    struct log_line line, twin;
+};
+
 static void
-begin_message(struct log_line *l, enum log_level level, const char *format,
+begin_message(struct message *m, enum log_level level, const char *format,
               va_list values)
 {
     char message[MESSAGE_MAX];
     int n = vsnprintf(message, sizeof(message), format, values);
     bool is_cut = n < 0 || (size_t)n >= sizeof(message);
 
-    begin(l, level, text_z(n < 0 ? format : message));
-    l->is_cut = l->is_cut || is_cut;
+    begin(&m->line, &m->twin, level, text_z(n < 0 ? format : message));
+    for (struct log_line *l = &m->line; l != NULL; l = l->twin)
+        l->is_cut = l->is_cut || is_cut;
 }
 
 static __attribute__((noinline)) void
 log_wanted_message(enum log_level level, const char *format, va_list values)
 {
-    struct log_line l;
+    struct message m;
     int kept = errno;
 
-    begin_message(&l, level, format, values);
-    end(&l);
+    begin_message(&m, level, format, values);
+    end(&m.line);
     errno = kept;
 }
 
@@ -482,15 +538,15 @@ log_debug(const char *format, ...)
 enum reason
 log_reason(enum reason why, const char *format, ...)
 {
-    struct log_line l;
+    struct message m;
     int kept = errno;
     va_list values;
 
     va_start(values, format);
-    begin_message(&l, LOG_ERROR, format, values);
+    begin_message(&m, LOG_ERROR, format, values);
     va_end(values);
-    log_line_z(&l, "reason", reason_token(why));
-    end(&l);
+    log_line_z(&m.line, "reason", reason_token(why));
+    end(&m.line);
     errno = kept;
     return why;
 }
@@ -518,16 +574,16 @@ log_tls(enum reason why, const char *format, ...)
 {
     char texts[ERRORS_MAX][256];
     struct text list[ERRORS_MAX];
-    struct log_line l;
+    struct message m;
     int kept = errno;
     va_list values;
 
     va_start(values, format);
-    begin_message(&l, LOG_ERROR, format, values);
+    begin_message(&m, LOG_ERROR, format, values);
     va_end(values);
-    log_line_z(&l, "reason", reason_token(why));
-    log_line_list(&l, "tls", list, drain_tls_errors(texts, list));
-    end(&l);
+    log_line_z(&m.line, "reason", reason_token(why));
+    log_line_list(&m.line, "tls", list, drain_tls_errors(texts, list));
+    end(&m.line);
     errno = kept;
     return why;
 }
