@@ -41,19 +41,23 @@ name_filters(struct conf *c, struct arena *a, const struct tables *tables,
 }
 
 enum reason
-conf_load(const char *path, const struct conf_filter_table *filters, size_t n_filters,
-          struct buf *report, struct conf **out)
+conf_load_bytes(const char *path, const struct conf_filter_table *filters,
+                size_t n_filters, struct buf *report, unsigned char digest[SHA256_SIZE],
+                struct conf **out)
 {
     struct arena *keep = arena_new(), *scratch = arena_new();
     struct tables tables = tables_new(scratch, sizeof(struct frozen), filters,
                                       n_filters);
     struct problems problems = { .arena = scratch };
     struct fill f = { .keep = keep, .scratch = scratch, .problems = &problems };
-    const struct node *root = parse_files(path, tables.root, keep, scratch, &problems);
+    struct digest *bytes = digest_new();
+    const struct node *root = parse_files(path, tables.root, keep, scratch, &problems,
+                                          bytes);
     enum reason why = REASON_CONFIG;
     struct conf *c;
 
     *out = NULL;
+    digest_end(bytes, digest);
     if (root == NULL)
         goto done;
     c = fill_conf(&f, &tables, root);
@@ -61,6 +65,7 @@ conf_load(const char *path, const struct conf_filter_table *filters, size_t n_fi
     check_conf(c, &f);
     if (problems.n > 0)
         goto done;
+    memcpy(c->digest, digest, SHA256_SIZE);
     *out = c;
     keep = NULL; /* the conf's now */
     why = REASON_OK;
@@ -70,6 +75,15 @@ done:
     if (keep != NULL)
         arena_free(keep);
     return why;
+}
+
+enum reason
+conf_load(const char *path, const struct conf_filter_table *filters, size_t n_filters,
+          struct buf *report, struct conf **out)
+{
+    unsigned char digest[SHA256_SIZE];
+
+    return conf_load_bytes(path, filters, n_filters, report, digest, out);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/host.h"
 #include "base/reason.h"
 #include "conf/schema.h"
@@ -214,7 +215,8 @@ struct conf {
     struct groups credentials; /* of struct conf_credential */
     struct groups grants;      /* of struct conf_grant */
     struct conf_limits limits;
-    const char *path; /* the main file */
+    const char *path;                  /* the main file */
+    unsigned char digest[SHA256_SIZE]; /* of its bytes, then those of conf.d's files */
     struct conf_blob {
         const char *filter;
         const void *settings;
@@ -236,6 +238,12 @@ struct conf_filter_table {
 MUST_USE enum reason conf_load(const char *path,
                                const struct conf_filter_table *filters,
                                size_t n_filters, struct buf *report, struct conf **out);
+/* The same. digest: of the bytes that were read, whether they are any good or not. */
+MUST_USE enum reason conf_load_bytes(const char *path,
+                                     const struct conf_filter_table *filters,
+                                     size_t n_filters, struct buf *report,
+                                     unsigned char digest[SHA256_SIZE],
+                                     struct conf **out);
 void conf_free(struct conf *c);
 
 /* The settings struct of a filter, filled; NULL for a filter without a table. */
@@ -243,6 +251,12 @@ const void *conf_filter(const struct conf *c, const char *filter);
 
 const struct conf_credential *conf_credential(const struct conf *c, const char *name);
 bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
+
+/* Where a config's control socket is, and who holds it: from a file that may have
+ * errors elsewhere. Both are the caller's to free, NULL where the config has none.
+ * REASON_CONFIG, and what is wrong in `report`: the file cannot be read as one. */
+MUST_USE enum reason conf_find_control(const char *path, struct buf *report,
+                                       char **socket, char **user);
 
 /* Questionable but legal: what `check --lint` reports (DESIGN.md section 5), a line
  * each; returns how many. */

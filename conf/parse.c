@@ -18,6 +18,7 @@ struct parse {
     const struct setting *table;
     struct arena *keep, *scratch;
     struct problems *problems;
+    struct digest *bytes;
     struct node *root;
     bool failed;
 };
@@ -144,6 +145,8 @@ parse_file(struct parse *p, const char *path)
                     arena_printf(p->scratch, "cannot be read: %s",
                                  errno != 0 ? strerror(errno) : reason_sentence(why)));
     } else {
+        if (p->bytes != NULL)
+            digest_add(p->bytes, buf_text(&bytes));
         /* Editors of another platform put a byte order mark in front. */
         if (text_starts(buf_text(&bytes), mark))
             buf_drop(&bytes, mark.n);
@@ -204,11 +207,13 @@ parse_directory(struct parse *p, const char *directory)
 
 struct node *
 parse_files(const char *path, const struct setting *table, struct arena *keep,
-            struct arena *scratch, struct problems *problems)
+            struct arena *scratch, struct problems *problems, struct digest *bytes)
 {
-    struct parse p = {
-        .table = table, .keep = keep, .scratch = scratch, .problems = problems
-    };
+    struct parse p = { .table = table,
+                       .keep = keep,
+                       .scratch = scratch,
+                       .problems = problems,
+                       .bytes = bytes };
 
     parse_file(&p, path);
     parse_directory(&p, directory_beside(&p, path));

@@ -4,13 +4,14 @@
 #ifndef CONF_PARSE_H
 #define CONF_PARSE_H
 
+#include "base/digest.h"
 #include "conf/tree.h"
 
 /* The merged root, living in `scratch`; the file names in its places live in `keep`.
  * NULL when a file could not be read as it was meant: then there is no telling what
- * else is wrong. */
+ * else is wrong. What was read goes into `bytes` (NULL: not wanted) as well. */
 struct node *parse_files(const char *path, const struct setting *table,
                          struct arena *keep, struct arena *scratch,
-                         struct problems *problems);
+                         struct problems *problems, struct digest *bytes);
 
 #endif
