@@ -11,6 +11,7 @@
 #include "filters/vouch.h"
 
 #include <assert.h>
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -123,6 +124,23 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
         return refuse(v, phase, verdict);
     }
     return pass();
+}
+
+const char *
+chain_name(int door_kind, enum chain_phase phase, size_t i)
+{
+    unsigned char at = orders[door_kind][phase][i];
+
+    return at == END ? NULL : filters[at]->name;
+}
+
+struct verdict
+chain_ask(struct chain *c, enum chain_phase phase, struct view *v, size_t i)
+{
+    unsigned char at = orders[v->door->kind][phase][i];
+
+    assert(at != END);
+    return filters[at]->on_request(c->states[at], v);
 }
 
 struct verdict

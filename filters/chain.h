@@ -23,6 +23,12 @@ void chain_close(struct chain *c);
 struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v,
                          const char **by);
 
+/* For `explain`, which asks one at a time: the name of the i-th filter of this phase at
+ * this kind of door (NULL: there are no more), and its judgement alone. */
+const char *chain_name(int door_kind, enum chain_phase phase, size_t i);
+struct verdict chain_ask(struct chain *c, enum chain_phase phase, struct view *v,
+                         size_t i);
+
 /* The same filters of CHAIN_PRESENT on the request's trailers, which come when its head
  * has long been sent. */
 struct verdict chain_run_trailers(struct chain *c, struct view *v,

@@ -178,6 +178,19 @@ names_path(const struct strings *list, struct text path)
     return false;
 }
 
+bool
+verify_takes_method(const struct conf_gate_rule *r, struct text method)
+{
+    return names(&r->methods, method);
+}
+
+bool
+verify_takes_path(const struct conf_gate_rule *r, struct text path)
+{
+    return names_path(&r->paths, path) &&
+           (r->encoded_slashes != SLASHES_REFUSE || !path_has_encoded_slash(path));
+}
+
 /* How far the request got with this rule. */
 enum reach { REACH_NOTHING, REACH_CONTEXT, REACH_METHOD, REACH_PATH, REACH_ALL };
 

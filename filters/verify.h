@@ -11,4 +11,8 @@
 
 extern const struct filter verify_filter;
 
+/* For `explain`: what a gate's rule says of a request before anything was proved. */
+bool verify_takes_method(const struct conf_gate_rule *r, struct text method);
+bool verify_takes_path(const struct conf_gate_rule *r, struct text path);
+
 #endif

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@ struct builder {
     pthread_t thread;
     bool building, again;
     uint64_t number;
+    bool always;
+    unsigned char tried[SHA256_SIZE]; /* the thread's while it builds */
     /* written by the thread, read after it has rung */
     enum reason why;
     struct generation *generation;
@@ -31,7 +34,8 @@ work(void *arg)
     uint64_t one = 1;
     ssize_t put;
 
-    b->why = generation_build(b->path, b->number, &b->report, &b->generation);
+    b->why = generation_build_unless(b->path, b->number, b->tried, b->always,
+                                     &b->report, &b->generation);
     do
         put = write(b->fd, &one, sizeof one);
     while (put < 0);
@@ -76,14 +80,22 @@ builder_new(struct event_base *base, const char *path,
     return b;
 }
 
+void
+builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE])
+{
+    assert(!b->building);
+    memcpy(b->tried, tried, SHA256_SIZE);
+}
+
 enum reason
-builder_build(struct builder *b, uint64_t number)
+builder_build(struct builder *b, uint64_t number, bool always)
 {
     if (b->building) {
         b->again = true;
         return REASON_OK;
     }
     b->number = number;
+    b->always = always;
     b->generation = NULL;
     if (pthread_create(&b->thread, NULL, work, b) != 0)
         return log_reason(REASON_INTERNAL,

@@ -11,7 +11,8 @@ struct builder;
 
 struct built {
     enum reason why;
-    struct generation *generation; /* REASON_OK: a reference to take over; else NULL */
+    struct generation *generation; /* REASON_OK: a reference to take over, or NULL when
+                                      nothing has changed; else NULL */
     struct buf *report;            /* on loan */
     bool again;                    /* somebody asked while this one was being built */
 };
@@ -21,8 +22,11 @@ struct builder *builder_new(struct event_base *base, const char *path,
                             void (*on_built)(void *owner, const struct built *b),
                             void *owner);
 void builder_free(struct builder *b);
-/* `number` is what the new generation is called. REASON_INTERNAL, logged, when no
+/* The bytes that this is the digest of were read before there was a builder. */
+void builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE]);
+/* `number` is what the new generation is called. Unless `always`, nothing is made of
+ * the bytes that were read last, be they good or not. REASON_INTERNAL, logged, when no
  * thread can be started: nothing will come then. */
-MUST_USE enum reason builder_build(struct builder *b, uint64_t number);
+MUST_USE enum reason builder_build(struct builder *b, uint64_t number, bool always);
 
 #endif

@@ -1,21 +1,25 @@
-/* `holdfast explain METHOD URL`: what would be said of this request, by whom, and by
- * which line of the config. Resolves and dials nothing. */
+#include "proxy/explain.h"
+
 #include "base/clock.h"
 #include "base/path.h"
-#include "filters/chain.h"
+#include "filters/verify.h"
 #include "proxy/run.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct question {
+    const struct explain *asked;
     struct arena *arena;
     struct conf *conf;
     struct chain *chain;
     struct caller caller;
     struct request request;
     struct view view;
+    struct explained said;
 };
+
+/* ---- the request */
 
 static enum reason
 read_url(struct question *q, const char *url)
@@ -40,129 +44,230 @@ read_url(struct question *q, const char *url)
     return path_normalise(q->arena, target, &q->view.path, &q->view.query);
 }
 
+/* A field that is only named has a value that nothing knows. */
 static void
-set_up(struct question *q, long uid, const char *method)
+add_fields(struct question *q)
 {
-    const struct conf_door *doors = q->conf->doors.at;
+    for (size_t i = 0; i < q->asked->n_fields; i++) {
+        struct text rest = text_z(q->asked->fields[i]), name;
 
-    if (uid < 0)
-        uid = (long)q->conf->workload.uid;
+        if (text_split(&rest, ':', &name))
+            headers_add(&q->request.headers, text_trim(name),
+                        rest.at != NULL ? text_trim(rest) : TEXT("explained"));
+    }
+}
+
+static void
+set_up(struct question *q)
+{
+    long uid = q->asked->uid >= 0 ? q->asked->uid : (long)q->conf->workload.uid;
+
     q->caller = (struct caller){ .has_uid = uid >= 0, .uid = (uint32_t)uid };
-    q->request.method = text_z(method);
+    q->request.method = text_z(q->asked->method);
     headers_init(&q->request.headers, q->arena);
+    add_fields(q);
     q->view.arena = q->arena;
     q->view.conf = q->conf;
     q->view.now_s = clock_wall_s();
     q->view.caller = &q->caller;
     q->view.request = &q->request;
-    for (size_t i = 0; i < q->conf->doors.n; i++)
-        if (doors[i].kind == DOOR_FORWARD)
-            q->view.door = &doors[i];
     headers_init(&q->view.removed, q->arena);
+    q->said.view = &q->view;
+}
+
+/* ---- the steps */
+
+static struct explain_step *
+begin_step(struct question *q, const char *filter)
+{
+    struct explain_step *s = &q->said.steps[q->said.n_steps++];
+
+    s->filter = filter;
+    s->verdict = pass();
+    s->until = q->view.notes;
+    s->stripped_from = q->view.n_stripped;
+    return s;
 }
 
 static void
-print_notes(const struct note *n)
+end_step(struct question *q, struct explain_step *s)
 {
-    if (n == NULL)
+    s->notes = q->view.notes;
+    s->stripped_to = q->view.n_stripped;
+    if (s->verdict.answer == PASS)
         return;
-    print_notes(n->next);
-    printf("note      %.*s\n", TEXT_ARG(n->text));
+    q->said.by = s->filter;
+    q->said.why = s->verdict.reason != REASON_OK ? s->verdict.reason : REASON_INTERNAL;
+}
+
+/* To present, a task with its key would be needed: what it would do stands in the rule.
+ */
+static bool
+is_asked(const char *filter)
+{
+    return strcmp(filter, "present") != 0;
 }
 
 static void
-print_asked(const struct question *q)
+run_phase(struct question *q, enum chain_phase phase)
 {
-    const struct view *v = &q->view;
+    int kind = q->view.door->kind;
+    const char *name;
 
-    if (q->caller.has_uid)
-        printf("caller    uid %u\n", q->caller.uid);
+    for (size_t i = 0; q->said.why == REASON_OK && q->said.n_steps < EXPLAIN_STEPS &&
+                       (name = chain_name(kind, phase, i)) != NULL;
+         i++) {
+        struct explain_step *s = begin_step(q, name);
+
+        s->presents = !is_asked(name);
+        if (!s->presents)
+            s->verdict = chain_ask(q->chain, phase, &q->view, i);
+        end_step(q, s);
+    }
+}
+
+static void
+judge_forward(struct question *q)
+{
+    run_phase(q, CHAIN_JUDGE);
+    if (q->said.why != REASON_OK) {
+        q->view.rule = NULL; /* what no rule allows has no rule */
+        q->view.grant = NULL;
+        return;
+    }
+    run_phase(q, CHAIN_PRESENT);
+}
+
+/* ---- a gate: all but the proof */
+
+static bool
+has_name(const struct conf_door *door, const struct authority *target)
+{
+    struct authority own;
+
+    for (size_t i = 0; i < door->names.n; i++)
+        if (authority_parse(text_z(door->names.at[i] + strlen("https://")), 443,
+                            &own) == REASON_OK &&
+            authority_equals(&own, target))
+            return true;
+    return false;
+}
+
+static void
+judge_gate(struct question *q)
+{
+    const struct conf_gate_rule *rules = q->view.door->rules.at;
+    struct explain_step *s = begin_step(q, "verify");
+    bool any_method = false;
+
+    for (size_t i = 0; i < q->view.door->rules.n; i++) {
+        if (!verify_takes_method(&rules[i], q->request.method))
+            continue;
+        any_method = true;
+        q->view.rule_place = rules[i].place;
+        if (!verify_takes_path(&rules[i], q->view.path))
+            continue;
+        q->view.gate_rule = &rules[i];
+        break;
+    }
+    if (q->view.gate_rule == NULL)
+        s->verdict = deny(any_method ? REASON_PATH_NOT_ALLOWED
+                                     : REASON_METHOD_NOT_ALLOWED);
     else
-        printf("caller    unknown\n");
-    printf("target    %s port %u, %.*s\n", v->target.host.name, v->target.port,
-           TEXT_ARG(v->scheme));
-    printf("request   %.*s %.*s\n", TEXT_ARG(q->request.method), TEXT_ARG(v->path));
+        note(&q->view, "the proof was not checked: there is none to check");
+    end_step(q, s);
 }
 
-static void
-print_rule(const struct view *v)
-{
-    const struct conf_rule *rule = v->rule;
+/* ---- which door */
 
-    if (v->rule_place.file != NULL)
-        printf("rule      %s:%u\n", v->rule_place.file, v->rule_place.line);
-    if (v->grant != NULL)
-        printf("grant     %s (owner %s, approved by %s, %s)\n", v->grant->name,
-               v->grant->owner, v->grant->approved_by, v->grant->ticket);
-    if (rule == NULL)
-        return;
-    if (rule->credential == NULL)
-        printf("presents  nothing\n");
-    for (size_t i = 0; rule->credential != NULL && i < rule->bind.n; i++)
-        printf("presents  credential %s, bound as %s\n", rule->credential,
-               rule->bind.at[i]);
-    printf("address   %s\n", rule->addresses.n > 0
-                                 ? "public, or in the rule's addresses"
-                                 : "public only");
+static bool
+fits(const struct question *q, const struct conf_door *door, int kind)
+{
+    return door->kind == kind && (kind != DOOR_GATE || has_name(door, &q->view.target));
 }
 
-static int
-say(const struct question *q, enum reason why, const char *by)
+static const struct conf_door *
+find_door(const struct question *q, int kind, bool *any)
 {
-    print_asked(q);
-    print_rule(&q->view);
-    print_notes(q->view.notes);
-    if (why == REASON_OK) {
-        printf("verdict   allowed%s\n",
-               q->view.target.host.address.family == 0
-                   ? ", if every address it resolves to is one of those"
-                   : "");
-        return EXIT_OK;
+    const struct conf_door *doors = q->conf->doors.at;
+
+    *any = false;
+    for (size_t i = 0; i < q->conf->doors.n; i++) {
+        *any |= doors[i].kind == kind;
+        if (fits(q, &doors[i], kind))
+            return &doors[i];
     }
-    printf("verdict   refused with %d %s by %s: %s\n", reason_status(why),
-           reason_token(why), by, reason_sentence(why));
-    return EXIT_DENIED;
+    return NULL;
 }
 
 static int
-answer(struct question *q, long uid, const char *method, const char *url)
+read_kind(const char *word)
 {
-    struct verdict verdict;
-    const char *by = NULL;
+    if (word == NULL || strcmp(word, "forward") == 0)
+        return DOOR_FORWARD;
+    return strcmp(word, "gate") == 0 ? DOOR_GATE : -1;
+}
+
+static int
+complain(const char *what, const char *why)
+{
+    fprintf(stderr, "%s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
+    return EXIT_USAGE;
+}
+
+static int
+say(const struct question *q)
+{
+    if (q->asked->json)
+        explain_print_json(&q->said);
+    else
+        explain_print_text(&q->said);
+    return q->said.why == REASON_OK ? EXIT_OK : EXIT_DENIED;
+}
+
+static int
+answer(struct question *q)
+{
+    int kind = read_kind(q->asked->door);
     enum reason why;
+    bool any;
 
-    set_up(q, uid, method);
+    if (kind < 0)
+        return complain(q->asked->door, "this kind of door judges nothing: forward or "
+                                        "gate");
+    set_up(q);
+    if ((why = read_url(q, q->asked->url)) != REASON_OK)
+        return complain(q->asked->url, reason_sentence(why));
+    q->view.door = find_door(q, kind, &any);
+    if (!any)
+        return complain(kind == DOOR_GATE
+                            ? "the config has no gate"
+                            : "the config has no forward door: nothing goes out "
+                              "through it (--door gate asks a gate's rules)",
+                        "");
     if (q->view.door == NULL) {
-        fprintf(stderr,
-                "the config has no forward door: nothing goes out through it\n");
-        return EXIT_USAGE;
+        q->said.why = REASON_NOT_OUR_NAME;
+        q->said.by = "gate";
+    } else if (kind == DOOR_GATE) {
+        judge_gate(q);
+    } else {
+        judge_forward(q);
     }
-    if ((why = read_url(q, url)) != REASON_OK) {
-        fprintf(stderr, "%s: %s\n", url, reason_sentence(why));
-        return EXIT_USAGE;
-    }
-    verdict = chain_run(q->chain, CHAIN_JUDGE, &q->view, &by);
-    /* A literal address is judged like a resolved one. */
-    if (verdict.answer == PASS && q->view.target.host.address.family != 0) {
-        by = "guard";
-        verdict.reason = chain_judge_addresses(q->chain, &q->view,
-                                               &q->view.target.host.address, 1);
-    }
-    return say(q, verdict.reason, by);
+    return say(q);
 }
 
 int
-holdfast_explain(const char *path, long uid, const char *method, const char *url)
+holdfast_explain(const struct explain *e)
 {
-    struct question q = { .arena = arena_new() };
+    struct question q = { .asked = e, .arena = arena_new() };
     struct buf report = { 0 };
     int code = EXIT_CONFIG;
     size_t n;
     const struct conf_filter_table *tables = chain_tables(&n);
 
-    if (conf_load(path, tables, n, &report, &q.conf) == REASON_OK &&
+    if (conf_load(e->config, tables, n, &report, &q.conf) == REASON_OK &&
         chain_open(q.conf, &report, &q.chain) == REASON_OK)
-        code = answer(&q, uid, method, url);
+        code = answer(&q);
     fwrite(buf_text(&report).at, 1, buf_length(&report), stderr);
     buf_free(&report);
     chain_close(q.chain);

@@ -141,13 +141,15 @@ destroy(struct generation *g)
 }
 
 enum reason
-generation_build(const char *path, uint64_t number, struct buf *report,
-                 struct generation **out)
+generation_build_unless(const char *path, uint64_t number,
+                        unsigned char tried[SHA256_SIZE], bool always,
+                        struct buf *report, struct generation **out)
 {
+    unsigned char before[SHA256_SIZE];
     struct generation *g = calloc(1, sizeof *g);
     const struct conf_filter_table *tables;
+    size_t n, said = buf_length(report);
     enum reason why;
-    size_t n;
 
     assert(g != NULL);
     *out = NULL;
@@ -155,7 +157,14 @@ generation_build(const char *path, uint64_t number, struct buf *report,
     atomic_fetch_add(&alive, 1);
     g->number = number;
     tables = chain_tables(&n);
-    if ((why = conf_load(path, tables, n, report, &g->conf)) == REASON_OK &&
+    memcpy(before, tried, SHA256_SIZE);
+    why = conf_load_bytes(path, tables, n, report, tried, &g->conf);
+    if (!always && memcmp(before, tried, SHA256_SIZE) == 0) {
+        destroy(g);
+        buf_truncate(report, said);
+        return REASON_OK;
+    }
+    if (why == REASON_OK &&
         (why = chain_open(g->conf, report, &g->chain)) == REASON_OK &&
         (why = load_doors(g, report)) == REASON_OK)
         why = load_trusts(g, report);
@@ -164,6 +173,15 @@ generation_build(const char *path, uint64_t number, struct buf *report,
     else
         destroy(g);
     return why;
+}
+
+enum reason
+generation_build(const char *path, uint64_t number, struct buf *report,
+                 struct generation **out)
+{
+    unsigned char tried[SHA256_SIZE] = { 0 };
+
+    return generation_build_unless(path, number, tried, true, report, out);
 }
 
 void

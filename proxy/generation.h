@@ -15,6 +15,13 @@ struct generation;
  * is the caller's. Any thread. */
 MUST_USE enum reason generation_build(const char *path, uint64_t number,
                                       struct buf *report, struct generation **out);
+/* The same; but unless `always`, nothing is made of the very bytes that `tried` is the
+ * digest of: REASON_OK and no generation. `tried` becomes the digest of what was read.
+ */
+MUST_USE enum reason generation_build_unless(const char *path, uint64_t number,
+                                             unsigned char tried[SHA256_SIZE],
+                                             bool always, struct buf *report,
+                                             struct generation **out);
 void generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 

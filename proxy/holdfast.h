@@ -1,14 +1,16 @@
 /* What the main thread holds: the whole process, from its start to its end. Main never
  * blocks; it hears signals, the builder and the workers. Inside proxy/: run.c (start
- * and end), reload.c, signals.c. */
+ * and end), reload.c, signals.c, verbs.c. */
 #ifndef PROXY_HOLDFAST_H
 #define PROXY_HOLDFAST_H
 
 #include "proxy/builder.h"
+#include "proxy/control.h"
 #include "proxy/doors.h"
 #include "proxy/mailbox.h"
 #include "proxy/privilege.h"
 #include "proxy/secrets.h"
+#include "proxy/watch.h"
 #include "proxy/worker.h"
 
 struct overseer;
@@ -39,14 +41,23 @@ struct holdfast {
     struct event *signals[SIGNALS];
     struct builder *builder;
     struct secrets *secrets; /* of `next`, where there is one */
+    struct vault *vault;     /* of `generation`; NULL: not read yet */
     struct generation *next; /* built; its secrets are being read */
     struct event *patience;  /* waits for an old generation to end before the next is
                                 built */
     unsigned waited;
     size_t n_adopting; /* workers that have not said yet that they took it over */
+    bool reloading;    /* from the reading of the files to conclude() */
     bool asked_again;  /* for a reload, while one was going on */
+    bool asked_always; /* even if the files are as they were */
+    uint64_t n_read;   /* how often the files were */
+    uint64_t asked, answered; /* how often, and up to which the one going on answers */
+    struct watch *watch;      /* NULL: `watch` is off */
     struct reload_result reload;
     struct overseer *overseer;
+    struct control_socket socket; /* bound; control's once that is there */
+    struct control *control;      /* NULL: there is no control.socket */
+    int64_t began_ms, loaded_ms;  /* monotonic; wall clock, the generation in force */
     bool stopping;
     bool log_is_old; /* the log that the config names could not be opened */
 };
@@ -57,8 +68,12 @@ void reload_begin(struct holdfast *h); /* once, after h->base is there */
 void reload_end(struct holdfast *h);
 /* Reads the config anew, now or when what is going on is over. When every worker has
  * taken the new generation over (or it was refused), it is told and stands in
- * h->reload. */
+ * h->reload, and whoever waits for it is answered. */
 void reload_ask(struct holdfast *h);
+/* The same, unless the files' bytes are those that were read last. */
+void reload_notice(struct holdfast *h);
+/* What the next reload_ask is answered as (control.h). */
+uint64_t reload_ticket(const struct holdfast *h);
 /* A worker has taken over what it was given, or is no more. */
 void reload_adopted(struct holdfast *h, enum reason why);
 void reload_tell_report(const struct buf *report); /* a log record for each error */

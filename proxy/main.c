@@ -1,5 +1,8 @@
 /* The verbs. */
 #include "base/text.h"
+#include "proxy/ctl.h"
+#include "proxy/environment.h"
+#include "proxy/explain.h"
 #include "proxy/run.h"
 
 #include <getopt.h>
@@ -9,23 +12,37 @@
 
 static const char usage[] =
     "usage: holdfast run     [-c FILE]\n"
-    "       holdfast check   [-c FILE] [--lint]      every "
-    "error at once; --lint: what is legal but questionable\n"
+    "       holdfast check   [-c FILE] [--lint]      every error at once; --lint: what "
+    "is legal but questionable\n"
     "       holdfast check   --defaults | --reference | --reasons\n"
-    "       holdfast explain [-c FILE] [--uid N] METHOD URL\n"
+    "       holdfast explain [-c FILE] [--uid N] [--door forward|gate] [--header "
+    "FIELD]… [--json] METHOD URL\n"
+    "       holdfast env     [-c FILE] [--uid N] [--format sh|docker|json]   what the "
+    "workload's environment must hold\n"
     "       holdfast version\n"
     "\n"
-    "FILE is /etc/holdfast/holdfast.conf unless given; beside "
-    "it, conf.d/*.conf is read as well.\n"
-    "Signals: HUP reload, TERM drain, INT and QUIT stop now, "
-    "USR1 reopen the log, USR2 write the state to the log.\n"
-    "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 75 "
-    "cannot bind, 78 bad config.\n";
+    "of the one that runs, found by control.socket of FILE or by --socket PATH:\n"
+    "       holdfast status  [--json]\n"
+    "       holdfast reload  [--wait]                --wait: every error, or the "
+    "generation now in force\n"
+    "       holdfast tail    [--denied] [--grant NAME] [--host HOST] [--json]\n"
+    "       holdfast drain   [--wait]\n"
+    "\n"
+    "FILE is /etc/holdfast/holdfast.conf unless given; beside it, conf.d/*.conf is "
+    "read as well.\n"
+    "Signals: HUP reload, TERM drain, INT and QUIT stop now, USR1 reopen the log, USR2 "
+    "write the state to the log.\n"
+    "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 75 cannot bind, 78 bad "
+    "config.\n";
 
 struct wish {
-    const char *config;
+    struct ctl ctl;
+    const char *grant, *host, *format, *door;
+    const char *fields[EXPLAIN_FIELDS];
+    size_t n_fields;
     long uid;
-    bool lint, defaults, reference, reasons, help;
+    bool lint, defaults, reference, reasons, help, wait, denied, json;
+    char given[32]; /* the options that were, by their letter */
 };
 
 static int
@@ -34,6 +51,28 @@ complain(const char *what)
     fprintf(stderr, "holdfast: %s\n\n%s", what, usage);
     return EXIT_USAGE;
 }
+
+/* ---- options */
+
+static const struct option options[] = {
+    { "config", required_argument, NULL, 'c' },
+    { "socket", required_argument, NULL, 's' },
+    { "uid", required_argument, NULL, 'u' },
+    { "format", required_argument, NULL, 'f' },
+    { "door", required_argument, NULL, 'o' },
+    { "header", required_argument, NULL, 'e' },
+    { "grant", required_argument, NULL, 'g' },
+    { "host", required_argument, NULL, 't' },
+    { "lint", no_argument, NULL, 'l' },
+    { "defaults", no_argument, NULL, 'd' },
+    { "reference", no_argument, NULL, 'r' },
+    { "reasons", no_argument, NULL, 'w' },
+    { "wait", no_argument, NULL, 'a' },
+    { "denied", no_argument, NULL, 'n' },
+    { "json", no_argument, NULL, 'j' },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 },
+};
 
 static bool
 read_uid(const char *z, long *uid)
@@ -46,86 +85,174 @@ read_uid(const char *z, long *uid)
     return true;
 }
 
+/* Where this option's text, or its being there, is kept. */
+static bool
+take_option(struct wish *w, int c)
+{
+    const struct {
+        int letter;
+        const char **text;
+        bool *flag;
+    } places[] = {
+        { 'c', &w->ctl.config, NULL }, { 's', &w->ctl.socket, NULL },
+        { 'f', &w->format, NULL },     { 'o', &w->door, NULL },
+        { 'g', &w->grant, NULL },      { 't', &w->host, NULL },
+        { 'l', NULL, &w->lint },       { 'd', NULL, &w->defaults },
+        { 'r', NULL, &w->reference },  { 'w', NULL, &w->reasons },
+        { 'a', NULL, &w->wait },       { 'n', NULL, &w->denied },
+        { 'j', NULL, &w->json },       { 'h', NULL, &w->help },
+    };
+
+    if (c == 'u')
+        return read_uid(optarg, &w->uid);
+    if (c == 'e' && w->n_fields < EXPLAIN_FIELDS) {
+        w->fields[w->n_fields++] = optarg;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].letter != c)
+            continue;
+        if (places[i].text != NULL)
+            *places[i].text = optarg;
+        else
+            *places[i].flag = true;
+        return true;
+    }
+    return false;
+}
+
 static bool
 read_options(int argc, char **argv, struct wish *w)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "uid", required_argument, NULL, 'u' },
-        { "lint", no_argument, NULL, 'l' },
-        { "defaults", no_argument, NULL, 'd' },
-        { "reference", no_argument, NULL, 'r' },
-        { "reasons", no_argument, NULL, 'w' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
+    size_t n = 0;
     int c;
 
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            w->config = optarg;
-            break;
-        case 'l':
-            w->lint = true;
-            break;
-        case 'd':
-            w->defaults = true;
-            break;
-        case 'r':
-            w->reference = true;
-            break;
-        case 'w':
-            w->reasons = true;
-            break;
-        case 'h':
-            w->help = true;
-            break;
-        case 'u':
-            if (read_uid(optarg, &w->uid))
-                break;
+        if (!take_option(w, c))
             return false;
-        default:
-            return false;
-        }
+        if (strchr(w->given, c) == NULL && n < sizeof w->given - 1)
+            w->given[n++] = (char)c;
     }
     return true;
 }
 
+/* ---- verbs */
+
 static int
-check(const struct wish *w)
+run(const struct wish *w, char **words)
 {
+    (void)words;
+    return holdfast_run(w->ctl.config);
+}
+
+static int
+check(const struct wish *w, char **words)
+{
+    (void)words;
     if (w->defaults)
         return holdfast_print(conf_print_defaults);
     if (w->reference)
         return holdfast_print(conf_print_reference);
     if (w->reasons)
         return holdfast_print_reasons();
-    return holdfast_check(w->config, w->lint);
+    return holdfast_check(w->ctl.config, w->lint);
 }
+
+static int
+explain(const struct wish *w, char **words)
+{
+    struct explain e = { .config = w->ctl.config,
+                         .door = w->door,
+                         .uid = w->uid,
+                         .json = w->json,
+                         .method = words[0],
+                         .url = words[1],
+                         .n_fields = w->n_fields };
+
+    memcpy(e.fields, w->fields, sizeof e.fields);
+    return holdfast_explain(&e);
+}
+
+static int
+env(const struct wish *w, char **words)
+{
+    (void)words;
+    return holdfast_env(&w->ctl, w->uid, w->format != NULL ? w->format : "sh");
+}
+
+static int
+version(const struct wish *w, char **words)
+{
+    (void)w;
+    (void)words;
+    return holdfast_version();
+}
+
+static int
+status(const struct wish *w, char **words)
+{
+    (void)words;
+    return ctl_status(&w->ctl, w->json);
+}
+
+static int
+reload(const struct wish *w, char **words)
+{
+    (void)words;
+    return ctl_reload(&w->ctl, w->wait);
+}
+
+static int
+tail(const struct wish *w, char **words)
+{
+    (void)words;
+    return ctl_tail(&w->ctl, w->denied, w->grant, w->host, w->json);
+}
+
+static int
+drain(const struct wish *w, char **words)
+{
+    (void)words;
+    return ctl_drain(&w->ctl, w->wait);
+}
+
+static const struct {
+    const char *name;
+    const char *takes; /* options, by their letter */
+    int words;
+    int (*obey)(const struct wish *w, char **words);
+} verbs[] = {
+    { "run", "c", 0, run },
+    { "check", "cldrw", 0, check },
+    { "explain", "cuoej", 2, explain },
+    { "env", "csuf", 0, env },
+    { "version", "", 0, version },
+    { "status", "csj", 0, status },
+    { "reload", "csa", 0, reload },
+    { "tail", "csngtj", 0, tail },
+    { "drain", "csa", 0, drain },
+};
 
 static int
 obey(const char *verb, const struct wish *w, int argc, char **argv)
 {
-    bool explain = strcmp(verb, "explain") == 0;
-
-    if (argc != (explain ? 2 : 0))
-        return complain(explain ? "explain takes METHOD and URL" : "too many words");
-    if (explain)
-        return holdfast_explain(w->config, w->uid, argv[0], argv[1]);
-    if (strcmp(verb, "run") == 0)
-        return holdfast_run(w->config);
-    if (strcmp(verb, "check") == 0)
-        return check(w);
-    if (strcmp(verb, "version") == 0)
-        return holdfast_version();
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verb, verbs[i].name) != 0)
+            continue;
+        if (strspn(w->given, verbs[i].takes) != strlen(w->given))
+            return complain("this verb has no such option");
+        if (argc != verbs[i].words)
+            return complain(verbs[i].words > 0 ? "explain takes METHOD and URL"
+                                               : "too many words");
+        return verbs[i].obey(w, argv);
+    }
     return complain("no such verb");
 }
 
 int
 main(int argc, char **argv)
 {
-    struct wish w = { .config = "/etc/holdfast/holdfast.conf", .uid = -1 };
+    struct wish w = { .ctl.config = "/etc/holdfast/holdfast.conf", .uid = -1 };
 
     if (!read_options(argc, argv, &w))
         return complain("no such option, or a bad value");

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/descriptors.h"
+#include "proxy/status.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -57,6 +58,30 @@ write_line(const struct holdfast *h)
     log_line_end(l);
 }
 
+static void
+answer(struct holdfast *h)
+{
+    struct buf members = { 0 };
+
+    if (h->control == NULL)
+        return;
+    status_write_reload(h, &members);
+    control_answer(h->control, WAIT_RELOAD, h->answered, h->reload.why == REASON_OK,
+                   buf_text(&members));
+    buf_free(&members);
+}
+
+static void begin(struct holdfast *h);
+
+/* Whoever asked while it was going on may mean files that it had read already. */
+static void
+leave_off(struct holdfast *h)
+{
+    h->reloading = false;
+    if (h->asked_again)
+        begin(h);
+}
+
 /* The one place where a reload is over. */
 static void
 conclude(struct holdfast *h)
@@ -65,10 +90,8 @@ conclude(struct holdfast *h)
     h->reload.number = generation_number(h->generation);
     write_line(h);
     oversee_reload(h);
-    if (h->asked_again) {
-        h->asked_again = false;
-        reload_ask(h);
-    }
+    answer(h);
+    leave_off(h);
 }
 
 void
@@ -78,6 +101,53 @@ reload_adopted(struct holdfast *h, enum reason why)
         h->reload.why = why;
     if (h->n_adopting > 0 && --h->n_adopting == 0)
         conclude(h);
+}
+
+/* The config's own files, and what may come to stand beside them. */
+static void
+watch_files(struct holdfast *h)
+{
+    const char *slash = strrchr(h->path, '/');
+    int n = slash != NULL ? (int)(slash - h->path) + 1 : 0;
+    struct buf parts = { 0 };
+    const char *paths[2];
+
+    buf_printf(&parts, "%.*sconf.d", n, h->path);
+    buf_add_byte(&parts, '\0');
+    paths[0] = h->path;
+    paths[1] = buf_text(&parts).at;
+    watch_set(h->watch, paths, 2);
+    buf_free(&parts);
+}
+
+static void
+on_change(void *owner)
+{
+    reload_notice(owner);
+}
+
+static void
+set_watch(struct holdfast *h)
+{
+    bool wanted = generation_conf(h->generation)->watch;
+
+    if (wanted == (h->watch != NULL))
+        return;
+    if (wanted) {
+        h->watch = watch_new(h->base, on_change, h);
+        watch_files(h);
+    } else {
+        watch_free(h->watch);
+        h->watch = NULL;
+    }
+}
+
+static void
+keep_vault(struct holdfast *h, struct vault *vault)
+{
+    vault_ref(vault);
+    vault_unref(h->vault);
+    h->vault = vault;
 }
 
 static void
@@ -94,6 +164,9 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
     h->generation = next;
     oversee_generation(h, next, h->n_workers);
     oversee_secrets(h, vault);
+    h->loaded_ms = clock_wall_ms();
+    keep_vault(h, vault);
+    set_watch(h);
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);
@@ -146,6 +219,7 @@ on_secrets(void *owner, const struct secrets_told *t)
         take_next(h, t);
         return;
     }
+    keep_vault(h, t->vault);
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(t->generation);
         vault_ref(t->vault);
@@ -160,7 +234,11 @@ on_built(void *arg, const struct built *b)
 {
     struct holdfast *h = arg;
 
-    h->asked_again |= b->again;
+    h->n_read++;
+    if (b->why == REASON_OK && b->generation == NULL) { /* nothing has changed */
+        leave_off(h);
+        return;
+    }
     h->reload.why = b->why;
     if (b->why == REASON_OK &&
         !generation_may_follow(b->generation, h->generation, b->report))
@@ -184,10 +262,19 @@ on_built(void *arg, const struct built *b)
 static void
 build(struct holdfast *h)
 {
+    enum reason why;
+
     h->waited = 0;
-    h->reload.why = builder_build(h->builder, generation_number(h->generation) + 1);
-    if (h->reload.why != REASON_OK)
-        conclude(h);
+    h->reloading = true;
+    h->asked_again = false;
+    h->answered = h->asked;
+    why = builder_build(h->builder, generation_number(h->generation) + 1,
+                        h->asked_always);
+    h->asked_always = false;
+    if (why == REASON_OK)
+        return;
+    h->reload.why = why;
+    conclude(h);
 }
 
 /* A storm of signals must not push generations out that exchanges are still living
@@ -210,13 +297,33 @@ on_patience(evutil_socket_t fd, short what, void *arg)
         event_add(h->patience, &pause);
 }
 
-void
-reload_ask(struct holdfast *h)
+static void
+begin(struct holdfast *h)
 {
-    if (h->n_adopting > 0 || h->next != NULL)
+    if (h->reloading)
         h->asked_again = true;
     else if (!event_pending(h->patience, EV_TIMEOUT, NULL))
         on_patience(-1, 0, h);
+}
+
+uint64_t
+reload_ticket(const struct holdfast *h)
+{
+    return h->asked + 1;
+}
+
+void
+reload_ask(struct holdfast *h)
+{
+    h->asked++;
+    h->asked_always = true;
+    begin(h);
+}
+
+void
+reload_notice(struct holdfast *h)
+{
+    begin(h);
 }
 
 void
@@ -226,15 +333,21 @@ reload_begin(struct holdfast *h)
     h->builder = builder_new(h->base, h->path, on_built, h);
     h->secrets = secrets_new(h->base, on_secrets, h);
     assert(h->patience != NULL && h->builder != NULL);
+    builder_knows(h->builder, generation_conf(h->generation)->digest);
     h->reload.number = generation_number(h->generation);
     secrets_follow(h->secrets, h->generation);
+    h->loaded_ms = clock_wall_ms();
+    set_watch(h);
 }
 
 void
 reload_end(struct holdfast *h)
 {
+    if (h->watch != NULL)
+        watch_free(h->watch);
     builder_free(h->builder);
     secrets_free(h->secrets);
+    vault_unref(h->vault);
     generation_unref(h->next);
     if (h->patience != NULL)
         event_free(h->patience);

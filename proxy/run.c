@@ -1,10 +1,12 @@
 #include "proxy/run.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "proxy/cpus.h"
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
+#include "proxy/verbs.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -56,6 +58,9 @@ load(struct holdfast *h)
     if (conf_has_door(conf, DOOR_FORWARD) &&
         (why = own_directories(h, conf)) != REASON_OK)
         goto done;
+    if (conf->control.socket != NULL &&
+        (why = control_socket_prepare(&h->who, conf->control.socket)) != REASON_OK)
+        goto done;
     if ((why = identity_assume(&h->who)) != REASON_OK)
         goto done;
     if ((why = generation_build(h->path, 1, &report, &h->generation)) == REASON_OK &&
@@ -85,8 +90,12 @@ start(struct holdfast *h)
         (why = doors_bind(conf, h->n_workers, &h->doors)) != REASON_OK)
         return why;
     if ((why = identity_assume(&h->who)) != REASON_OK ||
-        (why = reload_open_log(conf)) != REASON_OK ||
-        (why = identity_resume_root()) != REASON_OK)
+        (why = reload_open_log(conf)) != REASON_OK)
+        return why;
+    if (conf->control.socket != NULL &&
+        (why = control_socket_open(conf->control.socket, &h->socket)) != REASON_OK)
+        return why;
+    if ((why = identity_resume_root()) != REASON_OK)
         return why;
     return identity_drop(&h->who);
 }
@@ -152,6 +161,18 @@ tell_ready(const struct holdfast *h)
     log_line_end(l);
 }
 
+static void
+open_control(struct holdfast *h)
+{
+    const struct verb *verbs;
+    size_t n;
+
+    if (h->socket.fd < 0)
+        return;
+    verbs = holdfast_verbs(&n);
+    h->control = control_new(h->base, &h->socket, verbs, n, h);
+}
+
 static enum reason
 serve(struct holdfast *h)
 {
@@ -163,6 +184,7 @@ serve(struct holdfast *h)
     signals_watch(h);
     reload_begin(h);
     oversee_prepare(h);
+    open_control(h);
     if ((why = start_workers(h)) == REASON_OK) {
         oversee_begin(h);
         tell_ready(h);
@@ -180,6 +202,8 @@ serve(struct holdfast *h)
 static void
 tear_down(struct holdfast *h)
 {
+    control_free(h->control); /* of all that hears of the end, the last to be told */
+    control_socket_close(&h->socket);
     reload_end(h);
     signals_forget(h);
     mailbox_free(h->inbox);
@@ -216,7 +240,9 @@ exit_code(enum reason why)
 int
 holdfast_run(const char *path)
 {
-    struct holdfast h = { .path = path };
+    struct holdfast h = { .path = path,
+                          .socket = { .fd = -1 },
+                          .began_ms = clock_monotonic_ms() };
     enum reason why;
 
     signal(SIGPIPE, SIG_IGN);

@@ -16,9 +16,7 @@ enum {
 
 int holdfast_run(const char *path);             /* run.c */
 int holdfast_check(const char *path, int lint); /* check.c */
-int holdfast_explain(const char *path, long uid, const char *method,
-                     const char *url); /* explain.c */
-int holdfast_version(void);            /* check.c */
+int holdfast_version(void);                     /* check.c */
 /* conf_print_defaults or conf_print_reference, to standard output. */
 int holdfast_print(void (*print_tables)(const struct conf_filter_table *filters,
                                         size_t n, struct buf *out));

@@ -8,10 +8,21 @@
 #include <event2/event.h>
 #include <signal.h>
 
+/* Nothing is read anew from now on. */
+static void
+tell_stopping(struct holdfast *h)
+{
+    if (h->control != NULL)
+        control_answer(
+            h->control, WAIT_RELOAD, UINT64_MAX, false,
+            TEXT("\"error\":\"Holdfast is stopping: nothing is read anew\""));
+}
+
 void
 holdfast_drain(struct holdfast *h)
 {
     h->stopping = true;
+    tell_stopping(h);
     for (size_t i = 0; i < h->n_workers; i++)
         worker_drain(h->workers[i]);
 }
@@ -21,6 +32,7 @@ holdfast_stop(struct holdfast *h)
 {
     log_info("stopping now");
     h->stopping = true;
+    tell_stopping(h);
     for (size_t i = 0; i < h->n_workers; i++)
         worker_stop(h->workers[i]);
 }

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { SECRET_MAX = 16 * 1024 };
 
@@ -15,6 +16,7 @@ struct vault {
     const struct conf_credential *credentials; /* of the config it was read for */
     size_t n;
     struct secret **secrets; /* NULL: there is none to be had */
+    int64_t *written_s;      /* their files were */
 };
 
 /* What a field's value may hold and keeps: visible ASCII, and spaces that are not at an
@@ -50,6 +52,15 @@ read_one(const struct conf_credential *c)
     return s;
 }
 
+/* Of a link, what it leads to: that is what was rotated. */
+static int64_t
+time_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_mtime : 0;
+}
+
 struct vault *
 vault_read(const struct conf *conf)
 {
@@ -59,9 +70,14 @@ vault_read(const struct conf *conf)
     v->credentials = conf->credentials.at;
     v->n = conf->credentials.n;
     v->secrets = memory_new_array(v->n, sizeof *v->secrets);
-    for (size_t i = 0; i < v->n; i++)
-        if (v->credentials[i].source.kind == SOURCE_FILE)
-            v->secrets[i] = read_one(&v->credentials[i]);
+    v->written_s = memory_new_array(v->n, sizeof *v->written_s);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->credentials[i].source.kind != SOURCE_FILE)
+            continue;
+        v->secrets[i] = read_one(&v->credentials[i]);
+        if (v->secrets[i] != NULL)
+            v->written_s[i] = time_of(v->credentials[i].source.path);
+    }
     return v;
 }
 
@@ -79,18 +95,29 @@ vault_unref(struct vault *v)
     for (size_t i = 0; i < v->n; i++)
         secret_free(v->secrets[i]);
     free(v->secrets);
+    free(v->written_s);
     free(v);
+}
+
+static size_t
+slot_of(const struct vault *v, const struct conf_credential *c)
+{
+    assert(c >= v->credentials && c < v->credentials + v->n);
+    return (size_t)(c - v->credentials);
+}
+
+int64_t
+vault_written_s(const struct vault *v, const struct conf_credential *c)
+{
+    return v->written_s[slot_of(v, c)];
 }
 
 enum reason
 vault_find(const struct vault *v, const struct conf_credential *c,
            const struct secret **out)
 {
-    size_t i;
+    size_t i = slot_of(v, c);
 
-    *out = NULL;
-    assert(c >= v->credentials && c < v->credentials + v->n);
-    i = (size_t)(c - v->credentials);
     *out = v->secrets[i];
     return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
 }

@@ -22,6 +22,8 @@ void vault_unref(struct vault *v);
  * REASON_CREDENTIAL_UNAVAILABLE. */
 MUST_USE enum reason vault_find(const struct vault *v, const struct conf_credential *c,
                                 const struct secret **out);
+/* When its file was last written, in seconds since 1970; 0: it could not be read. */
+int64_t vault_written_s(const struct vault *v, const struct conf_credential *c);
 /* How many secrets it holds, and how many it should hold besides. */
 void vault_count(const struct vault *v, size_t *held, size_t *missing);
 

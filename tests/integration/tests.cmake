@@ -15,6 +15,7 @@ foreach(theme
         handles readme)
     integration_test(${theme})
 endforeach()
+integration_test(control)
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload PROPERTIES RUN_SERIAL ON)
 

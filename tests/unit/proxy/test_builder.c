@@ -42,14 +42,14 @@ what_was_built_is_told_on_the_loop(void **state)
     struct builder *b = new_builder();
 
     (void)state;
-    assert_int_equal(builder_build(b, 5), REASON_OK);
+    assert_int_equal(builder_build(b, 5, true), REASON_OK);
     assert_int_equal(told.times, 0);
     UNTIL(told.times == 1);
     assert_int_equal(told.why, REASON_OK);
     assert_int_equal(told.number, 5);
     assert_false(told.again);
     assert_int_equal(generations_alive(), 0);
-    assert_int_equal(builder_build(b, 6), REASON_OK);
+    assert_int_equal(builder_build(b, 6, true), REASON_OK);
     UNTIL(told.times == 2);
     assert_int_equal(told.number, 6);
     builder_free(b);
@@ -62,12 +62,12 @@ a_config_with_errors_is_told_with_its_report(void **state)
 
     (void)state;
     house_write("workload =", "wrkload =");
-    assert_int_equal(builder_build(b, 5), REASON_OK);
+    assert_int_equal(builder_build(b, 5, true), REASON_OK);
     UNTIL(told.times == 1);
     assert_int_equal(told.why, REASON_CONFIG);
     assert_true(told.said_something);
     house_write(NULL, NULL);
-    assert_int_equal(builder_build(b, 5), REASON_OK);
+    assert_int_equal(builder_build(b, 5, true), REASON_OK);
     UNTIL(told.times == 2);
     assert_int_equal(told.why, REASON_OK);
     assert_false(told.said_something); /* of before */
@@ -98,11 +98,11 @@ the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten(
     assert_int_equal(mkfifo(in_scratch("ca/ca.pem"), 0600), 0);
     b = new_builder();
     bell_hang(&bell);
-    assert_int_equal(builder_build(b, 5), REASON_OK);
+    assert_int_equal(builder_build(b, 5, true), REASON_OK);
     wake_ring(loop, &bell.wake);
     UNTIL(bell.rung == 1);
-    assert_int_equal(builder_build(b, 6), REASON_OK);
-    assert_int_equal(builder_build(b, 7), REASON_OK);
+    assert_int_equal(builder_build(b, 6, true), REASON_OK);
+    assert_int_equal(builder_build(b, 7, true), REASON_OK);
     settle();
     assert_int_equal(told.times, 0);
     writer = open(in_scratch("ca/ca.pem"), O_WRONLY);
@@ -112,7 +112,7 @@ the_loop_goes_on_while_one_is_built_and_who_asks_meanwhile_is_not_forgotten(
     assert_int_not_equal(told.why, REASON_OK);
     assert_true(told.again);
     house_rename("ca/kept.pem", "ca/ca.pem");
-    assert_int_equal(builder_build(b, 6), REASON_OK);
+    assert_int_equal(builder_build(b, 6, true), REASON_OK);
     UNTIL(told.times == 2);
     assert_int_equal(told.why, REASON_OK);
     assert_false(told.again);
@@ -126,10 +126,10 @@ a_build_that_cannot_begin_is_logged_and_the_next_one_can(void **state)
 
     (void)state;
     threads_fail(true);
-    assert_int_equal(builder_build(b, 5), REASON_INTERNAL);
+    assert_int_equal(builder_build(b, 5, true), REASON_INTERNAL);
     threads_fail(false);
     assert_true(log_says("the config is not read"));
-    assert_int_equal(builder_build(b, 6), REASON_OK);
+    assert_int_equal(builder_build(b, 6, true), REASON_OK);
     UNTIL(told.times == 1);
     assert_int_equal(told.number, 6);
     assert_false(told.again);
@@ -142,7 +142,7 @@ the_end_of_the_builder_waits_for_what_is_being_built_and_lets_it_go(void **state
     struct builder *b = new_builder();
 
     (void)state;
-    assert_int_equal(builder_build(b, 5), REASON_OK);
+    assert_int_equal(builder_build(b, 5, true), REASON_OK);
     builder_free(b);
     assert_int_equal(told.times, 0);
     assert_int_equal(generations_alive(), 0);

@@ -1,0 +1,283 @@
+#include "proxy/ctl_print.h"
+
+#include "base/buf.h"
+#include "base/escape.h"
+#include "proxy/run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+void
+print_text(FILE *to, struct text t)
+{
+    while (t.n > 0) {
+        size_t n = escape_plain(t);
+        char form[ESCAPE_MAX];
+
+        fwrite(t.at, 1, n, to);
+        t = text_of(t.at + n, t.n - n);
+        if (t.n == 0)
+            return;
+        if (t.at[0] == '"') {
+            fputc(t.at[0], to);
+            t = text_of(t.at + 1, t.n - 1);
+        } else {
+            n = escape_one(&t, form);
+            fwrite(form, 1, n, to);
+        }
+    }
+}
+
+/* ---- members */
+
+static struct text
+text_in(const struct json *object, const char *name)
+{
+    struct text t;
+
+    return json_string(json_get(object, name), &t) ? t : TEXT("-");
+}
+
+static int64_t
+number_in(const struct json *object, const char *name)
+{
+    int64_t n;
+
+    return json_number(json_get(object, name), &n) ? n : 0;
+}
+
+static void
+say(const char *before, const struct json *object, const char *name, const char *behind)
+{
+    fputs(before, stdout);
+    print_text(stdout, text_in(object, name));
+    fputs(behind, stdout);
+}
+
+/* ---- status */
+
+/* The two largest units: "3 d 4 h", "12 s". */
+static void
+say_duration(int64_t seconds)
+{
+    static const struct {
+        int64_t seconds;
+        const char *name;
+    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+    size_t i = 0;
+
+    while (i < 3 && seconds < units[i].seconds)
+        i++;
+    printf("%" PRId64 " %s", seconds / units[i].seconds, units[i].name);
+    seconds %= units[i].seconds;
+    if (i < 3 && seconds / units[i + 1].seconds > 0)
+        printf(" %" PRId64 " %s", seconds / units[i + 1].seconds, units[i + 1].name);
+}
+
+static void
+say_errors(FILE *to, const char *before, const struct json *holder)
+{
+    const struct json *errors = json_get(holder, "errors");
+    struct text t;
+
+    for (size_t i = 0; i < json_count(errors); i++) {
+        if (!json_string(json_at(errors, i), &t))
+            continue;
+        fputs(before, to);
+        print_text(to, t);
+        fputc('\n', to);
+    }
+}
+
+static void
+say_reload(const struct json *reload)
+{
+    if (!json_is_object(reload)) {
+        printf("last reload  none\n");
+        return;
+    }
+    if (text_equals(text_in(reload, "result"), TEXT("ok")))
+        fputs("last reload  taken over", stdout);
+    else
+        say("last reload  rejected (", reload, "result", ")");
+    say(", at ", reload, "at", "\n");
+    say_errors(stdout, "             ", reload);
+}
+
+static void
+say_doors(const struct json *doors)
+{
+    for (size_t i = 0; i < json_count(doors); i++) {
+        say("door         ", json_at(doors, i), "kind", " ");
+        say("", json_at(doors, i), "address", "\n");
+    }
+}
+
+static void
+say_workers(const struct json *workers)
+{
+    for (size_t i = 0; i < json_count(workers); i++) {
+        const struct json *w = json_at(workers, i);
+
+        printf("worker %-5zu %" PRId64 " connections, %" PRId64
+               " in handshake, %" PRId64 " served, %" PRId64 " refused, %" PRId64
+               " leaves, %" PRId64 " pooled, lag %" PRId64 " ms\n",
+               i, number_in(w, "connections"), number_in(w, "handshakes"),
+               number_in(w, "served"), number_in(w, "refused"), number_in(w, "leaves"),
+               number_in(w, "pool"), number_in(w, "lag_ms"));
+    }
+}
+
+static void
+say_credentials(const struct json *credentials)
+{
+    int64_t age;
+
+    for (size_t i = 0; i < json_count(credentials); i++) {
+        const struct json *c = json_at(credentials, i);
+
+        say("credential   ", c, "name", "");
+        say(": from ", c, "source", "");
+        if (json_is_string(json_get(c, "state")))
+            say(", ", c, "state", "");
+        if (json_number(json_get(c, "age_s"), &age)) {
+            printf(", ");
+            say_duration(age);
+            printf(" old");
+        }
+        putchar('\n');
+    }
+}
+
+void
+print_status(const struct json *a)
+{
+    const struct json *config = json_get(a, "config");
+    bool draining = false;
+
+    (void)json_bool(json_get(a, "draining"), &draining);
+    say("holdfast ", a, "version", "");
+    printf(", pid %" PRId64 ", %s, up ", number_in(a, "pid"),
+           draining ? "draining" : "serving");
+    say_duration(number_in(a, "uptime_s"));
+    printf("\ngeneration   %" PRId64, number_in(a, "generation"));
+    say(", loaded ", config, "loaded_at", "\n");
+    say("config       ", config, "path", "\n");
+    say("             sha256 ", config, "sha256", "\n");
+    say_reload(json_get(a, "last_reload"));
+    say_doors(json_get(a, "doors"));
+    say_workers(json_get(a, "workers"));
+    say_credentials(json_get(a, "credentials"));
+}
+
+/* ---- the others */
+
+void
+print_reloaded(const struct json *answer, bool waited)
+{
+    if (waited)
+        printf("generation %" PRId64 " is in force\n", number_in(answer, "generation"));
+    else
+        printf("asked: `holdfast status` tells what came of it\n");
+}
+
+void
+print_drained(const struct json *answer, bool waited)
+{
+    (void)answer;
+    printf(waited ? "ended\n" : "draining\n");
+}
+
+int
+print_failure(const struct json *answer)
+{
+    say_errors(stderr, "", answer);
+    fputs("holdfast: ", stderr);
+    print_text(stderr, text_in(answer, "error"));
+    fputc('\n', stderr);
+    return json_count(json_get(answer, "errors")) > 0 ? EXIT_CONFIG : EXIT_RUNTIME;
+}
+
+static void
+say_list(const struct json *list)
+{
+    struct text t;
+
+    for (size_t i = 0; i < json_count(list); i++) {
+        if (i > 0)
+            putchar(',');
+        if (json_string(json_at(list, i), &t))
+            print_text(stdout, t);
+    }
+}
+
+static bool
+may_stand_bare(struct text t)
+{
+    return t.n > 0 && escape_plain(t) == t.n && !text_has_byte(t, ' ') &&
+           !text_has_byte(t, '=');
+}
+
+static void
+say_value(const struct json *value)
+{
+    struct buf quoted = { 0 };
+    int64_t n;
+    bool yes;
+    struct text t;
+
+    if (json_string(value, &t) && may_stand_bare(t)) {
+        printf("%.*s", TEXT_ARG(t));
+    } else if (json_string(value, &t)) {
+        json_write_string(&quoted, t);
+        printf("%.*s", TEXT_ARG(buf_text(&quoted)));
+    } else if (json_number(value, &n)) {
+        printf("%" PRId64, n);
+    } else if (json_bool(value, &yes)) {
+        printf(yes ? "true" : "false");
+    } else {
+        say_list(value);
+    }
+    buf_free(&quoted);
+}
+
+static bool
+stands_in_front(struct text name)
+{
+    return text_equals(name, TEXT("ts")) || text_equals(name, TEXT("level")) ||
+           text_equals(name, TEXT("msg"));
+}
+
+/* "12:34:56.789 info request x=7.1 …" */
+static void
+say_short(const struct json *line)
+{
+    struct text ts = text_in(line, "ts"), name;
+    const struct json *value;
+
+    if (ts.n == 24) /* the time of day */
+        ts = text_of(ts.at + 11, 12);
+    printf("%.*s ", TEXT_ARG(ts));
+    say("", line, "level", " ");
+    say("", line, "msg", "");
+    for (size_t i = 0; (value = json_member(line, i, &name)) != NULL; i++) {
+        if (stands_in_front(name))
+            continue;
+        printf(" %.*s=", TEXT_ARG(name));
+        say_value(value);
+    }
+    putchar('\n');
+}
+
+void
+print_log_line(struct text line, bool json)
+{
+    struct json *parsed = json ? NULL : json_parse(line, line.n);
+
+    if (parsed != NULL)
+        say_short(parsed);
+    else
+        printf("%.*s\n", TEXT_ARG(line));
+    json_free(parsed);
+    fflush(stdout);
+}

@@ -1,0 +1,279 @@
+#include "proxy/environment.h"
+
+#include "base/file.h"
+#include "base/json_write.h"
+#include "filters/chain.h"
+#include "proxy/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { HANDLES_MAX = 1 << 20 };
+
+/* The bundle is the system's roots and our CA; what
+ * adds to roots of its own is given the CA alone. */
+enum value { VALUE_PROXY, VALUE_DIRECT, VALUE_ONE, VALUE_BUNDLE, VALUE_CA, VALUES };
+
+static const struct {
+    const char *name;
+    enum value value;
+} variables[] = {
+    { "HTTPS_PROXY", VALUE_PROXY },
+    { "https_proxy", VALUE_PROXY },
+    { "HTTP_PROXY", VALUE_PROXY },
+    { "http_proxy", VALUE_PROXY },
+    { "NO_PROXY", VALUE_DIRECT },
+    { "no_proxy", VALUE_DIRECT },
+    { "NODE_USE_ENV_PROXY", VALUE_ONE },
+    { "SSL_CERT_FILE", VALUE_BUNDLE },
+    { "CURL_CA_BUNDLE", VALUE_BUNDLE },
+    { "REQUESTS_CA_BUNDLE", VALUE_BUNDLE },
+    { "GIT_SSL_CAINFO", VALUE_BUNDLE },
+    { "AWS_CA_BUNDLE", VALUE_BUNDLE },
+    { "PIP_CERT", VALUE_BUNDLE },
+    { "CARGO_HTTP_CAINFO", VALUE_BUNDLE },
+    { "NIX_SSL_CERT_FILE", VALUE_BUNDLE },
+    { "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", VALUE_BUNDLE },
+    { "npm_config_cafile", VALUE_BUNDLE },
+    { "NODE_EXTRA_CA_CERTS", VALUE_CA },
+    { "DENO_CERT", VALUE_CA },
+};
+
+/* ---- where the door is */
+
+static const struct conf_door *
+forward_door(const struct conf *conf)
+{
+    const struct conf_door *doors = conf->doors.at;
+
+    for (size_t i = 0; i < conf->doors.n; i++)
+        if (doors[i].kind == DOOR_FORWARD)
+            return &doors[i];
+    return NULL;
+}
+
+/* A door on every address is reached by loopback. */
+static void
+write_url(struct buf *out, const struct address *address, uint16_t port)
+{
+    static const unsigned char none[16];
+    bool any = memcmp(address->bytes, none, address->family == AF_INET ? 4 : 16) == 0;
+    char printed[ADDRESS_PRINT_SIZE];
+
+    address_print(address, printed);
+    if (address->family == AF_INET6)
+        buf_printf(out, "http://[%s]:%u", any ? "::1" : printed, port);
+    else
+        buf_printf(out, "http://%s:%u", any ? "127.0.0.1" : printed, port);
+}
+
+/* The kernel's choice, as the one that runs tells it: behind the last colon. */
+static uint16_t
+port_in(const struct json *status)
+{
+    const struct json *doors = json_get(status, "doors");
+    struct text kind, at;
+    uint64_t port;
+
+    for (size_t i = 0; i < json_count(doors); i++) {
+        const struct json *d = json_at(doors, i);
+        const char *colon;
+
+        if (!json_string(json_get(d, "kind"), &kind) ||
+            !json_string(json_get(d, "address"), &at) ||
+            !text_equals(kind, TEXT("forward")))
+            continue;
+        colon = memrchr(at.at, ':', at.n);
+        if (colon != NULL &&
+            text_to_u64(text_of(colon + 1, (size_t)(at.at + at.n - colon - 1)), 65535,
+                        &port))
+            return (uint16_t)port;
+    }
+    return 0;
+}
+
+static uint16_t
+ask_port(const struct ctl *c)
+{
+    struct buf answer = { 0 };
+    struct json *status;
+    uint16_t port = 0;
+
+    if (ctl_ask(c, TEXT("{\"verb\":\"status\"}\n"), true, &answer) == EXIT_OK) {
+        status = json_parse(buf_text(&answer), buf_length(&answer));
+        port = port_in(status);
+        json_free(status);
+    }
+    buf_free(&answer);
+    return port;
+}
+
+static int
+find_proxy(const struct ctl *c, const struct conf *conf, struct buf *out)
+{
+    const struct conf_door *door = forward_door(conf);
+    uint16_t port;
+
+    if (door == NULL) {
+        fprintf(stderr,
+                "holdfast: the config has no forward door: there is no proxy\n");
+        return EXIT_CONFIG;
+    }
+    port = door->listen.port != 0 ? door->listen.port : ask_port(c);
+    if (port == 0) {
+        fprintf(stderr,
+                "%s:%u: the kernel picks the port of this door, and nobody "
+                "answers on control.socket to tell it\n",
+                door->place.file, door->place.line);
+        return EXIT_RUNTIME;
+    }
+    write_url(out, &door->listen.address, port);
+    return EXIT_OK;
+}
+
+/* ---- handles.env */
+
+static bool
+is_variable(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++) {
+        char c = t.at[i];
+
+        if (!(c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              (i > 0 && c >= '0' && c <= '9')))
+            return false;
+    }
+    return t.n > 0;
+}
+
+static void
+read_handles(const struct conf *conf, long uid, struct buf *out)
+{
+    struct buf path = { 0 };
+
+    buf_printf(&path, "%s/handles", conf->ca.publish);
+    if (uid >= 0 && uid != conf->workload.uid)
+        buf_printf(&path, ".uid-%ld", uid);
+    buf_add_z(&path, ".env");
+    buf_add_byte(&path, '\0');
+    /* Nothing to hold: no file. */
+    if (access(buf_text(&path).at, F_OK) == 0)
+        (void)(file_read(buf_text(&path).at, HANDLES_MAX, out) == REASON_OK);
+    buf_free(&path);
+}
+
+/* ---- printing */
+
+/* In single quotes nothing means anything but a single quote. */
+static void
+write_sh(struct buf *out, const char *name, struct text value)
+{
+    buf_printf(out, "export %s='", name);
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.at[i] == '\'')
+            buf_add_z(out, "'\\''");
+        else
+            buf_add_byte(out, value.at[i]);
+    }
+    buf_add_z(out, "'\n");
+}
+
+static void
+write_docker(struct buf *out, const char *name, struct text value)
+{
+    buf_printf(out, "%s=%.*s\n", name, TEXT_ARG(value));
+}
+
+static void
+write_json(struct buf *out, const char *name, struct text value)
+{
+    json_put_text(out, name, value);
+}
+
+static const struct format {
+    const char *name;
+    void (*write)(struct buf *out, const char *name, struct text value);
+} formats[] = { { "sh", write_sh },
+                { "docker", write_docker },
+                { "json", write_json } };
+
+static void
+write_variables(const struct format *f, const struct buf *values, struct buf *out)
+{
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        f->write(out, variables[i].name, buf_text(&values[variables[i].value]));
+}
+
+static void
+write_handles(const struct format *f, struct text lines, struct buf *out)
+{
+    struct text line, name;
+
+    while (text_split(&lines, '\n', &line)) {
+        char *z;
+
+        if (!text_split(&line, '=', &name) || line.at == NULL || !is_variable(name))
+            continue;
+        if ((z = strndup(name.at, name.n)) != NULL)
+            f->write(out, z, line);
+        free(z);
+    }
+}
+
+static int
+print(const struct ctl *c, const struct conf *conf, long uid, const struct format *f)
+{
+    struct buf values[VALUES] = { 0 }, handles = { 0 }, out = { 0 };
+    bool is_json = f->write == write_json;
+    int code = find_proxy(c, conf, &values[VALUE_PROXY]);
+
+    if (code != EXIT_OK)
+        goto done;
+    buf_add_z(&values[VALUE_DIRECT], "127.0.0.1,localhost,::1");
+    buf_add_z(&values[VALUE_ONE], "1");
+    buf_printf(&values[VALUE_BUNDLE], "%s/bundle.pem", conf->ca.publish);
+    buf_printf(&values[VALUE_CA], "%s/ca.pem", conf->ca.publish);
+    read_handles(conf, uid, &handles);
+    if (is_json)
+        json_open(&out, NULL, '{');
+    write_variables(f, values, &out);
+    write_handles(f, buf_text(&handles), &out);
+    if (is_json)
+        buf_add_z(&out, "}\n");
+    fwrite(buf_text(&out).at, 1, buf_length(&out), stdout);
+done:
+    for (size_t i = 0; i < VALUES; i++)
+        buf_free(&values[i]);
+    buf_free(&handles);
+    buf_free(&out);
+    return code;
+}
+
+int
+holdfast_env(const struct ctl *c, long uid, const char *format)
+{
+    const struct format *f = NULL;
+    struct buf report = { 0 };
+    struct conf *conf = NULL;
+    int code = EXIT_CONFIG;
+    size_t n;
+    const struct conf_filter_table *tables = chain_tables(&n);
+
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (strcmp(formats[i].name, format) == 0)
+            f = &formats[i];
+    if (f == NULL) {
+        fprintf(stderr, "holdfast: there is no format \"%s\": sh, docker or json\n",
+                format);
+        return EXIT_USAGE;
+    }
+    if (conf_load(c->config, tables, n, &report, &conf) == REASON_OK)
+        code = print(c, conf, uid, f);
+    fwrite(buf_text(&report).at, 1, buf_length(&report), stderr);
+    buf_free(&report);
+    conf_free(conf);
+    return code;
+}

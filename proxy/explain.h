@@ -1,0 +1,46 @@
+/* `holdfast explain METHOD URL`: what would be said of this request, by whom, and by
+ * which line of the config. Resolves and dials nothing; checks no proof. */
+#ifndef PROXY_EXPLAIN_H
+#define PROXY_EXPLAIN_H
+
+#include "filters/chain.h"
+
+enum { EXPLAIN_FIELDS = 32, EXPLAIN_STEPS = 16 };
+
+struct explain {
+    const char *config;
+    const char *door; /* "forward", "gate"; NULL: forward */
+    long uid;         /* -1: the workload's */
+    bool json;
+    const char *method, *url;
+    const char *fields[EXPLAIN_FIELDS]; /* "Name: value", or a name alone */
+    size_t n_fields;
+};
+
+/* An exit code: EXIT_OK, EXIT_DENIED, EXIT_USAGE, EXIT_CONFIG. */
+int holdfast_explain(const struct explain *e);
+
+/* ---- between explain.c and explain_print.c */
+
+/* What one filter said, with what it left behind. */
+struct explain_step {
+    const char *filter;
+    struct verdict verdict;
+    const struct note *notes, *until; /* newest first, up to those of the step before */
+    size_t stripped_from, stripped_to;
+    bool presents; /* not asked: the rule says what would be presented */
+};
+
+/* A gate's rule, as far as it can be told without a proof. */
+struct explained {
+    const struct view *view;
+    struct explain_step steps[EXPLAIN_STEPS];
+    size_t n_steps;
+    enum reason why;
+    const char *by;
+};
+
+void explain_print_text(const struct explained *e);
+void explain_print_json(const struct explained *e);
+
+#endif

@@ -1,0 +1,169 @@
+#include "proxy/status.h"
+
+#include "base/clock.h"
+#include "base/json_write.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* More than an operator reads; past it they are counted. */
+enum { ERRORS_TOLD = 200, CREDENTIALS_TOLD = 500 };
+
+static void
+write_time(struct buf *out, const char *key, int64_t wall_ms)
+{
+    char stamp[25];
+
+    clock_format(wall_ms, stamp);
+    json_put_z(out, key, stamp);
+}
+
+/* ---- config and reload */
+
+static void
+write_digest(struct buf *out, const unsigned char digest[SHA256_SIZE])
+{
+    char hex[2 * SHA256_SIZE + 1];
+
+    for (size_t i = 0; i < SHA256_SIZE; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    json_put_z(out, "sha256", hex);
+}
+
+static void
+write_config(const struct holdfast *h, struct buf *out)
+{
+    json_put_number(out, "generation", (int64_t)generation_number(h->generation));
+    json_open(out, "config", '{');
+    json_put_z(out, "path", h->path);
+    write_digest(out, generation_conf(h->generation)->digest);
+    write_time(out, "loaded_at", h->loaded_ms);
+    json_put_bool(out, "watched", h->watch != NULL);
+    json_put_number(out, "reads", (int64_t)h->n_read);
+    json_close(out, '}');
+}
+
+/* At least one: whoever is told that it failed is told why. */
+static void
+write_errors(const struct reload_result *r, struct buf *out)
+{
+    struct text rest = buf_text(&r->report), line;
+    size_t n = 0;
+
+    json_open(out, "errors", '[');
+    while (text_split(&rest, '\n', &line))
+        if (!text_is_empty(line) && n++ < ERRORS_TOLD)
+            json_put_text(out, NULL, line);
+    if (n == 0)
+        json_put_z(out, NULL, reason_sentence(r->why));
+    json_close(out, ']');
+    if (n > ERRORS_TOLD)
+        json_put_number(out, "errors_more", (int64_t)(n - ERRORS_TOLD));
+}
+
+static void
+write_last_reload(const struct reload_result *r, struct buf *out)
+{
+    if (r->at_ms == 0) {
+        json_put_z(out, "last_reload", NULL);
+        return;
+    }
+    json_open(out, "last_reload", '{');
+    json_put_z(out, "result", reason_token(r->why));
+    write_time(out, "at", r->at_ms);
+    if (r->why != REASON_OK)
+        write_errors(r, out);
+    json_close(out, '}');
+}
+
+void
+status_write_reload(const struct holdfast *h, struct buf *out)
+{
+    char kept[64];
+
+    if (h->reload.why != REASON_OK) {
+        snprintf(kept, sizeof kept, "kept generation %" PRIu64, h->reload.number);
+        json_put_z(out, "error", kept);
+        json_put_z(out, "reason", reason_token(h->reload.why));
+        write_errors(&h->reload, out);
+    }
+    json_put_number(out, "generation", (int64_t)h->reload.number);
+}
+
+/* ---- doors, workers, credentials */
+
+static void
+write_doors(const struct holdfast *h, struct buf *out)
+{
+    const struct bound_door *doors = doors_of_worker(&h->doors, 0);
+    char address[ADDRESS_PRINT_SIZE], at[ADDRESS_PRINT_SIZE + 10];
+
+    json_open(out, "doors", '[');
+    for (size_t i = 0; i < h->doors.n; i++) {
+        address_print(&doors[i].address, address);
+        snprintf(at, sizeof at,
+                 doors[i].address.family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
+                 doors[i].port);
+        json_open(out, NULL, '{');
+        json_put_z(out, "kind", door_kind_word(generation_door(h->generation, i)));
+        json_put_z(out, "address", at);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+/* Of the authority's own nothing can be missing: its key was loaded at the start. */
+static void
+write_state(const struct holdfast *h, const struct conf_credential *c, struct buf *out)
+{
+    const struct secret *secret;
+    enum reason why;
+
+    if (c->source.kind != SOURCE_FILE) {
+        json_put_z(out, "state", "ready");
+        return;
+    }
+    if (h->vault == NULL)
+        return;
+    why = vault_find(h->vault, c, &secret);
+    json_put_z(out, "state", why == REASON_OK ? "readable" : reason_token(why));
+    if (why == REASON_OK)
+        json_put_number(out, "age_s", clock_wall_s() - vault_written_s(h->vault, c));
+}
+
+static void
+write_credentials(const struct holdfast *h, struct buf *out)
+{
+    const struct conf *conf = generation_conf(h->generation);
+    const struct conf_credential *c = conf->credentials.at;
+
+    json_open(out, "credentials", '[');
+    for (size_t i = 0; i < conf->credentials.n && i < CREDENTIALS_TOLD; i++) {
+        json_open(out, NULL, '{');
+        json_put_z(out, "name", c[i].name);
+        json_put_z(out, "source",
+                   c[i].source.kind == SOURCE_FILE ? "file" : "authority");
+        write_state(h, &c[i], out);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    if (conf->credentials.n > CREDENTIALS_TOLD)
+        json_put_number(out, "credentials_more",
+                        (int64_t)(conf->credentials.n - CREDENTIALS_TOLD));
+}
+
+void
+status_write(const struct holdfast *h, struct buf *out)
+{
+    json_put_z(out, "version", HOLDFAST_VERSION);
+    json_put_number(out, "pid", getpid());
+    json_put_number(out, "uptime_s", (clock_monotonic_ms() - h->began_ms) / 1000);
+    json_put_bool(out, "draining", h->stopping);
+    write_config(h, out);
+    write_last_reload(&h->reload, out);
+    write_doors(h, out);
+    json_put_number(out, "generations_alive", generations_alive());
+    write_credentials(h, out);
+}

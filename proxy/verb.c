@@ -1,0 +1,80 @@
+#include "proxy/verb.h"
+
+#include "proxy/control.h"
+
+#include <string.h>
+
+static const struct verb *
+find_verb(const struct verb *verbs, size_t n, struct text name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_equals(name, text_z(verbs[i].name)))
+            return &verbs[i];
+    return NULL;
+}
+
+static bool
+takes(const struct verb *v, struct text member)
+{
+    if (text_equals(member, TEXT("verb")))
+        return true;
+    for (size_t i = 0; i < VERB_MEMBERS && v->members[i] != NULL; i++)
+        if (text_equals(member, text_z(v->members[i])))
+            return true;
+    return false;
+}
+
+/* A misspelt member would be a wish that nobody hears. */
+static bool
+takes_all(const struct verb *v, const struct json *request, struct buf *error)
+{
+    struct text member;
+
+    for (size_t i = 0; json_member(request, i, &member) != NULL; i++) {
+        if (takes(v, member))
+            continue;
+        buf_printf(error, "%s takes no \"%.*s\"", v->name, TEXT_ARG(member));
+        return false;
+    }
+    return true;
+}
+
+const struct verb *
+verb_read(const struct verb *verbs, size_t n, struct text line, struct json **request,
+          struct buf *error)
+{
+    struct json *j = json_parse(line, CONTROL_LINE_MAX);
+    const struct verb *v = NULL;
+    struct text name;
+
+    *request = NULL;
+    if (!json_is_object(j))
+        buf_add_z(error, "this is not one JSON object on one line");
+    else if (!json_string(json_get(j, "verb"), &name))
+        buf_add_z(error, "a \"verb\" is missing");
+    else if ((v = find_verb(verbs, n, name)) == NULL)
+        buf_printf(error, "there is no verb \"%.*s\"", TEXT_ARG(name));
+    else if (!takes_all(v, j, error))
+        v = NULL;
+    if (v != NULL)
+        *request = j;
+    else
+        json_free(j);
+    return v;
+}
+
+bool
+verb_flag(const struct json *request, const char *name)
+{
+    bool is_set;
+
+    return json_bool(json_get(request, name), &is_set) && is_set;
+}
+
+struct text
+verb_text(const struct json *request, const char *name)
+{
+    struct text t;
+
+    return json_string(json_get(request, name), &t) ? t : text_of("", 0);
+}
