@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,6 @@ struct control {
     size_t n_verbs;
     void *owner;
     struct event *acceptable, *rested;
-    int spare; /* a descriptor given up to hear an operator when there are none left */
     struct list sessions;
     size_t n;
     int bell; /* rung by the log */
@@ -87,13 +85,6 @@ end_following(struct control *c)
 /* ---- a session's end */
 
 static void
-take_spare(struct control *c)
-{
-    if (c->spare < 0)
-        c->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static void
 session_free(struct session *s)
 {
     struct control *c = s->control;
@@ -111,7 +102,6 @@ session_free(struct session *s)
     buf_free(&s->in);
     buf_free(&s->out);
     free(s);
-    take_spare(c);
 }
 
 /* ---- out */
@@ -470,25 +460,8 @@ begin_session(struct control *c, int fd, const struct ucred *peer)
     settle(s);
 }
 
-static int
-accept_one(struct control *c)
-{
-    return accept4(c->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-/* With no descriptor left an operator is needed most. */
-static int
-accept_at_any_cost(struct control *c)
-{
-    int fd = accept_one(c);
-
-    if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || c->spare < 0)
-        return fd;
-    close(c->spare);
-    c->spare = -1;
-    return accept_one(c);
-}
-
+/* Workers leave a few descriptors for us (descriptors.h); should there be none all the
+ * same, asking again at once would have the loop to itself. */
 static void
 rest(struct control *c)
 {
@@ -513,9 +486,8 @@ on_acceptable(evutil_socket_t listener, short what, void *arg)
 {
     struct control *c = arg;
     struct ucred peer;
-    int fd = accept_at_any_cost(c);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    (void)listener;
     (void)what;
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -528,7 +500,6 @@ on_acceptable(evutil_socket_t listener, short what, void *arg)
         turn_away(fd);
     else
         begin_session(c, fd, &peer);
-    take_spare(c);
 }
 
 /* ---- life */
@@ -546,8 +517,6 @@ control_new(struct event_base *base, struct control_socket *socket,
     c->n_verbs = n_verbs;
     c->owner = owner;
     list_init(&c->sessions);
-    c->spare = -1;
-    take_spare(c);
     c->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert(c->bell >= 0);
     c->rung = event_new(base, c->bell, EV_READ | EV_PERSIST, on_rung, c);
@@ -579,7 +548,5 @@ control_free(struct control *c)
     event_free(c->rested);
     event_free(c->rung);
     close(c->bell);
-    if (c->spare >= 0)
-        close(c->spare);
     free(c);
 }

@@ -124,7 +124,7 @@ say_workers(const struct json *workers)
                " leaves, %" PRId64 " pooled, lag %" PRId64 " ms\n",
                i, number_in(w, "connections"), number_in(w, "handshakes"),
                number_in(w, "served"), number_in(w, "refused"), number_in(w, "leaves"),
-               number_in(w, "pool"), number_in(w, "lag_ms"));
+               number_in(w, "pool"), number_in(w, "lag_us") / 1000);
     }
 }
 

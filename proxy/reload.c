@@ -337,6 +337,8 @@ reload_begin(struct holdfast *h)
     h->reload.number = generation_number(h->generation);
     secrets_follow(h->secrets, h->generation);
     h->loaded_ms = clock_wall_ms();
+    if (h->first_secrets != NULL)
+        keep_vault(h, h->first_secrets);
     set_watch(h);
 }
 

@@ -114,6 +114,28 @@ write_doors(const struct holdfast *h, struct buf *out)
     json_close(out, ']');
 }
 
+static void
+write_workers(const struct holdfast *h, struct buf *out)
+{
+    struct figures f;
+
+    json_open(out, "workers", '[');
+    for (size_t i = 0; i < h->n_workers; i++) {
+        metrics_figures(worker_metrics(h->workers[i]), &f);
+        json_open(out, NULL, '{');
+        json_put_number(out, "connections", (int64_t)f.connections);
+        json_put_number(out, "handshakes", (int64_t)f.handshakes);
+        json_put_number(out, "served", (int64_t)f.served);
+        json_put_number(out, "refused", (int64_t)f.refused);
+        json_put_number(out, "turned_away", (int64_t)f.turned_away);
+        json_put_number(out, "leaves", (int64_t)f.leaves);
+        json_put_number(out, "pool", (int64_t)f.idle_upstreams);
+        json_put_number(out, "lag_us", f.lag_us);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 /* Of the authority's own nothing can be missing: its key was loaded at the start. */
 static void
 write_state(const struct holdfast *h, const struct conf_credential *c, struct buf *out)
@@ -164,6 +186,7 @@ status_write(const struct holdfast *h, struct buf *out)
     write_config(h, out);
     write_last_reload(&h->reload, out);
     write_doors(h, out);
+    write_workers(h, out);
     json_put_number(out, "generations_alive", generations_alive());
     write_credentials(h, out);
 }

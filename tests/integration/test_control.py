@@ -320,7 +320,9 @@ def status_tells_what_runs():
     done = subprocess.run(["sha256sum", h.config_path], capture_output=True, text=True, check=True)
     assert answer["config"]["sha256"] == done.stdout.split()[0] and answer["config"]["path"] == h.config_path
     assert answer["doors"] == [{"kind": "forward", "address": "%s:%d" % h.door()}], answer["doors"]
-    assert [(c["name"], c["source"]) for c in answer["credentials"]] == [("orders", "authority")]
+    assert answer["credentials"] == [{"name": "orders", "source": "authority", "state": "ready"}], answer["credentials"]
+    assert len(answer["workers"]) == 2
+    until(lambda: [sum(w[n] for w in ask(h.socket, "status")["workers"]) for n in ("served", "refused")] == [1, 1], "the count")
     h.reload(config())
     line = h.reload(broken(config()))
     answer = ask(h.socket, "status")
