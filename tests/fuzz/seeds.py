@@ -54,6 +54,19 @@ def answers():
             put("answer", f"\2{head}\r\n{tail}")
 
 
+def handles():
+    own, foreign = "ghp_own_handle_of_1000", "crm_handle_of_1001_only"
+    for handle in (own, foreign):
+        basic = base64.b64encode(f"user:{handle}".encode()).decode()
+        for line in (f"Authorization: Bearer {handle}", f'Authorization: Token token="{handle}", nonce="def"',
+                     f"Authorization: Basic {basic}", f"Authorization: basic {basic[:9]} {basic[9:].rstrip('=')}",
+                     f"X-Auth: user:{handle}", f"X-Plain: {handle}", f"Cookie: a=b; session={handle}; c=d", f"Accept: {handle}",
+                     f"?a=b&token={handle}", f"?a=b;api_key={handle.replace('_', '%5F')}", f"?key={handle.replace('_', '%255f')}",
+                     f"?X-Amz-Credential={handle}&authorization=Bearer+{handle}"):
+            put("handle", line)
+            put("handle", f"Accept: */*\n{line}\nx_api_key: {own}\n?token={foreign}")
+
+
 def names():
     hosts = [row["host"] for row in rows("ssrf/hosts.json")["cases"]]
     for name in ("egress-targets/host-tricks.tsv", "egress-targets/metadata-endpoints.tsv"):
@@ -192,5 +205,5 @@ def nameserver():
             whole(first, second)
 
 
-for derive in (requests, answers, names, paths, values, configs, tokens, nameserver):
+for derive in (requests, answers, handles, names, paths, values, configs, tokens, nameserver):
     derive()
