@@ -1,6 +1,8 @@
 """The real binary, as a witness: started with a test's config, watched through its log, stopped with its exit code and
 its sanitizers' reports looked at. And the workspace the three witnesses share."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -122,6 +124,8 @@ class Holdfast:
         more = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         self.process = subprocess.Popen([*argv_before, self.binary, "run", "-c", self.config_path],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, **more)
+        with contextlib.suppress(OSError):      # a line that finds the pipe full is lost, and we may be slow to read
+            fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
         at_end(self._put_away)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
