@@ -42,10 +42,13 @@ static const struct filter *const filters[FILTERS] = {
 };
 
 /* By enum conf_door_kind and enum chain_phase. */
-static const unsigned char orders[2][2][6] = {
-    [DOOR_FORWARD] = { [CHAIN_JUDGE] = { HANDLE, POLICY, GUARD, DEMAND, USE, END },
+static const unsigned char orders[2][3][6] = {
+    [DOOR_FORWARD] = { [CHAIN_TUNNEL] = { HANDLE, END },
+                       [CHAIN_JUDGE] = { HANDLE, POLICY, GUARD, DEMAND, USE, END },
                        [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
-    [DOOR_GATE] = { [CHAIN_JUDGE] = { VERIFY, END }, [CHAIN_PRESENT] = { VOUCH, END } },
+    [DOOR_GATE] = { [CHAIN_TUNNEL] = { END },
+                    [CHAIN_JUDGE] = { VERIFY, END },
+                    [CHAIN_PRESENT] = { VOUCH, END } },
 };
 
 struct chain {
@@ -95,7 +98,7 @@ chain_open(const struct conf *conf, struct buf *report, struct chain **out)
 static struct verdict
 refuse(struct view *v, enum chain_phase phase, struct verdict verdict)
 {
-    if (phase == CHAIN_JUDGE) {
+    if (phase != CHAIN_PRESENT) {
         v->grant = NULL;
         v->rule = NULL;
         v->gate_rule = NULL;

@@ -4,7 +4,11 @@
 
 #include "filters/filter.h"
 
-enum chain_phase { CHAIN_JUDGE, CHAIN_PRESENT };
+enum chain_phase {
+    CHAIN_TUNNEL, /* of a CONNECT: what of it is judged before there is a request */
+    CHAIN_JUDGE,
+    CHAIN_PRESENT
+};
 
 /* All filters of a generation, opened. Used by one thread at a time per exchange;
  * filter states are immutable after open except what they lock themselves. */

@@ -5,9 +5,10 @@
  * behind a scheme or a name, inside Basic, in cookies and in query parameters, escaped
  * up to twice. What is in a path, in a body or encoded in another way is not seen.
  *
- * Two halves: handle_filter finds it, before any rule is; handle_use_filter refuses one
- * that the rule has no use for, and every one that comes behind the body. Each refusal
- * is alarmed, by a line of its own at warn, without the value. */
+ * In a CONNECT too, where it would go no further. Two halves: handle_filter finds it,
+ * before any rule is; handle_use_filter refuses one that the rule has no use for, and
+ * every one that comes behind the body. Each refusal is alarmed, by a line of its own
+ * at warn, without the value. */
 #ifndef FILTERS_HANDLE_H
 #define FILTERS_HANDLE_H
 

@@ -108,6 +108,7 @@ open_tunnel(struct exchange *x)
 {
     const struct grants *grants = chain_grants(generation_chain(x->epoch->generation));
     struct authority target, host;
+    struct verdict verdict;
     enum reason why;
     bool named;
 
@@ -123,6 +124,10 @@ open_tunnel(struct exchange *x)
         if (!authority_equals(&host, &target))
             return refuse(x, REASON_NAMES_DISAGREE);
     }
+    verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_TUNNEL, &x->view,
+                        &x->denied_by);
+    if (verdict.answer != PASS)
+        return refuse(x, verdict.reason);
     named = grants_name_host(grants, &x->conn->caller, &target, x->view.now_s);
     if (!named && !worker_may_refuse_inside(x->worker, &x->conn->caller))
         return refuse(x, REASON_LEAF_RATE);
