@@ -16,6 +16,7 @@ foreach(theme
     integration_test(${theme})
 endforeach()
 integration_test(control)
+integration_test(operating)
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload PROPERTIES RUN_SERIAL ON)
 
