@@ -187,8 +187,7 @@ verify_takes_method(const struct conf_gate_rule *r, struct text method)
 bool
 verify_takes_path(const struct conf_gate_rule *r, struct text path)
 {
-    return names_path(&r->paths, path) &&
-           (r->encoded_slashes != SLASHES_REFUSE || !path_has_encoded_slash(path));
+    return names_path(&r->paths, path);
 }
 
 /* How far the request got with this rule. */

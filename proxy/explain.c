@@ -153,12 +153,25 @@ has_name(const struct conf_door *door, const struct authority *target)
     return false;
 }
 
+static enum reason
+judge_rule(const struct question *q, bool any_method)
+{
+    const struct conf_gate_rule *r = q->view.gate_rule;
+
+    if (r == NULL)
+        return any_method ? REASON_PATH_NOT_ALLOWED : REASON_METHOD_NOT_ALLOWED;
+    if (r->encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(q->view.path))
+        return REASON_ENCODED_SLASH;
+    return REASON_OK;
+}
+
 static void
 judge_gate(struct question *q)
 {
     const struct conf_gate_rule *rules = q->view.door->rules.at;
     struct explain_step *s = begin_step(q, "verify");
     bool any_method = false;
+    enum reason why;
 
     for (size_t i = 0; i < q->view.door->rules.n; i++) {
         if (!verify_takes_method(&rules[i], q->request.method))
@@ -170,11 +183,12 @@ judge_gate(struct question *q)
         q->view.gate_rule = &rules[i];
         break;
     }
-    if (q->view.gate_rule == NULL)
-        s->verdict = deny(any_method ? REASON_PATH_NOT_ALLOWED
-                                     : REASON_METHOD_NOT_ALLOWED);
-    else
+    if ((why = judge_rule(q, any_method)) != REASON_OK) {
+        s->verdict = deny(why);
+        q->view.gate_rule = NULL;
+    } else {
         note(&q->view, "the proof was not checked: there is none to check");
+    }
     end_step(q, s);
 }
 

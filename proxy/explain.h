@@ -31,7 +31,7 @@ struct explain_step {
     bool presents; /* not asked: the rule says what would be presented */
 };
 
-/* A gate's rule, as far as it can be told without a proof. */
+/* What came of it: REASON_OK, or why not and by which filter. */
 struct explained {
     const struct view *view;
     struct explain_step steps[EXPLAIN_STEPS];

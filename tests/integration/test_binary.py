@@ -1,5 +1,6 @@
 """The binary we ship: hardened as docs/THREAT-MODEL.md says, clean under valgrind, and its words for operators."""
 
+import json
 import os
 import re
 import shutil
@@ -175,6 +176,125 @@ def explain_says_what_would_happen_and_by_which_rule(row):
     assert done.returncode == code, done
     for word in words:
         assert re.search(word, told), (word, told)
+
+
+def explained(name, *words):
+    done = holdfast("explain", "-c", example(name), "--json", *words)
+    return done.returncode, json.loads(done.stdout)
+
+
+@promise
+def explain_tells_each_filters_step_in_order():
+    code, told = explained("quickstart.conf", "--uid", "1000", "--header", "Authorization: Bearer hunter2", "--header", "X-Api-Key",
+                           "GET", "https://orders.example/v1/orders/7?api_key=hunter2&page=2")
+    assert code == 0 and told["verdict"] == "allow" and told["grant"] == "nightly-orders", told
+    steps = told["steps"]
+    assert [s["filter"] for s in steps if s["filter"] in ("policy", "guard", "strip", "present")] == \
+        ["policy", "guard", "policy", "strip", "present"], steps
+    stripped = next(s for s in steps if s["filter"] == "strip")["stripped"]
+    assert stripped == ["authorization", "x-api-key", "?api_key"], stripped
+    last = steps[-1]
+    assert (last["answer"], last["credential"], last["binding"], last["inject"]) == ("present", "orders", "wimse", "always"), last
+    assert "hunter2" not in json.dumps(told), "a value was shown"
+
+
+@promise
+def explain_stops_at_the_step_that_denies():
+    code, told = explained("quickstart.conf", "--uid", "1000", "DELETE", "https://orders.example/v1/orders/7")
+    assert code == 3 and (told["verdict"], told["by"], told["reason"], told["status"]) == ("deny", "policy", "method_not_allowed", 403)
+    last = told["steps"][-1]
+    assert (last["filter"], last["answer"]) == ("policy", "deny") and "nightly-orders" in last["notes"][0], last
+    assert re.search(r"quickstart\.conf:\d+$", told["rule"]), told
+
+
+@promise
+def explain_tells_a_bearer_exception_and_why():
+    code, told = explained("bearer.conf", "--uid", "1000", "GET", "https://api.github.com/repos/acme/site")
+    assert code == 0, told
+    last = told["steps"][-1]
+    assert last["binding"] == "bearer" and last["inject"] == "on_handle" and last["unbound_because"], last
+
+
+GATE = [
+    ("fits", ("GET", "https://orders.example:8443/v1/orders/7"), 0, "allow", None),
+    ("other-method", ("PATCH", "https://orders.example:8443/v1/orders/7"), 3, "deny", "method_not_allowed"),
+    ("other-path", ("GET", "https://orders.example:8443/v2"), 3, "deny", "path_not_allowed"),
+    ("encoded-slash", ("GET", "https://orders.example:8443/v1/orders/a%2fb"), 3, "deny", "encoded_slash"),
+    ("other-name", ("GET", "https://evil.example:8443/v1/orders/7"), 3, "deny", "not_our_name"),
+]
+
+
+@rows(GATE)
+def explain_asks_a_gates_rules_and_says_that_no_proof_was_checked(row):
+    _, words, code, verdict, reason = row
+    got, told = explained("gate.conf", "--door", "gate", *words)
+    assert (got, told["verdict"], told.get("reason")) == (code, verdict, reason), told
+    if code == 0:
+        assert told["proof_checked"] is False and re.search(r"gate\.conf:\d+$", told["rule"]), told
+        done = holdfast("explain", "-c", example("gate.conf"), "--door", "gate", *words)
+        assert "the proof was not checked" in done.stdout and "nightly-orders" in done.stdout, done
+
+
+@promise
+def explain_says_when_there_is_no_such_door():
+    for name, words in (("gate.conf", ()), ("quickstart.conf", ("--door", "gate")), ("quickstart.conf", ("--door", "ops"))):
+        done = holdfast("explain", "-c", example(name), *words, "GET", "https://orders.example/")
+        assert done.returncode == 2 and not done.stdout, done
+
+
+# ---- env
+
+def environment(*words):
+    done = holdfast("env", "-c", example("quickstart.conf"), *words)
+    assert done.returncode == 0 and not done.stderr, done
+    return done.stdout
+
+
+@promise
+def env_prints_what_the_workload_needs():
+    told = json.loads(environment("--format", "json"))
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        assert told[name] == "http://127.0.0.1:15001", told
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO",
+                 "PIP_CERT"):
+        assert told[name].endswith("/public/bundle.pem"), told
+    for name in ("NODE_EXTRA_CA_CERTS", "DENO_CERT"):
+        assert told[name].endswith("/public/ca.pem"), told
+    assert told["NO_PROXY"] == told["no_proxy"] == "127.0.0.1,localhost,::1"
+    lines = environment("--format", "docker").splitlines()
+    assert dict(line.split("=", 1) for line in lines) == told
+
+
+@promise
+def env_puts_the_handles_of_the_asked_one_in_and_nothing_else():
+    public = os.path.join(ws.directory("run"), "public")
+    os.makedirs(public, exist_ok=True)
+    sly = "it's $(touch /tmp/never) `x` \"y\" \\"
+    ws.file("run/public/handles.env", f"ONE={sly}\nnot a line\n=nameless\nBAD-NAME=x\n")
+    ws.file("run/public/handles.uid-64903.env", "TWO=two\n")
+    told = json.loads(environment("--format", "json"))
+    assert told["ONE"] == sly and not {"TWO", "BAD-NAME", ""} & set(told), told
+    told = json.loads(environment("--format", "json", "--uid", "64903"))
+    assert told["TWO"] == "two" and "ONE" not in told, told
+    done = subprocess.run(["sh", "-c", environment() + 'printf %s "$ONE"'], capture_output=True, text=True, check=True)
+    assert done.stdout == sly, done
+    for name in ("handles.env", "handles.uid-64903.env"):
+        os.unlink(os.path.join(public, name))
+
+
+@promise
+def env_does_not_guess_a_port_that_the_kernel_picks():
+    with open(example("quickstart.conf"), encoding="utf-8") as f:
+        path = ws.file("port.conf", f.read().replace("127.0.0.1:15001", "127.0.0.1:0"))
+    done = holdfast("env", "-c", path)
+    assert done.returncode == 1 and "port.conf:" in done.stderr and not done.stdout, done
+
+
+@promise
+def a_verb_takes_its_own_options_and_no_others():
+    for words in (["version", "--json"], ["run", "--lint"], ["explain", "GET"], ["check", "extra"], ["env", "--uid", "x"], ["stop"], []):
+        done = holdfast(*words)
+        assert done.returncode == 2 and "usage:" in done.stderr, (words, done)
 
 
 @promise
