@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 
-from holdfast import (ADDRESSES, PRIVATE, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Sidecar, Skip, echo, grant, hosts, main,
+from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Sidecar, Skip, echo, grant, hosts, main,
                       own_network, promise, rows, run_as)
 from ops import DOOR, Page, ask, promtool, until
 
@@ -335,6 +335,45 @@ def while_it_drains_it_is_not_ready_but_well():
     assert c.read_answer().status == 200
     assert h.wait_exit() == 0
     h.assert_clean()
+
+
+# ---- secrets and their stand-ins
+
+FILE_CREDENTIAL = """
+credentials = {
+  hub = { owner = "a@example"; approved_by = "b@example"; ticket = "T-1"; rotate_every = "30d"; privileges = "read";
+          source = { kind = "file"; path = "%s"; }; handle = { value = "%s"; }; };
+};
+"""
+
+
+@promise
+def a_secret_that_cannot_be_read_and_a_handle_in_the_wrong_hands_are_seen():
+    secret, handle = "the-real-secret-of-the-hub", "handle-of-the-workload-1"
+    path = os.path.join(s.ws.directory("secrets"), "hub")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(secret)
+    os.chmod(path, 0o600)
+    os.chown(path, PROXY_UID, PROXY_UID)
+    rule = s.rule(more='credential = "hub"; bind = ["bearer"]; unbound_because = "it takes nothing else";')
+    h = Holdfast(s.ws, s.config(grants=grant(rule) + "," + grant(s.rule(), name="others", caller=f"{{ uid = {OTHER_UID}; }}"),
+                                credentials=FILE_CREDENTIAL % (path, handle)), name="secrets-run")
+    bearer = [("Authorization", f"Bearer {handle}")]
+    assert h.get("/mine", fields=bearer).status == 200
+    assert s.origin.requests[-1].get("authorization") == f"Bearer {secret}"
+    page = Page(h)
+    assert page.get("holdfast_credential_readable", credential="hub") == 1
+    assert page.get("holdfast_presented_total", binding="bearer") == 1 and page.total("holdfast_alarms_total") == 0
+    answer = h.get("/theirs", uid=OTHER_UID, fields=bearer)
+    assert (answer.status, answer.reason) == (403, "foreign_handle"), answer.line
+    page = Page(h)
+    assert page.get("holdfast_alarms_total", kind="foreign") == 1 == page.total("holdfast_alarms_total")
+    assert page.get("holdfast_blocked_total", **{"class": "credential"}) == 1
+    os.unlink(path)
+    until(lambda: Page(h).get("holdfast_credential_readable", credential="hub") == 0, what="the secret's loss")
+    text = Page(h).text
+    assert secret not in text and handle not in text and path not in text
+    h.stop()
 
 
 # ---- what is written of it

@@ -11,14 +11,14 @@ endfunction()
 foreach(theme
         harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks faults
         bodies binary check reasons
-        ops workers resumption
+        ops overload workers resumption
         handles readme)
     integration_test(${theme})
 endforeach()
 integration_test(control)
 integration_test(operating)
 # What measures memory or counts on the clock does not share the machine.
-set_tests_properties(integration/bodies integration/reload PROPERTIES RUN_SERIAL ON)
+set_tests_properties(integration/bodies integration/reload integration/overload PROPERTIES RUN_SERIAL ON)
 
 add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
 set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
