@@ -189,6 +189,8 @@ take_next(struct holdfast *h, const struct secrets_told *t)
         return;
     }
     h->reload.why = t->why;
+    buf_printf(&h->reload.report, "ca.publish: the handles cannot be written to %s\n",
+               generation_conf(next)->ca.publish);
     generation_unref(next);
     secrets_follow(h->secrets, h->generation);
     conclude(h);
