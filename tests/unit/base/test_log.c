@@ -447,6 +447,7 @@ a_stuck_reader_stops_nobody_and_hears_what_he_missed(void **state)
     text[n] = '\0';
     assert_non_null(strstr(text, "heard again"));
     assert_non_null(strstr(text, "log lines before this one are lost"));
+    assert_true(log_lines_lost() > 0);
     log_close();
     close(reader);
 }

@@ -326,6 +326,7 @@ a_host_asked_again_gets_the_same_leaf(void **state)
     get("other.example");
     assert_ptr_equal(get("API.example.COM."), first);
     assert_int_equal(leaf_cache_count(cache), 2);
+    assert_int_equal(leaf_cache_minted(cache), 2);
     end();
 }
 
@@ -360,6 +361,7 @@ no_number_of_names_grows_the_cache_past_its_room(void **state)
         assert_int_equal(X509_check_host(get(name), name, 0, 0, NULL), 1);
         assert_int_equal(leaf_cache_count(cache), i < ROOM ? i + 1 : ROOM);
     }
+    assert_int_equal(leaf_cache_minted(cache), NAMES);
     end();
 }
 

@@ -162,6 +162,7 @@ a_task_is_renewed_in_its_last_tenth(void **state)
         set_clock(rows[i].age_s);
         assert_int_equal(tasks_take(tasks, &s->conf, &s->grants[0], &b), REASON_OK);
         assert_int_equal(a != b, rows[i].renewed);
+        assert_int_equal(tasks_issued(tasks), rows[i].renewed ? 2 : 1);
         assert_int_equal(tasks_count(tasks), 1);
         if (a != b)
             assert_false(text_equals(task_id(a), task_id(b)));
