@@ -26,8 +26,8 @@ def config(socket_path=None, also="", **more):
     return lambda h: inside(h) + f'control = {{ socket = "{socket_path or h.run + "/control.sock"}"; }};\n{also}'
 
 
-def start(socket_path=None, also="", env=None, **more):
-    h = Holdfast(ws, config(socket_path, also, **more), name=f"c{next(numbers)}", env=env)
+def start(socket_path=None, also="", **more):
+    h = Holdfast(ws, config(socket_path, also, **more), name=f"c{next(numbers)}")
     h.socket = socket_path or h.run + "/control.sock"
     return h
 
@@ -524,22 +524,19 @@ def the_command_prints_lines_short_or_as_they_are():
 
 @promise
 def one_who_reads_late_slows_nobody_and_is_told_what_it_missed():
-    """Twice: its share and the kernel's are full long before the requests are over, and memory does not grow with them."""
-    h = start(env={"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:quarantine_size_mb=1"})
+    """Its share of memory and the kernel's are full long before the requests are over: the rest was kept nowhere."""
+    h = start()
     with Control(h.socket) as c:
         c.follow()
-        first = _load(h, by_size(1500, 6000))
-        resident = h.resident_kib()
-        second = _load(h, by_size(1500, 6000))
-        assert h.resident_kib() < resident + 20000, (resident, h.resident_kib())
+        sent = _load(h, by_size(3000, 12000))
         shown, lost = 0, 0
-        while shown + lost < first + second:
+        while shown + lost < sent:
             line = c.line()
             if line["msg"] == "lines lost":
                 lost += line["lines"]
             elif line["msg"] == "request":
                 shown += 1
-        assert shown + lost == first + second and lost > 0 and shown > 0, (shown, lost, first, second)
+        assert shown + lost == sent and lost > 0 and 0 < shown * 900 < 1 << 20, (shown, lost, sent)
         assert h.get("/after").status == 200
         assert c.line()["path"] == "/after"
     h.stop()
@@ -820,6 +817,42 @@ def watch_can_be_turned_off_and_on():
 
 
 # ---- no secret
+
+@promise
+def a_secret_from_a_file_is_told_by_its_age_or_by_what_is_wrong_with_it():
+    folder = ws.directory("secret", owner=PROXY_UID, mode=0o700)
+    path = folder + "/token"
+    credentials = f"""credentials = {{
+  github = {{ owner = "platform@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "30d";
+             privileges = "read acme/*"; source = {{ kind = "file"; path = "{path}"; }}; handle = {{ shape = "ghp_{{36}}"; }}; }};
+}};"""
+    rule = f"""{{ host = "allowed.test"; methods = "any"; paths = "any"; upstream_trust = "{ws.ca.file}"; credential = "github";
+               bind = ["bearer"]; unbound_because = "it takes bearer tokens only"; inject = "always"; }}"""
+    from holdfast import grant
+    h = start(grants=grant(rule), credentials=credentials)
+
+    def told():
+        return ask(h.socket, "status")["credentials"]
+
+    assert told() == [{"name": "github", "source": "file", "state": "credential_unavailable"}], told()
+    ws.file("secret/new", "hunter2-hunter2-hunter2\n", mode=0o400, owner=PROXY_UID)
+    os.utime(folder + "/new", (1, 1))
+    with Control(h.socket) as c:
+        c.follow()
+        os.rename(folder + "/new", path)
+        until(lambda: told()[0]["state"] == "readable", "the secret")
+        assert told()[0]["age_s"] > 365 * 86400, told()
+        assert h.get().status == 200
+        assert origin.requests[-1].get("authorization") == "Bearer hunter2-hunter2-hunter2"
+        line = c.line()
+        while line["msg"] != "request":
+            assert "hunter2" not in json.dumps(line), line
+            line = c.line()
+        assert line["binding"] == "bearer" and "hunter2" not in json.dumps(line), line
+    status = holdfast("status", "-c", h.config_path)
+    assert "credential   github: from file, readable, " in status.stdout and "hunter2" not in status.stdout, status
+    h.stop()
+
 
 @promise
 def no_key_is_shown():
