@@ -11,8 +11,9 @@ import subprocess
 import threading
 
 from control import Control, Gone, ask, holdfast
-from holdfast import (ADDRESSES, BINARY, OTHER_UID, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Closed, Holdfast, Origin, Workspace,
-                      by_size, echo, forward_config, main, own_network, promise, rows)
+from holdfast import (ADDRESSES, BINARY, OTHER_UID, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Workspace,
+                      by_size, forward_config, main, own_network, promise, rows)
+from stream import Stream
 
 own_network(ADDRESSES)
 ws = Workspace()
@@ -552,36 +553,10 @@ def _load(h, n):
 
 # ---- drain
 
-class Stream:
-    """A response under way, which the test lets go on and end."""
-
-    def __init__(self, h):
-        self.go_on = threading.Event()
-        origin.answer = self.answer
-        self.channel = h.tls()
-        self.channel.send("GET /stream HTTP/1.1\r\nHost: allowed.test\r\n\r\n")
-        assert self.channel.read_head().status == 200
-        origin.answer = echo
-
-    def answer(self, connection, request):
-        connection.read_body(request)
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        self.go_on.wait(300)
-        connection.send(b"4\r\nlast\r\n0\r\n\r\n")
-
-    def ends_whole(self):
-        self.go_on.set()
-        try:
-            self.channel.until(b"last\r\n0\r\n\r\n")
-            return True
-        except Closed:
-            return False
-
-
 @promise
 def drain_answers_at_once_and_lets_what_runs_finish():
     h = start(limits='drain = "1h";')
-    stream = Stream(h)
+    stream = Stream(h, origin)
     mark = h.index()
     with Control(h.socket) as waiting:
         done = holdfast("drain", "-c", h.config_path)

@@ -6,8 +6,9 @@ import random
 import signal
 import threading
 
-from holdfast import (ADDRESSES, PROXY_UID, PUBLIC, Channel, Closed, Holdfast, Origin, Workspace, connect, echo, forward_config, main,
+from holdfast import (ADDRESSES, PROXY_UID, PUBLIC, Channel, Closed, Holdfast, Origin, Workspace, connect, forward_config, main,
                       own_network, promise, rows)
+from stream import Stream
 
 own_network(ADDRESSES)
 ws = Workspace()
@@ -20,37 +21,11 @@ def start(**more):
     return Holdfast(ws, forward_config(RULE, **more), name=f"signals-{next(numbers)}")
 
 
-class Stream:
-    """A response under way, which the test lets go on and end."""
-
-    def __init__(self, h):
-        self.go_on = threading.Event()
-        origin.answer = self.answer
-        self.channel = h.tls()
-        self.channel.send("GET /stream HTTP/1.1\r\nHost: allowed.test\r\n\r\n")
-        assert self.channel.read_head().status == 200
-        origin.answer = echo
-
-    def answer(self, connection, request):
-        connection.read_body(request)
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        self.go_on.wait(60)
-        connection.send(b"4\r\nlast\r\n0\r\n\r\n")
-
-    def ends_whole(self):
-        self.go_on.set()
-        try:
-            self.channel.until(b"last\r\n0\r\n\r\n")
-            return True
-        except Closed:
-            return False
-
-
 @promise
 def term_lets_what_runs_finish_and_takes_nothing_new():
     h = start()
     door = h.door()
-    stream = Stream(h)
+    stream = Stream(h, origin)
     mark = h.mark()
     h.kill(signal.SIGTERM)
     h.wait_for("draining", since=mark)
@@ -85,7 +60,7 @@ def term_does_not_wait_for_idle_connections():
 @promise
 def draining_ends_at_its_deadline():
     h = start(limits='drain = "500ms";')
-    stream = Stream(h)
+    stream = Stream(h, origin)
     h.stop()
     assert not stream.ends_whole()
 
@@ -93,7 +68,7 @@ def draining_ends_at_its_deadline():
 @promise
 def a_second_term_does_not_wait():
     h = start()
-    stream = Stream(h)
+    stream = Stream(h, origin)
     mark = h.mark()
     h.kill(signal.SIGTERM)
     h.wait_for("draining", since=mark)
@@ -106,7 +81,7 @@ def a_second_term_does_not_wait():
 @rows([("int", signal.SIGINT), ("quit", signal.SIGQUIT)])
 def does_not_wait(row):
     h = start()
-    stream = Stream(h)
+    stream = Stream(h, origin)
     h.kill(row[1])
     assert h.wait_exit(10) == 0
     h.assert_clean()
