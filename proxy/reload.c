@@ -237,6 +237,7 @@ on_built(void *arg, const struct built *b)
     struct holdfast *h = arg;
 
     h->n_read++;
+    h->asked_again |= b->again;
     if (b->why == REASON_OK && b->generation == NULL) { /* nothing has changed */
         leave_off(h);
         return;
