@@ -274,7 +274,7 @@ def a_client_that_reads_nothing_of_a_parting_services_answer_is_cut_at_its_deadl
     limited("")
 
 
-@promise
+@with_limits('head_timeout = "1h";')
 def slow_clients_do_not_slow_others():
     """Two hundred clients that send a byte now and then; one that means it."""
     slow = [s.h.tls() for _ in range(20)] + [s.h.open() for _ in range(180)]
