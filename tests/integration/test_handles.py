@@ -362,23 +362,27 @@ def plain_http_never_carries_a_secret():
 
 @promise
 def a_retry_presents_the_secret_once():
-    seen = []
+    seen, cut, answers = [], [], []
 
     def stale(connection, request):
         seen.append(request)
-        if len(seen) == 2:
-            return True         # the kept connection ends in the middle of an exchange
+        if not cut and len(connection.requests) > 1:
+            cut.append(request)
+            return True         # a kept connection ends in the middle of an exchange
         return quietly(connection, request)
+
+    def ask(c):
+        answers.append(c.request("GET", "/crm/again", "allowed.test").status)
+        return cut
 
     s.origin.answer = stale
     try:
         with s.h.tls() as c:
-            for _ in range(2):
-                assert c.request("GET", "/crm/again", "allowed.test").status == 200
+            until(lambda: ask(c), "a kept connection")
     finally:
         s.origin.answer = quietly
-    assert len(seen) == 3 and seen[1].connection is seen[0].connection, "nothing was retried"
-    assert [r.all("x-plain-key") for r in seen] == [[s.crm]] * 3
+    assert answers == [200] * (len(seen) - 1), "nothing was retried"
+    assert [r.all("x-plain-key") for r in seen] == [[s.crm]] * len(seen)
 
 
 # ---- rotation
