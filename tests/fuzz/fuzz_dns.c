@@ -4,7 +4,7 @@
  * first half of an input answers for A, the second for AAAA.
  *
  * A look-up ends once, with a reason or with at most so many real addresses; and never
- * well where an answer that was whole names a metadata service on the way. */
+ * well where a good answer names a metadata service on the way. */
 #include "tests/fuzz/fuzz.h"
 
 #include "proxy/resolve.h"
@@ -12,6 +12,7 @@
 #include <ares.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
@@ -29,6 +30,12 @@ static struct fake {
 } fakes[SOCKETS];
 
 static struct text answers[2]; /* for A, for AAAA */
+
+/* The last message that was sent to each, whole. */
+static struct {
+    unsigned char bytes[ANSWER_MAX];
+    size_t n;
+} said[2];
 
 /* ---- sockets of memory */
 
@@ -93,13 +100,13 @@ answer_question(struct fake *f, const unsigned char *q, size_t n)
     if (f->is_tcp)
         put(f, length, 2);
     put(f, q, 2);
-    if (in.n < HEADER - 2) {
-        put(f, in.at, in.n);
-        return;
+    put(f, in.at, in.n < HEADER - 2 ? in.n : HEADER - 2);
+    if (in.n >= HEADER - 2) {
+        put(f, q + HEADER, n - HEADER);
+        put(f, in.at + HEADER - 2, in.n - (HEADER - 2));
     }
-    put(f, in.at, HEADER - 2);
-    put(f, q + HEADER, n - HEADER);
-    put(f, in.at + HEADER - 2, in.n - (HEADER - 2));
+    said[is_aaaa].n = f->n - (f->is_tcp ? 2 : 0);
+    memcpy(said[is_aaaa].bytes, f->answer + (f->is_tcp ? 2 : 0), said[is_aaaa].n);
 }
 
 static ares_ssize_t
@@ -185,6 +192,35 @@ on_bell(void *owner)
     ++*(unsigned *)owner;
 }
 
+static bool
+is_metadata_name(const char *name)
+{
+    struct host host;
+
+    return name != NULL && host_parse(text_z(name), &host) == REASON_OK &&
+           host_is_metadata(&host);
+}
+
+/* By another road through c-ares than the resolver's. */
+static bool
+passes_by_metadata(size_t i)
+{
+    struct hostent *h = NULL;
+    bool does = false;
+    int n = (int)said[i].n;
+
+    if (n < HEADER || (said[i].bytes[3] & 0x0f) != 0 ||
+        (i == 0
+             ? ares_parse_a_reply(said[i].bytes, n, &h, NULL, NULL)
+             : ares_parse_aaaa_reply(said[i].bytes, n, &h, NULL, NULL)) != ARES_SUCCESS)
+        return false;
+    does = is_metadata_name(h->h_name);
+    for (char **alias = h->h_aliases; *alias != NULL; alias++)
+        does = does || is_metadata_name(*alias);
+    ares_free_hostent(h);
+    return does;
+}
+
 static void
 promise_lookup(const struct lookup *l)
 {
@@ -200,20 +236,22 @@ promise_lookup(const struct lookup *l)
 }
 
 static void
-look_up(struct resolver *r)
+look_up(struct resolver *r, struct text name)
 {
     unsigned rung = 0;
     struct wake bell = { .answer = on_bell, .owner = &rung };
     struct lookup l;
     struct host host;
 
-    PROMISE(host_parse(TEXT("a.test"), &host) == REASON_OK);
+    PROMISE(host_parse(name, &host) == REASON_OK);
     lookup_start(r, &host, &l, &bell);
     for (unsigned i = 0; i < TURNS && rung == 0; i++)
         event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
     PROMISE(rung <= 1 && (rung == 0 || l.done));
     if (l.done)
         promise_lookup(&l);
+    if (l.done && l.why == REASON_OK)
+        PROMISE(!passes_by_metadata(0) && !passes_by_metadata(1));
     lookup_drop(&l);
     wake_cancel(&bell);
 }
@@ -222,16 +260,23 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const servers[] = { "127.0.0.1" };
+    static const char *const own[] = { "192.0.2.1", "2001:db8::1" };
+    static struct conf_hosts_row row = { .name = "own.test",
+                                         .addresses = { own, 2, false } };
     const struct conf_resolver conf = { .servers = { servers, 1, false },
+                                        .hosts = { &row, 1 },
                                         .timeout_ms = 3600 * 1000 };
     struct resolver *r;
     struct text t = input_of(data, size);
     size_t half = t.n > 1 ? ((size_t)take_byte(&t) * t.n + 127) / 255 : t.n;
 
+    said[0].n = said[1].n = 0;
     answers[0] = text_of(t.at, half);
     answers[1] = text_of(t.at + half, t.n - half);
     PROMISE(resolver_new(loop, &conf, &r) == REASON_OK);
-    look_up(r);
+    look_up(r, TEXT("a.test"));
+    look_up(r, TEXT("own.test"));
+    look_up(r, TEXT("192.0.2.1"));
     resolver_free(r);
     for (size_t i = 0; i < SOCKETS; i++)
         PROMISE(fakes[i].fd == -1);

@@ -128,6 +128,14 @@ def configs():
         put("config", text)
 
 
+def positions():
+    names = re.findall(r'^    "([A-Za-z0-9-]+)",', (TESTS / "unit/filters/test_strip.c").read_text(), re.M)
+    for i in range(0, len(names), 8):
+        put("strip", "".join(f"{name}: x\n" for name in names[i:i + 8]) + "\n"
+            + "&".join(f"{name}=x" for name in names[i:i + 8]))
+    put("strip", "Accept: a\nX_Api.Key: b\n\naccess_token=a&b=c;sig=d&%61pi_key=e&to%256ben=f")
+
+
 def encode(text):
     data = text.encode() if isinstance(text, str) else text
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -205,5 +213,5 @@ def nameserver():
             whole(first, second)
 
 
-for derive in (requests, answers, handles, names, paths, values, configs, tokens, nameserver):
+for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver):
     derive()
