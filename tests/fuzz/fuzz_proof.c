@@ -69,6 +69,7 @@ put_digests(struct forged *f)
     jwk_print(scene.holder, NULL, &jwk);
     replace(f, WIT_CLAIMS, "JWK", buf_text(&jwk));
     replace(f, WPT_CLAIMS, "QUERY", text_z(digest_z(piece(f, QUERY), digest)));
+    replace(f, WPT_CLAIMS, "OTH", text_z(digest_z(TEXT("abc"), digest)));
     replace(f, WPT_CLAIMS, "BODY", text_z(digest_z(piece(f, BODY), digest)));
     buf_free(&jwk);
 }
@@ -84,6 +85,7 @@ forge_from(struct forged *f, struct arena *a, struct text in)
     put_piece(f, WPT_CLAIMS, take_part(&in, '\n'));
     if (!put_target(f, a, take_part(&in, '\n')))
         return false;
+    put_piece(f, FIELDS, take_part(&in, '\n'));
     put_piece(f, BODY, in);
     put_digests(f);
     seal_token(&scene, f, PROPER);

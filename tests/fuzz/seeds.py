@@ -154,7 +154,7 @@ def tokens():
         claim = context.split(f"#define {name}")[1].split('"')[1]
         old = "https://holdfast.dev/claims/" + ("ctx" if name == "CLAIM_CONTEXT" else "req")
         wit, wpt = ([part.replace(old, claim) for part in pair] for pair in (wit, wpt))
-    good = [*wit, *wpt, "/v1/orders?tenant=7", '{"item":1}']
+    good = [*wit, *wpt, "/v1/orders?tenant=7", "", '{"item":1}']
     put("proof", "\n".join(good))
     spoilt = [("ES256", "EdDSA"), ("ES256", "none"), ("1800000900", "1e400"), ("1800000030", "1800000900"), ("JWK", "{}"),
               ('"WTH"', "1"), ('"BODY"', "null"), (',"query":"QUERY"', ""), ("proof-1", "p 1"), ("wpt+jwt", "JWT"),
@@ -165,6 +165,11 @@ def tokens():
         for i in range(5):
             if old in good[i]:
                 put("proof", "\n".join([*good[:i], good[i].replace(old, new, 1), *good[i + 1:]]))
+    for field, claim in (("Authorization: Bearer abc", '"ath":"OTH"'), ("Authorization: Bearer abd", '"ath":"OTH"'),
+                         ("Txn-Token: abc", '"tth":"OTH"'), ("Transaction-Token: abc", '"oth":{"transaction-token":"OTH"}'),
+                         ("Api-Key: abc", '"oth":{"api-key":"OTH"}'), ("X-Auth-Token: abc", '"oth":{"x-auth-token":"OTH"}'),
+                         ("Api-Key: abc", '"oth":{"api-key":"OTH","x":"y"}'), ("Txn-Token: abc", '"oth":[]')):
+        put("proof", "\n".join([*good[:3], good[3].replace('"jti"', claim + ',"jti"'), good[4], field, good[6]]))
     for header in (wit[0], wpt[0], '{"alg":"Ed25519"}', '{"alg":"HS256"}', '{"alg":"ES256","crit":[]}', "[]"):
         put("jws", f'{encode(header)}.{encode(chr(123) + chr(125))}.{encode(bytes(64))}')
     # The base points of both curves.
