@@ -50,7 +50,7 @@ struct holdfast {
     bool reloading;    /* from the reading of the files to conclude() */
     bool asked_again;  /* for a reload, while one was going on */
     bool asked_always; /* even if the files are as they were */
-    uint64_t n_read;   /* how often the files were */
+    uint64_t n_read;   /* how often the files were, and what came of it was over */
     uint64_t asked, answered; /* how often, and up to which the one going on answers */
     struct watch *watch;      /* NULL: `watch` is off */
     struct reload_result reload;

@@ -78,6 +78,7 @@ static void
 leave_off(struct holdfast *h)
 {
     h->reloading = false;
+    h->n_read++;
     if (h->asked_again)
         begin(h);
 }
@@ -236,7 +237,6 @@ on_built(void *arg, const struct built *b)
 {
     struct holdfast *h = arg;
 
-    h->n_read++;
     h->asked_again |= b->again;
     if (b->why == REASON_OK && b->generation == NULL) { /* nothing has changed */
         leave_off(h);
