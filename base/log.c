@@ -47,10 +47,8 @@ struct log_line {
 static atomic_int out_fd = STDERR_FILENO;
 static atomic_int out_level = LOG_INFO;
 static atomic_int out_is_short = -1; /* -1: not decided yet */
-static atomic_bool is_torn;          /* a line's end is missing in the file */
-static atomic_ulong n_lost;          /* lines, since it was last told */
-static atomic_ulong n_lost_ever;
-static char *out_path; /* main's own: log_open, log_reopen, log_close */
+static atomic_ulong n_lost_ever;     /* lines */
+static char *out_path;               /* main's own: log_open, log_reopen, log_close */
 
 static _Thread_local struct log_line line_of_thread, twin_of_thread;
 
@@ -341,41 +339,53 @@ show_followers(struct log_line *l)
         follow_put(text_of(shown->bytes + 1, shown->n - 1));
 }
 
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static bool is_torn;         /* a line's end is missing in the file; whose turn it is */
+static unsigned long n_lost; /* lines, since it was last told; likewise */
+
+/* A line that was written in part is ended before the next one. */
+static bool
+write_whole(const struct log_line *l)
+{
+    size_t skip = is_torn ? 0 : 1, n = l->n - skip;
+    size_t done = write_out(l->bytes + skip, n);
+
+    is_torn = done < n && (done > 0 || is_torn);
+    return done == n;
+}
+
 /* One thread at a time: the room that was seen must still be there, and who follows
  * reads the lines in their order. Other processes that write to the same pipe are not
- * kept from taking the room. */
-static size_t
-put_out(struct log_line *l, size_t skip)
+ * kept from taking the room. Returns how many lines were lost before one that was
+ * written. */
+static unsigned long
+put_out(struct log_line *l)
 {
-    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-    size_t done;
+    unsigned long untold = 0;
 
     pthread_mutex_lock(&turn);
-    done = write_out(l->bytes + skip, l->n - skip);
+    if (write_whole(l)) {
+        untold = n_lost;
+        n_lost = 0;
+    } else {
+        n_lost++;
+        atomic_fetch_add(&n_lost_ever, 1);
+    }
     show_followers(l);
     pthread_mutex_unlock(&turn);
-    return done;
+    return untold;
 }
 
 /* A line that cannot be written is lost: a full disk or a stuck reader must not stop
- * traffic, and the record that must not be lost is the ledger's. A line that was
- * written in part is ended before the next one. */
+ * traffic, and the record that must not be lost is the ledger's. */
 static void
 end(struct log_line *l)
 {
-    bool was_torn = atomic_exchange(&is_torn, false);
-    size_t skip = was_torn ? 0 : 1, done;
+    unsigned long untold;
 
     close_line(l);
-    done = put_out(l, skip);
-    if (done < l->n - skip && (done > 0 || was_torn))
-        atomic_store(&is_torn, true);
-    if (done < l->n - skip) {
-        atomic_fetch_add(&n_lost, 1);
-        atomic_fetch_add(&n_lost_ever, 1);
-    } else if (atomic_load_explicit(&n_lost, memory_order_relaxed) > 0) {
-        log_warn("%lu log lines before this one are lost", atomic_exchange(&n_lost, 0));
-    }
+    if ((untold = put_out(l)) > 0)
+        log_warn("%lu log lines before this one are lost", untold);
 }
 
 unsigned long
