@@ -25,7 +25,6 @@ static void
 end(struct exchange *x)
 {
     struct conn *c = x->conn;
-    struct worker *w = x->worker;
 
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
@@ -38,7 +37,7 @@ end(struct exchange *x)
     stream_close(x->down);
     c->exchange = NULL;
     c->cut = x->cut;
-    epoch_unref(w, x->epoch);
+    epoch_unref(x->epoch);
     free(x);
     conn_exchange_over(c);
 }

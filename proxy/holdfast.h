@@ -74,8 +74,8 @@ void reload_ask(struct holdfast *h);
 void reload_notice(struct holdfast *h);
 /* What the next reload_ask is answered as (control.h). */
 uint64_t reload_ticket(const struct holdfast *h);
-/* A worker has taken over what it was given, or is no more. */
-void reload_adopted(struct holdfast *h, enum reason why);
+/* A worker has taken over what it was given. */
+void reload_adopted(struct holdfast *h);
 void reload_tell_report(const struct buf *report); /* a log record for each error */
 MUST_USE enum reason reload_open_log(const struct conf *conf);
 

@@ -15,7 +15,7 @@ enum message_kind {
     MESSAGE_STOP,
     MESSAGE_DUMP,
     /* to main */
-    MESSAGE_ADOPTED, /* why: REASON_OK, or it kept the old generation */
+    MESSAGE_ADOPTED,
     MESSAGE_ENDED
 };
 
@@ -24,7 +24,6 @@ struct message {
     struct generation *generation; /* MESSAGE_ADOPT, _SECRETS: a reference … */
     struct vault *vault;           /* … and one to its secrets */
     size_t worker;                 /* to main: whose it is */
-    enum reason why;
 };
 
 struct mailbox;

@@ -96,10 +96,8 @@ conclude(struct holdfast *h)
 }
 
 void
-reload_adopted(struct holdfast *h, enum reason why)
+reload_adopted(struct holdfast *h)
 {
-    if (why != REASON_OK)
-        h->reload.why = why;
     if (h->n_adopting > 0 && --h->n_adopting == 0)
         conclude(h);
 }

@@ -1,6 +1,7 @@
 #include "proxy/resolve.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 
 #include <ares.h>
 #include <assert.h>
@@ -194,6 +195,72 @@ on_deadline(void *owner)
     q->lookup = NULL; /* c-ares will still call on_answer, which frees q */
 }
 
+/* ---- setting up */
+
+static bool
+set_servers(struct resolver *r)
+{
+    struct buf list = { 0 };
+    bool is_set;
+
+    if (r->conf->servers.n == 0)
+        return true;
+    for (size_t i = 0; i < r->conf->servers.n; i++)
+        buf_printf(&list, "%s%s", i > 0 ? "," : "", r->conf->servers.at[i]);
+    buf_add_byte(&list, '\0');
+    is_set = ares_set_servers_ports_csv(r->channel, buf_text(&list).at) == ARES_SUCCESS;
+    if (!is_set)
+        log_reason(REASON_CONFIG,
+                   "resolver.servers: \"%s\" are not addresses of nameservers",
+                   buf_text(&list).at);
+    buf_free(&list);
+    return is_set;
+}
+
+static void
+init_library(void)
+{
+    ares_library_init(ARES_LIB_INIT_ALL);
+}
+
+static bool
+open_channel(struct resolver *r)
+{
+    char lookups[] = "fb";
+    struct ares_options options = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+                                    .timeout = (int)(r->conf->timeout_ms / TRIES),
+                                    .tries = TRIES,
+                                    .sock_state_cb = on_socket_state,
+                                    .sock_state_cb_data = r };
+    int status;
+
+    /* Nameservers given by name in the config: then nothing but them, not /etc/hosts
+     * either. */
+    options.lookups = r->conf->servers.n > 0 ? lookups + 1 : lookups;
+    status = ares_init_options(&r->channel, &options,
+                               ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                                   ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS);
+    if (status == ARES_SUCCESS)
+        return true;
+    log_reason(REASON_CONFIG, "resolver: cannot be set up: %s", ares_strerror(status));
+    r->channel = NULL;
+    return false;
+}
+
+static bool
+set_up(struct resolver *r)
+{
+    if (!open_channel(r))
+        return false;
+    if (set_servers(r))
+        return true;
+    ares_destroy(r->channel);
+    r->channel = NULL;
+    return false;
+}
+
+/* ---- asking */
+
 static void
 ask(struct resolver *r, const char *name, struct lookup *l, struct wake *bell)
 {
@@ -253,6 +320,8 @@ lookup_start(struct resolver *r, const struct host *host, struct lookup *l,
         finish(l, bell, r->loop, REASON_OK);
     } else if ((row = find_row(r->conf, host)) != NULL) {
         finish(l, bell, r->loop, take_row(l, row));
+    } else if (r->channel == NULL && !set_up(r)) {
+        finish(l, bell, r->loop, REASON_DNS_FAILED);
     } else {
         ask(r, host->name, l, bell);
     }
@@ -269,65 +338,24 @@ lookup_drop(struct lookup *l)
 
 /* ---- life */
 
-static enum reason
-set_servers(struct resolver *r)
-{
-    struct buf list = { 0 };
-    enum reason why = REASON_OK;
-
-    for (size_t i = 0; i < r->conf->servers.n; i++)
-        buf_printf(&list, "%s%s", i > 0 ? "," : "", r->conf->servers.at[i]);
-    buf_add_byte(&list, '\0');
-    if (r->conf->servers.n > 0 &&
-        ares_set_servers_ports_csv(r->channel, buf_text(&list).at) != ARES_SUCCESS)
-        why = log_reason(REASON_CONFIG,
-                         "resolver.servers: \"%s\" are not addresses of nameservers",
-                         buf_text(&list).at);
-    buf_free(&list);
-    return why;
-}
-
-static void
-init_library(void)
-{
-    ares_library_init(ARES_LIB_INIT_ALL);
-}
-
-enum reason
-resolver_new(struct loop *loop, const struct conf_resolver *conf, struct resolver **out)
+struct resolver *
+resolver_new(struct loop *loop, const struct conf_resolver *conf)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct resolver *r = calloc(1, sizeof *r);
-    struct ares_options options = { 0 };
-    char lookups[] = "fb";
-    enum reason why;
+    struct resolver *r = memory_new(sizeof *r);
 
-    assert(r != NULL);
-    *out = NULL;
     pthread_once(&once, init_library);
     r->loop = loop;
     r->conf = conf;
     r->alarm = (struct alarm){ .on_due = on_alarm, .owner = r };
-    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
-    options.timeout = (int)(conf->timeout_ms / TRIES);
-    options.tries = TRIES;
-    options.sock_state_cb = on_socket_state;
-    options.sock_state_cb_data = r;
-    /* Nameservers given by name in the config: then nothing but them, not /etc/hosts
-     * either. */
-    options.lookups = conf->servers.n > 0 ? lookups + 1 : lookups;
-    if (ares_init_options(&r->channel, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                              ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS) !=
-        ARES_SUCCESS) {
-        free(r);
-        return log_reason(REASON_CONFIG, "resolver: cannot be set up");
-    }
-    if ((why = set_servers(r)) == REASON_OK)
-        *out = r;
-    else
-        resolver_free(r);
-    return why;
+    (void)set_up(r);
+    return r;
+}
+
+bool
+resolver_is_ready(const struct resolver *r)
+{
+    return r->channel != NULL;
 }
 
 void
@@ -335,7 +363,9 @@ resolver_free(struct resolver *r)
 {
     if (r == NULL)
         return;
-    ares_destroy(r->channel); /* answers every query under way with ARES_EDESTRUCTION */
+    if (r->channel != NULL)
+        ares_destroy(r->channel); /* answers every query under way with
+                                     ARES_EDESTRUCTION */
     alarm_clear(&r->alarm);
     free(r);
 }

@@ -11,9 +11,10 @@
 
 struct resolver;
 
-/* Borrows conf. A nameserver that cannot be set up is REASON_CONFIG, logged. */
-MUST_USE enum reason resolver_new(struct loop *loop, const struct conf_resolver *conf,
-                                  struct resolver **out);
+/* Borrows conf. Where it cannot be set up that is logged, and tried anew at each
+ * look-up: until then they end with REASON_DNS_FAILED. */
+struct resolver *resolver_new(struct loop *loop, const struct conf_resolver *conf);
+bool resolver_is_ready(const struct resolver *r);
 /* Look-ups under way end with REASON_DNS_FAILED. */
 void resolver_free(struct resolver *r);
 

@@ -110,7 +110,7 @@ on_message(void *owner, const struct message *m)
     if (m->kind == MESSAGE_ENDED && ++h->n_ended == h->n_workers)
         event_base_loopbreak(h->base);
     else if (m->kind == MESSAGE_ADOPTED)
-        reload_adopted(h, m->why);
+        reload_adopted(h);
 }
 
 static enum reason

@@ -38,128 +38,6 @@ limits(const struct worker *w)
     return &generation_conf(w->now->generation)->limits;
 }
 
-/* ---- epochs */
-
-void
-epoch_ref(struct epoch *e)
-{
-    e->references++;
-}
-
-void
-epoch_unref(struct worker *w, struct epoch *e)
-{
-    (void)w;
-    if (--e->references > 0)
-        return;
-    assert(list_is_empty(&e->exchanges));
-    list_remove(&e->older);
-    pool_free(e->pool);
-    sessions_free(e->sessions);
-    resolver_free(e->resolver);
-    vault_unref(e->vault);
-    generation_unref(e->generation);
-    free(e);
-}
-
-static enum reason
-epoch_new(struct worker *w, struct generation *g, struct vault *secrets,
-          struct epoch **out)
-{
-    const struct conf *conf = generation_conf(g);
-    struct epoch *e = calloc(1, sizeof *e);
-    enum reason why;
-
-    assert(e != NULL);
-    *out = NULL;
-    if ((why = resolver_new(w->loop, &conf->resolver, &e->resolver)) != REASON_OK) {
-        free(e);
-        return why;
-    }
-    e->generation = g;
-    e->vault = secrets;
-    e->pool = pool_new(w->loop, (size_t)conf->limits.pool,
-                       (size_t)conf->limits.connections, conf->limits.pool_idle_ms);
-    e->sessions = sessions_new((size_t)conf->limits.sessions);
-    list_init(&e->exchanges);
-    e->references = 1;
-    list_add_last(&w->epochs, &e->older);
-    *out = e;
-    return REASON_OK;
-}
-
-static void
-cut_epoch(struct worker *w, struct epoch *e)
-{
-    epoch_ref(e);
-    while (!list_is_empty(&e->exchanges))
-        exchange_abort(LIST_OWNER(e->exchanges.next, struct exchange, under),
-                       REASON_DRAINING);
-    epoch_unref(w, e);
-}
-
-static size_t
-count_epochs(const struct worker *w)
-{
-    size_t n = 0;
-
-    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next)
-        n++;
-    return n;
-}
-
-/* An exchange keeps the generation it began with; but at most so many live, and the
- * oldest is cut. */
-static void
-cut_oldest(struct worker *w)
-{
-    while (count_epochs(w) > (size_t)limits(w)->generations) {
-        struct epoch *oldest = LIST_OWNER(w->epochs.next, struct epoch, older);
-
-        if (oldest == w->now)
-            return;
-        cut_epoch(w, oldest);
-    }
-}
-
-static enum reason
-adopt(struct worker *w, struct generation *g, struct vault *secrets)
-{
-    struct epoch *before = w->now;
-    enum reason why;
-
-    if ((why = epoch_new(w, g, secrets, &w->now)) != REASON_OK) {
-        w->now = before;
-        vault_unref(secrets);
-        generation_unref(g);
-        return why;
-    }
-    if (w->tasks != NULL)
-        tasks_keep_only(w->tasks, generation_conf(g));
-    pool_free(before->pool); /* what waits there was judged by rules that are no more */
-    before->pool = pool_new(w->loop, 0, 0, 0);
-    epoch_unref(w, before);
-    cut_oldest(w);
-    return REASON_OK;
-}
-
-/* Whole, and between two turns of the loop: no request sees half of a change. */
-static void
-keep(struct worker *w, struct generation *g, struct vault *secrets)
-{
-    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next) {
-        struct epoch *e = LIST_OWNER(m, struct epoch, older);
-
-        if (e->generation != g)
-            continue;
-        vault_unref(e->vault);
-        vault_ref(secrets);
-        e->vault = secrets;
-    }
-    vault_unref(secrets);
-    generation_unref(g);
-}
-
 /* ---- doors */
 
 bool
@@ -391,11 +269,10 @@ dump(struct worker *w)
 }
 
 static void
-tell_main(struct worker *w, enum message_kind kind, enum reason why)
+tell_main(struct worker *w, enum message_kind kind)
 {
-    mailbox_post(
-        w->start.to_main,
-        &(struct message){ .kind = kind, .worker = w->start.index, .why = why });
+    mailbox_post(w->start.to_main,
+                 &(struct message){ .kind = kind, .worker = w->start.index });
 }
 
 static void
@@ -405,10 +282,11 @@ on_message(void *owner, const struct message *m)
 
     switch (m->kind) {
     case MESSAGE_ADOPT:
-        tell_main(w, MESSAGE_ADOPTED, adopt(w, m->generation, m->vault));
+        epoch_adopt(w, m->generation, m->vault);
+        tell_main(w, MESSAGE_ADOPTED);
         break;
     case MESSAGE_SECRETS:
-        keep(w, m->generation, m->vault);
+        epoch_keep(w, m->generation, m->vault);
         break;
     case MESSAGE_DRAIN:
         drain(w);
@@ -472,8 +350,7 @@ dismantle(struct worker *w)
             event_free(w->doors[i].event);
     free(w->doors);
     tasks_free(w->tasks); /* it borrows from the config in force */
-    if (w->now != NULL)
-        epoch_unref(w, w->now);
+    epoch_unref(w->now);
     mailbox_free(w->mailbox);
     leaf_cache_free(w->leaves);
     leaf_cache_free(w->refusal_leaves);
@@ -490,6 +367,10 @@ equip(struct worker *w)
 {
     const struct conf_limits *l = &generation_conf(w->start.generation)->limits;
 
+    generation_ref(w->start.generation);
+    if (w->start.vault != NULL)
+        vault_ref(w->start.vault);
+    w->now = epoch_new(w, w->start.generation, w->start.vault);
     w->callers = caller_lookup_new();
     if (w->start.ca != NULL) {
         w->leaves = leaf_cache_new(w->start.ca, (size_t)l->leaves);
@@ -499,7 +380,7 @@ equip(struct worker *w)
     }
     if (w->start.authority != NULL)
         w->tasks = tasks_new(w->start.authority);
-    return epoch_new(w, w->start.generation, w->start.vault, &w->now);
+    return resolver_is_ready(w->now->resolver) ? REASON_OK : REASON_CONFIG;
 }
 
 static void *
@@ -511,7 +392,7 @@ work(void *arg)
     loop_run(w->loop);
     heart_free(w->heart);
     w->heart = NULL;
-    tell_main(w, MESSAGE_ENDED, REASON_OK);
+    tell_main(w, MESSAGE_ENDED);
     return NULL;
 }
 
@@ -534,9 +415,6 @@ worker_start(const struct worker_start *start, struct worker **out)
     list_init(&w->handshakes);
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
-    generation_ref(start->generation);
-    if (start->vault != NULL)
-        vault_ref(start->vault);
     if ((why = equip(w)) == REASON_OK) {
         w->heart = heart_new(w);
         if (pthread_create(&t->id, NULL, work, w) != 0)
@@ -545,10 +423,6 @@ worker_start(const struct worker_start *start, struct worker **out)
     if (why == REASON_OK) {
         *out = w;
         return REASON_OK;
-    }
-    if (w->now == NULL) {
-        vault_unref(start->vault);
-        generation_unref(start->generation);
     }
     dismantle(w);
     free(t);

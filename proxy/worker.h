@@ -6,14 +6,11 @@
 #include "base/list.h"
 #include "certs/ca.h"
 #include "certs/leaf.h"
-#include "proxy/generation.h"
 #include "proxy/doors.h"
+#include "proxy/epoch.h"
 #include "proxy/loop.h"
 #include "proxy/metrics.h"
 #include "proxy/rate.h"
-#include "proxy/resolve.h"
-#include "proxy/sessions.h"
-#include "proxy/upstream.h"
 #include "tasks/caller.h"
 #include "tasks/task.h"
 #include "tokens/authority.h"
@@ -64,19 +61,6 @@ const struct metrics *worker_metrics(const struct worker *w);
 
 /* ---- for the rest of this room, on the worker's own thread */
 
-/* A generation as this worker lives it. */
-struct epoch {
-    struct generation *generation;
-    struct vault *vault; /* its secrets, as they are now: another one at any turn */
-    struct resolver *resolver;
-    struct pool *pool;
-    struct sessions *sessions; /* TLS, of upstreams */
-    struct list exchanges;     /* begun under it and not over */
-    unsigned
-        references; /* exchanges, and the worker itself while it is the current one */
-    struct list older;
-};
-
 struct worker {
     struct loop *loop;
     struct metrics *metrics;
@@ -97,9 +81,6 @@ struct worker {
     struct door *doors;
     struct alarm drain_alarm;
 };
-
-void epoch_ref(struct epoch *e);
-void epoch_unref(struct worker *w, struct epoch *e);
 
 /* A conn came or went. */
 bool worker_has_room(const struct worker *w);

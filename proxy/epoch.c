@@ -1,0 +1,115 @@
+#include "proxy/epoch.h"
+
+#include "base/memory.h"
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void
+epoch_ref(struct epoch *e)
+{
+    e->references++;
+}
+
+void
+epoch_unref(struct epoch *e)
+{
+    if (--e->references > 0)
+        return;
+    assert(list_is_empty(&e->exchanges));
+    list_remove(&e->older);
+    pool_free(e->pool);
+    sessions_free(e->sessions);
+    resolver_free(e->resolver);
+    vault_unref(e->vault);
+    generation_unref(e->generation);
+    free(e);
+}
+
+struct epoch *
+epoch_new(struct worker *w, struct generation *g, struct vault *secrets)
+{
+    const struct conf *conf = generation_conf(g);
+    struct epoch *e = memory_new(sizeof *e);
+
+    e->generation = g;
+    e->vault = secrets;
+    e->resolver = resolver_new(w->loop, &conf->resolver);
+    e->pool = pool_new(w->loop, (size_t)conf->limits.pool,
+                       (size_t)conf->limits.connections, conf->limits.pool_idle_ms);
+    e->sessions = sessions_new((size_t)conf->limits.sessions);
+    list_init(&e->exchanges);
+    e->references = 1;
+    list_add_last(&w->epochs, &e->older);
+    return e;
+}
+
+static void
+cut(struct epoch *e)
+{
+    epoch_ref(e);
+    while (!list_is_empty(&e->exchanges))
+        exchange_abort(LIST_OWNER(e->exchanges.next, struct exchange, under),
+                       REASON_DRAINING);
+    epoch_unref(e);
+}
+
+static size_t
+count_epochs(const struct worker *w)
+{
+    size_t n = 0;
+
+    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next)
+        n++;
+    return n;
+}
+
+/* An exchange keeps the generation it began with; but at most so many live, and the
+ * oldest is cut. */
+static void
+cut_oldest(struct worker *w)
+{
+    size_t most = (size_t)generation_conf(w->now->generation)->limits.generations;
+
+    while (count_epochs(w) > most) {
+        struct epoch *oldest = LIST_OWNER(w->epochs.next, struct epoch, older);
+
+        if (oldest == w->now)
+            return;
+        cut(oldest);
+    }
+}
+
+/* Nothing in here can fail: workers that went on under different rules would be worse
+ * than one whose look-ups fail. */
+void
+epoch_adopt(struct worker *w, struct generation *g, struct vault *secrets)
+{
+    struct epoch *before = w->now;
+
+    w->now = epoch_new(w, g, secrets);
+    if (w->tasks != NULL)
+        tasks_keep_only(w->tasks, generation_conf(g));
+    pool_free(before->pool); /* what waits there was judged by rules that are no more */
+    before->pool = pool_new(w->loop, 0, 0, 0);
+    epoch_unref(before);
+    cut_oldest(w);
+}
+
+/* Whole, and between two turns of the loop: no request sees half of a change. */
+void
+epoch_keep(struct worker *w, struct generation *g, struct vault *secrets)
+{
+    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next) {
+        struct epoch *e = LIST_OWNER(m, struct epoch, older);
+
+        if (e->generation != g)
+            continue;
+        vault_unref(e->vault);
+        vault_ref(secrets);
+        e->vault = secrets;
+    }
+    vault_unref(secrets);
+    generation_unref(g);
+}
