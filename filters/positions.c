@@ -522,12 +522,16 @@ unescape(struct text in, char *out)
     return text_of(out, n);
 }
 
-/* PHP reads "token[]", "token[0" and " token" as token. */
+/* PHP reads "token[]", "token[0" and " token" as token, and nothing behind a NUL. */
 static struct text
 bare(struct text name)
 {
-    const char *bracket = memchr(name.at, '[', name.n);
+    const char *end = memchr(name.at, '\0', name.n);
+    const char *bracket;
 
+    if (end != NULL)
+        name.n = (size_t)(end - name.at);
+    bracket = memchr(name.at, '[', name.n);
     if (bracket != NULL && bracket != name.at)
         name.n = (size_t)(bracket - name.at);
     while (name.n > 0 && (name.at[0] == ' ' || name.at[0] == '+')) {

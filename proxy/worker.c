@@ -132,15 +132,20 @@ open_doors(struct worker *w)
 }
 
 /* The kernel takes no connection for us either: a client hears at once that nobody is
- * here. */
+ * here. The port stays ours meanwhile: one that may be reused and is not listened on
+ * would be anybody's. */
 static void
 shut_doors(struct worker *w)
 {
+    int no = 0;
+
     for (size_t i = 0; i < w->start.n_doors; i++) {
         if (w->doors[i].event == NULL)
             continue;
         alarm_clear(&w->doors[i].pause);
         event_del(w->doors[i].event);
+        (void)setsockopt(w->start.doors[i].fd, SOL_SOCKET, SO_REUSEADDR, &no,
+                         sizeof no);
         (void)shutdown(w->start.doors[i].fd, SHUT_RDWR);
     }
 }

@@ -378,6 +378,8 @@ a_credential_in_the_query_goes_and_the_rest_stays_byte_for_byte(void **state)
         { "%2561ccess_token=v", NULL },
         { "token[]=v", NULL },
         { "token%5B%5D=v", NULL },
+        { "token%00=v", NULL },
+        { "token%00x=v", NULL },
         { "token[0=v", NULL },
         { "+token=v", NULL },
         { "%20token=v", NULL },
