@@ -70,4 +70,15 @@ list_splice(struct list *to, struct list *from)
     list_init(from);
 }
 
+/* By walking: for who looks seldom. */
+static inline size_t
+list_count(const struct list *head)
+{
+    size_t n = 0;
+
+    for (const struct list *m = head->next; m != head; m = m->next)
+        n++;
+    return n;
+}
+
 #endif

@@ -164,16 +164,28 @@ use_fresh(struct exchange *x)
     return go(x, STEP_PRESENT);
 }
 
+/* A service that resets at once takes its address along: that is no other address. */
+static enum reason
+judge_peer(const struct exchange *x, const struct upstream *u)
+{
+    enum reason why = REASON_OK;
+
+    if (!link_peer_is(&u->link, &u->address, u->port))
+        why = REASON_PEER_ADDRESS;
+    else if (worker_has_port(x->worker, u->port) && link_is_to_this_machine(&u->link))
+        why = REASON_OWN_PORT;
+    return why == REASON_OK || link_has_peer(&u->link) ? why : REASON_CONNECT_FAILED;
+}
+
 /* Connected: is it who we judged, and can it prove its name? */
 static enum pace
 greet(struct exchange *x)
 {
     struct upstream *u = x->up;
+    enum reason why;
 
-    if (!link_peer_is(&u->link, &u->address, u->port))
-        return refuse(x, REASON_PEER_ADDRESS);
-    if (worker_has_port(x->worker, u->port) && link_is_to_this_machine(&u->link))
-        return refuse(x, REASON_OWN_PORT);
+    if ((why = judge_peer(x, u)) != REASON_OK)
+        return refuse(x, why);
     if (u->key.client == NULL)
         return use_fresh(x);
     upstream_begin_tls(u,

@@ -55,16 +55,6 @@ cut(struct epoch *e)
     epoch_unref(e);
 }
 
-static size_t
-count_epochs(const struct worker *w)
-{
-    size_t n = 0;
-
-    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next)
-        n++;
-    return n;
-}
-
 /* An exchange keeps the generation it began with; but at most so many live, and the
  * oldest is cut. */
 static void
@@ -72,7 +62,7 @@ cut_oldest(struct worker *w)
 {
     size_t most = (size_t)generation_conf(w->now->generation)->limits.generations;
 
-    while (count_epochs(w) > most) {
+    while (list_count(&w->epochs) > most) {
         struct epoch *oldest = LIST_OWNER(w->epochs.next, struct epoch, older);
 
         if (oldest == w->now)

@@ -354,6 +354,15 @@ link_shut_write(struct link *l)
 }
 
 bool
+link_has_peer(const struct link *l)
+{
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof peer;
+
+    return getpeername(l->fd, (struct sockaddr *)&peer, &n) == 0 || errno != ENOTCONN;
+}
+
+bool
 link_peer_is(const struct link *l, const struct address *address, uint16_t port)
 {
     struct sockaddr_storage peer;

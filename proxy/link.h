@@ -66,6 +66,8 @@ void link_abort(struct link *l);
 void link_move(struct link *l);
 /* After everything in `out` has gone: we send no more. */
 void link_shut_write(struct link *l);
+/* It has another end: a reset takes it away. */
+bool link_has_peer(const struct link *l);
 /* The address at the other end is this one (getpeername). */
 bool link_peer_is(const struct link *l, const struct address *address, uint16_t port);
 

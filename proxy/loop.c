@@ -233,3 +233,19 @@ loop_lag_ms(const struct loop *l)
 {
     return l->lag_us / 1000;
 }
+
+size_t
+loop_count_alarms(const struct loop *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        n += list_count(&l->slots[i]);
+    return n;
+}
+
+size_t
+loop_count_woken(const struct loop *l)
+{
+    return list_count(&l->woken);
+}

@@ -13,6 +13,7 @@
 #include "base/list.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct event_base;
@@ -32,6 +33,10 @@ void loop_measure(struct loop *l, struct histogram *late);
 /* Milliseconds between the last tick's due time and its running: how late the loop is.
  */
 int64_t loop_lag_ms(const struct loop *l);
+
+/* How many alarms are set and owners queued: for who looks at its state, by walking. */
+size_t loop_count_alarms(const struct loop *l);
+size_t loop_count_woken(const struct loop *l);
 
 /* Embedded in its owner, who calls wake_cancel before it goes. */
 struct wake {

@@ -256,6 +256,25 @@ drain(struct worker *w)
 
 /* ---- messages */
 
+/* What should go back to where it was when nobody asks for anything. */
+static void
+dump_kept(const struct worker *w, struct log_line *l)
+{
+    size_t exchanges = 0, idle = 0;
+
+    for (struct list *m = w->epochs.next; m != &w->epochs; m = m->next) {
+        const struct epoch *e = LIST_OWNER(m, struct epoch, older);
+
+        exchanges += list_count(&e->exchanges);
+        idle += pool_count(e->pool);
+    }
+    log_line_number(l, "exchanges", (int64_t)exchanges);
+    log_line_number(l, "idle_upstreams", (int64_t)idle);
+    log_line_number(l, "generations", (int64_t)list_count(&w->epochs));
+    log_line_number(l, "alarms", (int64_t)loop_count_alarms(w->loop));
+    log_line_number(l, "woken", (int64_t)loop_count_woken(w->loop));
+}
+
 static void
 dump(struct worker *w)
 {
@@ -267,6 +286,7 @@ dump(struct worker *w)
     log_line_number(l, "handshakes", (int64_t)w->n_handshakes);
     log_line_number(l, "served", (int64_t)w->served);
     log_line_number(l, "refused", (int64_t)w->refused);
+    dump_kept(w, l);
     if (w->leaves != NULL)
         log_line_number(l, "leaves", (int64_t)leaf_cache_count(w->leaves));
     log_line_number(l, "lag_ms", loop_lag_ms(w->loop));

@@ -377,6 +377,24 @@ both_ends_on_one_machine_are_known_by_their_address(void **state)
     assert_true(link_is_to_this_machine(&l)); /* not known: as if it were */
 }
 
+/* Which is not to be taken for another address than the one that was judged. */
+static void
+a_reset_takes_the_peer_away(void **state)
+{
+    struct link l;
+    int ends[2];
+    char c;
+
+    (void)state;
+    tcp_pair(ends);
+    open_link(&l, ends[0], CEILING);
+    assert_true(link_has_peer(&l));
+    reset_socket(ends[1]);
+    assert_true(recv(ends[0], &c, 1, 0) < 0);
+    assert_false(link_has_peer(&l));
+    link_close(&l);
+}
+
 static void
 a_socket_without_an_internet_peer_is_nobody(void **state)
 {
@@ -458,6 +476,7 @@ main(void)
         STAGE_TEST(what_cannot_even_begin_is_refused_at_once),
         STAGE_TEST(the_peer_is_the_address_that_was_judged_or_it_is_not),
         STAGE_TEST(both_ends_on_one_machine_are_known_by_their_address),
+        STAGE_TEST(a_reset_takes_the_peer_away),
         STAGE_TEST(a_socket_without_an_internet_peer_is_nobody),
         STAGE_TEST(a_connection_that_ended_elsewhere_than_judged_is_refused),
     };
