@@ -197,6 +197,11 @@ class Holdfast:
             self.wait_line(lambda li: li.get("msg") == "state" and li["worker"] == worker, since, what="a worker's state")
         return self.index()
 
+    def wait_draining(self, since=0):
+        """Until the last of the workers takes nothing new."""
+        for worker in range(self.wait_for("ready")["workers"]):
+            self.wait_line(lambda li: li.get("msg") == "draining" and li["worker"] == worker, since, what="a worker draining")
+
     def requests(self, since=0):
         with self._changed:
             return [li for li in self.lines[since:] if li.get("msg") == "request"]

@@ -28,7 +28,7 @@ def term_lets_what_runs_finish_and_takes_nothing_new():
     stream = Stream(h, origin)
     mark = h.mark()
     h.kill(signal.SIGTERM)
-    h.wait_for("draining", since=mark)
+    h.wait_draining(mark)
     assert _is_shut(door), "a new connection was served"
     assert stream.ends_whole(), "what ran was cut"
     assert h.wait_exit() == 0

@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 
+from control import holdfast  # noqa: E402
 from holdfast import (ADDRESSES, BINARY, CREDENTIAL, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, RELEASE,  # noqa: E402
                       Holdfast, StubDNS, Workspace, by_size, forward_config, gate_config, main, own_network,
                       promise)
@@ -30,8 +31,7 @@ QUIET = 60              # seconds in which everything must have come to rest
 LIMITS = '''connection_idle = "10s"; pool_idle = "2s"; stream_idle = "30s"; head_timeout = "30s"; handshake_timeout = "30s";
             generations = 16; leaves = 48; refusal_leaves = 8; sessions = 16; handshakes = 1000; refusal_leaf_rate = 5;'''
 STATE = ("connections", "handshakes", "exchanges", "idle_upstreams", "generations", "alarms", "woken")
-WORDS = {"request", "connection", "state", "ready", "door open", "config reloaded", "config rejected", "secrets read", "draining",
-         "stopped", "log reopened"}
+WORDS = {"request", "connection", "state", "ready", "door open", "config reloaded", "config rejected", "secrets read", "control", "log reopened"}
 
 own_network(ADDRESSES)
 
@@ -155,7 +155,7 @@ class Scene:
             privileges = "read"; source = {{ kind = "file"; path = "{self.secrets}/secret"; }}; }};\n}};"""
         credentials = CREDENTIAL.rstrip().removesuffix("};") + secret
         return lambda h: forward_config(", ".join(rules), names=self.resolver, credentials=credentials, limits=LIMITS, more=more,
-                                        log=f'log = {{ path = "{h.log}"; format = "json"; }};')(h)
+                                        log=f'log = {{ path = "{h.log}"; format = "json"; }}; control = {{ socket = "{h.run}/control"; }};')(h)
 
     def gate_config(self, more=""):
         return lambda h: gate_config(
@@ -185,13 +185,20 @@ class Scene:
         self.expect(self.sidecar.reload(self.config(bad)), "config rejected")
         self.expect(self.gate.reload(self.gate_config(bad)), "config rejected")
 
+    def reload_and_wait(self):
+        """By the control socket: 0 when it is in force, and not when it is bad."""
+        for more, well in (("", True), ("nonsense = 1;", False)):
+            self.sidecar.write_config(self.config(more))
+            done = holdfast("reload", "--wait", "--socket", f"{self.sidecar.run}/control")
+            assert (done.returncode == 0) is well, done
+
     @staticmethod
     def expect(line, message):
         assert line["msg"] == message, line
 
     def operate(self):
-        deed = self.chance.choice([self.reload_well, self.reload_well, self.reload_badly, self.rotate_secret,
-                                   self.sidecar.rotate, self.gate.rotate, self.sidecar.states])
+        deed = self.chance.choice([self.reload_well, self.reload_badly, self.reload_and_wait,
+                                   self.rotate_secret, self.sidecar.rotate, self.gate.rotate, self.sidecar.states])
         deed()
 
     # ---- a burst, and the quiet after it
