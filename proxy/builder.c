@@ -13,7 +13,6 @@ struct builder {
     void (*on_built)(void *owner, const struct built *b);
     void *owner;
     struct job *job;
-    bool again;
     uint64_t number;
     bool always;
     unsigned char tried[SHA256_SIZE]; /* the thread's while it builds */
@@ -37,11 +36,10 @@ on_done(void *owner)
 {
     struct builder *b = owner;
     struct buf report = b->report;
-    struct built result = { b->why, b->generation, &report, b->again };
+    struct built result = { b->why, b->generation, &report };
 
     b->report = (struct buf){ 0 };
     b->generation = NULL;
-    b->again = false;
     b->on_built(b->owner, &result);
     buf_free(&report);
 }
@@ -69,10 +67,6 @@ builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE])
 enum reason
 builder_build(struct builder *b, uint64_t number, bool always)
 {
-    if (job_runs(b->job)) {
-        b->again = true;
-        return REASON_OK;
-    }
     b->number = number;
     b->always = always;
     if (!job_start(b->job))

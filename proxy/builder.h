@@ -1,6 +1,5 @@
 /* The builder: makes generations on a thread of its own, so that main never blocks on a
- * file. One at a time; what is asked for meanwhile is asked for once more by `again`.
- */
+ * file. One at a time. */
 #ifndef PROXY_BUILDER_H
 #define PROXY_BUILDER_H
 
@@ -14,7 +13,6 @@ struct built {
     struct generation *generation; /* REASON_OK: a reference to take over, or NULL when
                                       nothing has changed; else NULL */
     struct buf *report;            /* on loan */
-    bool again;                    /* somebody asked while this one was being built */
 };
 
 /* on_built runs on the thread of `base`. */
@@ -24,9 +22,9 @@ struct builder *builder_new(struct event_base *base, const char *path,
 void builder_free(struct builder *b);
 /* The bytes that this is the digest of were read before there was a builder. */
 void builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE]);
-/* `number` is what the new generation is called. Unless `always`, nothing is made of
- * the bytes that were read last, be they good or not. REASON_INTERNAL, logged, when no
- * thread can be started: nothing will come then. */
+/* Not while one is being built. `number` is what the new generation is called. Unless
+ * `always`, nothing is made of the bytes that were read last, be they good or not.
+ * REASON_INTERNAL, logged, when no thread can be started: nothing will come then. */
 MUST_USE enum reason builder_build(struct builder *b, uint64_t number, bool always);
 
 #endif

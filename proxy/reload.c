@@ -235,7 +235,6 @@ on_built(void *arg, const struct built *b)
 {
     struct holdfast *h = arg;
 
-    h->asked_again |= b->again;
     if (b->why == REASON_OK && b->generation == NULL) { /* nothing has changed */
         leave_off(h);
         return;
@@ -275,6 +274,8 @@ build(struct holdfast *h)
     if (why == REASON_OK)
         return;
     h->reload.why = why;
+    buf_free(&h->reload.report); /* of another reload */
+    h->reload.report = (struct buf){ 0 };
     conclude(h);
 }
 

@@ -14,28 +14,42 @@ find_verb(const struct verb *verbs, size_t n, struct text name)
 }
 
 static bool
-takes(const struct verb *v, struct text member)
+is_among(const char *const names[VERB_MEMBERS], struct text name)
 {
-    if (text_equals(member, TEXT("verb")))
-        return true;
-    for (size_t i = 0; i < VERB_MEMBERS && v->members[i] != NULL; i++)
-        if (text_equals(member, text_z(v->members[i])))
+    for (size_t i = 0; i < VERB_MEMBERS && names[i] != NULL; i++)
+        if (text_equals(name, text_z(names[i])))
             return true;
     return false;
 }
 
-/* A misspelt member would be a wish that nobody hears. */
+/* A misspelt member, or one of another kind, would be a wish that nobody hears. */
+static bool
+takes(const struct verb *v, struct text name, const struct json *value,
+      struct buf *error)
+{
+    struct text t;
+    bool flag;
+
+    if (text_equals(name, TEXT("verb")))
+        return true;
+    if (is_among(v->flags, name) && !json_bool(value, &flag))
+        buf_printf(error, "\"%.*s\" is neither true nor false", TEXT_ARG(name));
+    else if (is_among(v->texts, name) && !json_string(value, &t))
+        buf_printf(error, "\"%.*s\" is no text", TEXT_ARG(name));
+    else if (!is_among(v->flags, name) && !is_among(v->texts, name))
+        buf_printf(error, "%s takes no \"%.*s\"", v->name, TEXT_ARG(name));
+    return buf_length(error) == 0;
+}
+
 static bool
 takes_all(const struct verb *v, const struct json *request, struct buf *error)
 {
-    struct text member;
+    const struct json *value;
+    struct text name;
 
-    for (size_t i = 0; json_member(request, i, &member) != NULL; i++) {
-        if (takes(v, member))
-            continue;
-        buf_printf(error, "%s takes no \"%.*s\"", v->name, TEXT_ARG(member));
-        return false;
-    }
+    for (size_t i = 0; (value = json_member(request, i, &name)) != NULL; i++)
+        if (!takes(v, name, value, error))
+            return false;
     return true;
 }
 

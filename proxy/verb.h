@@ -1,5 +1,5 @@
 /* What is asked over the control socket: one line of JSON, {"verb": "…", …}, with the
- * members that this verb takes and no others. */
+ * members that this verb takes, of their kind, and no others. */
 #ifndef PROXY_VERB_H
 #define PROXY_VERB_H
 
@@ -13,11 +13,12 @@ enum reply {
     REPLY_LATER   /* by what the session waits for, or follows */
 };
 
-enum { VERB_MEMBERS = 8 };
+enum { VERB_MEMBERS = 4 };
 
 struct verb {
     const char *name;
-    const char *members[VERB_MEMBERS]; /* besides "verb"; up to the first NULL */
+    const char *flags[VERB_MEMBERS]; /* besides "verb"; up to the first NULL */
+    const char *texts[VERB_MEMBERS]; /* likewise */
     enum reply (*run)(void *owner, struct session *s, const struct json *request,
                       struct buf *out);
 };

@@ -78,10 +78,10 @@ drain(void *owner, struct session *s, const struct json *request, struct buf *ou
 }
 
 static const struct verb verbs[] = {
-    { "status", { NULL }, status },
-    { "reload", { "wait", NULL }, reload },
-    { "tail", { "denied", "grant", "host", NULL }, tail },
-    { "drain", { "wait", NULL }, drain },
+    { "status", { NULL }, { NULL }, status },
+    { "reload", { "wait" }, { NULL }, reload },
+    { "tail", { "denied" }, { "grant", "host" }, tail },
+    { "drain", { "wait" }, { NULL }, drain },
 };
 
 const struct verb *

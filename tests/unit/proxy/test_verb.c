@@ -25,8 +25,8 @@ run(void *owner, struct session *s, const struct json *request, struct buf *out)
 }
 
 static const struct verb table[] = {
-    { "status", { NULL }, run },
-    { "reload", { "wait", NULL }, run },
+    { "status", { NULL }, { NULL }, run },
+    { "reload", { "wait" }, { "host" }, run },
 };
 
 static const char *
@@ -52,9 +52,10 @@ a_question_is_its_verb_and_its_members(void **state)
     assert_true(text_is_empty(verb_text(request, "host")));
     json_free(request);
     assert_string_equal(
-        read_name(TEXT("{\"wait\":\"yes\",\"verb\":\"reload\"}\r"), &error, &request),
+        read_name(TEXT("{\"host\":\"yes\",\"verb\":\"reload\"}\r"), &error, &request),
         "reload");
     assert_false(verb_flag(request, "wait"));
+    assert_true(text_equals(verb_text(request, "host"), TEXT("yes")));
     json_free(request);
 }
 
@@ -80,6 +81,9 @@ anything_else_is_told_what_is_wrong_with_it(void **state)
         { "{\"verb\":\"stat\"}", "no verb \"stat\"" },
         { "{\"verb\":\"status\",\"wait\":true}", "status takes no \"wait\"" },
         { "{\"verb\":\"reload\",\"wiat\":true}", "reload takes no \"wiat\"" },
+        { "{\"verb\":\"reload\",\"wait\":\"true\"}",
+          "\"wait\" is neither true nor false" },
+        { "{\"verb\":\"reload\",\"host\":7}", "\"host\" is no text" },
     };
 
     (void)state;
@@ -123,7 +127,8 @@ our_own_table_is_one(void **state)
     assert_true(n > 0);
     for (size_t i = 0; i < n; i++) {
         assert_non_null(verbs[i].run);
-        assert_null(verbs[i].members[VERB_MEMBERS - 1]);
+        assert_null(verbs[i].flags[VERB_MEMBERS - 1]);
+        assert_null(verbs[i].texts[VERB_MEMBERS - 1]);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(verbs[i].name, verbs[k].name);
     }
