@@ -31,7 +31,8 @@ QUIET = 60              # seconds in which everything must have come to rest
 LIMITS = '''connection_idle = "10s"; pool_idle = "2s"; stream_idle = "30s"; head_timeout = "30s"; handshake_timeout = "30s";
             generations = 16; leaves = 48; refusal_leaves = 8; sessions = 16; handshakes = 1000; refusal_leaf_rate = 5;'''
 STATE = ("connections", "handshakes", "exchanges", "idle_upstreams", "generations", "alarms", "woken")
-WORDS = {"request", "connection", "state", "ready", "door open", "config reloaded", "config rejected", "secrets read", "control", "log reopened"}
+WORDS = {"request", "connection", "state", "ready", "door open", "config reloaded", "config rejected", "secrets read", "control",
+         "log reopened"}
 
 own_network(ADDRESSES)
 
@@ -286,7 +287,8 @@ class Scene:
 
 
 # How much more may be resident at the end than after the first burst. Freed memory stays with its thread's arena until it is
-# asked for again, so how much is held depends on what came together; what grows with every burst does not stop there.
+# asked for again, so how much is held depends on what came together; what grows with every burst does not stop there. Seen in ten
+# minutes and 95,000 answers: 1 MiB in what we ship, 12 under the sanitizers, which keep a record of every stack they meet.
 SLACK_KIB = (12 if BINARY == RELEASE else 48) * 1024
 
 
