@@ -100,7 +100,7 @@ def a_service_that_does_not_answer_is_504():
     done.set()
 
 
-@with_limits('stream_idle = "300ms";')
+@with_limits('stream_idle = "2s";')
 def an_answer_that_stops_is_cut():
     def begin(connection, request):
         connection.read_body(request)
