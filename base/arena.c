@@ -1,10 +1,15 @@
 /* A list of blocks, filled from the front. Memory is handed out zeroed because it is
  * wiped when the arena is reset or freed: the same memset, but at the end of an
- * exchange, so that nothing of it (credentials among it) stays behind. */
+ * exchange, so that nothing of it (credentials among it) stays behind.
+ *
+ * The arena lies in its own first block, and that one is from a shelf: an exchange
+ * makes and frees one for the price of a list operation, and a connection that waits
+ * for its next request holds none. */
 #include "base/arena.h"
 
 #include "base/memory.h"
 #include "base/poison.h"
+#include "base/shelf.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -19,7 +24,13 @@ enum { GAP = 16 }; /* poisoned, behind each piece */
 enum { GAP = 0 };
 #endif
 
-enum { ALIGN = alignof(max_align_t), FIRST = 4096, NEXT = 16384, LARGE = NEXT / 4 };
+enum {
+    ALIGN = alignof(max_align_t),
+    FIRST = 8192,
+    NEXT = 16384,
+    LARGE = NEXT / 4,
+    WIPE = 1024
+};
 
 struct block {
     struct block *next;
@@ -29,12 +40,14 @@ struct block {
 };
 
 struct arena {
-    struct block *first;  /* stays */
     struct block *others; /* go at the next reset */
     struct block
         *current; /* where small pieces come from: first, or one of the others */
     size_t handed_out;
+    struct block first; /* stays; last, for its bytes follow */
 };
+
+static _Thread_local struct shelf spares = { .size = FIRST, .keep = 32 };
 
 static struct block *
 block_new(size_t size, struct block *next)
@@ -51,22 +64,30 @@ static void
 block_wipe(struct block *b)
 {
     poison_lift(b->bytes, b->size);
-    explicit_bzero(b->bytes, b->used);
-    b->used = 0;
+    /* In pieces: above 2 KiB glibc's memset changes to `rep stosb`, which takes longer
+     * to begin than what an exchange leaves takes to wipe. */
+    for (size_t n; b->used > 0; b->used -= n) {
+        n = b->used < WIPE ? b->used : WIPE;
+        explicit_bzero(b->bytes + b->used - n, n);
+    }
 }
 
+/* A spare is all zero, as it was given. */
 struct arena *
 arena_new(void)
 {
-    struct arena *a = memory_new(sizeof(*a));
+    struct arena *a = shelf_take(&spares);
 
-    a->first = block_new(FIRST - sizeof(struct block), NULL);
-    a->current = a->first;
+    if (a == NULL)
+        a = memory_new(FIRST);
+    a->first.size = FIRST - sizeof(*a);
+    poison(a->first.bytes, a->first.size);
+    a->current = &a->first;
     return a;
 }
 
-void
-arena_reset(struct arena *a)
+static void
+empty(struct arena *a)
 {
     while (a->others != NULL) {
         struct block *b = a->others;
@@ -75,9 +96,15 @@ arena_reset(struct arena *a)
         block_wipe(b);
         free(b);
     }
-    block_wipe(a->first);
-    poison(a->first->bytes, a->first->size);
-    a->current = a->first;
+    block_wipe(&a->first);
+}
+
+void
+arena_reset(struct arena *a)
+{
+    empty(a);
+    poison(a->first.bytes, a->first.size);
+    a->current = &a->first;
     a->handed_out = 0;
 }
 
@@ -86,10 +113,9 @@ arena_free(struct arena *a)
 {
     if (a == NULL)
         return;
-    arena_reset(a);
-    poison_lift(a->first->bytes, a->first->size);
-    free(a->first);
-    free(a);
+    empty(a);
+    memset(a, 0, sizeof(*a));
+    shelf_give(&spares, a);
 }
 
 static void *

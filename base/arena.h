@@ -8,8 +8,7 @@
 struct arena;
 
 struct arena *arena_new(void);
-/* Everything allocated dies; the first block stays, so a kept arena costs no malloc for
- * the next exchange. */
+/* Everything allocated dies; the first block stays. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 

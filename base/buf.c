@@ -1,89 +1,49 @@
-/* Growing runs of bytes over a small store of blocks per thread. A busy connection
- * fills and empties its buffers for every request; the store makes that cost a list
- * operation instead of malloc and free.
+/* Growing runs of bytes over a few shelves of blocks: a busy connection fills and
+ * empties its buffers for every request.
  *
  * No byte outlives its buffer: what was written is wiped before the memory goes back to
- * the store or to malloc. Heads and bodies carry credentials, and whoever reads our
+ * its shelf or to malloc. Heads and bodies carry credentials, and whoever reads our
  * heap later must not find them. */
 #include "base/buf.h"
 
 #include "base/memory.h"
-#include "base/poison.h"
+#include "base/shelf.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A head, a TLS record with its frame, a body's working set. */
-static const struct shelf_kind {
-    size_t size;
-    unsigned keep;
-} kinds[] = { { 4096, 64 }, { 16384 + 4096, 32 }, { 65536, 16 } };
-
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-
-/* Lies at the front of a block that waits on its shelf. */
-struct spare {
-    struct spare *next;
+/* A head, a TLS record with its frame, a body's working set. One turn of the loop
+ * empties what the turn before has filled, so few of each are ever in use at once. */
+static _Thread_local struct shelf shelves[] = {
+    { .size = 4096, .keep = 16 },
+    { .size = 16384 + 4096, .keep = 8 },
+    { .size = 65536 + 4096, .keep = 8 },
 };
 
-struct shelf {
-    struct spare *first;
-    unsigned count;
-};
+enum { KINDS = sizeof(shelves) / sizeof(shelves[0]) };
 
-static _Thread_local struct shelf shelves[KINDS];
-static _Thread_local bool is_registered;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t at_thread_end;
-
-static void
-shelves_clear(void *unused)
+/* The shelf for blocks of exactly this size; NULL: too large to be kept. */
+static struct shelf *
+shelf_of(size_t size)
 {
-    (void)unused;
-    is_registered = false;
-    for (int i = 0; i < KINDS; i++) {
-        while (shelves[i].first != NULL) {
-            struct spare *s = shelves[i].first;
-
-            shelves[i].first = s->next;
-            poison_lift(s, kinds[i].size);
-            free(s);
-        }
-        shelves[i].count = 0;
-    }
-}
-
-static void
-make_key(void)
-{
-    if (pthread_key_create(&at_thread_end, shelves_clear) != 0)
-        memory_exhausted();
-}
-
-/* The kind of exactly this size, else KINDS: too large to be kept. */
-static int
-kind_of(size_t size)
-{
-    int i = 0;
-
-    while (i < KINDS && kinds[i].size != size)
-        i++;
-    return i;
+    for (int i = 0; i < KINDS; i++)
+        if (shelves[i].size == size)
+            return &shelves[i];
+    return NULL;
 }
 
 static size_t
 size_for(size_t n)
 {
-    size_t size = kinds[KINDS - 1].size;
+    size_t size = shelves[KINDS - 1].size;
 
     for (int i = 0; i < KINDS; i++)
-        if (n <= kinds[i].size)
-            return kinds[i].size;
+        if (n <= shelves[i].size)
+            return shelves[i].size;
     assert(n <= SIZE_MAX / 4);
     while (size < n)
         size *= 2;
@@ -93,39 +53,21 @@ size_for(size_t n)
 static char *
 block_take(size_t size)
 {
-    int kind = kind_of(size);
-    struct spare *s;
+    struct shelf *s = shelf_of(size);
+    char *block = s != NULL ? shelf_take(s) : NULL;
 
-    if (kind == KINDS || shelves[kind].first == NULL)
-        return memory_new_raw(size);
-    s = shelves[kind].first;
-    shelves[kind].first = s->next;
-    shelves[kind].count--;
-    poison_lift(s, size);
-    return (char *)s;
+    return block != NULL ? block : memory_new_raw(size);
 }
 
 static void
 block_give(char *mem, size_t size)
 {
-    int kind = kind_of(size);
-    struct spare *s = (void *)mem;
+    struct shelf *s = shelf_of(size);
 
-    if (kind == KINDS || shelves[kind].count >= kinds[kind].keep) {
+    if (s != NULL)
+        shelf_give(s, mem);
+    else
         free(mem);
-        return;
-    }
-    if (!is_registered) {
-        pthread_once(&once, make_key);
-        /* Any value but NULL has the destructor called. */
-        is_registered = pthread_setspecific(at_thread_end, &shelves) == 0;
-        if (!is_registered)
-            memory_exhausted();
-    }
-    s->next = shelves[kind].first;
-    shelves[kind].first = s;
-    shelves[kind].count++;
-    poison(mem + sizeof(*s), size - sizeof(*s));
 }
 
 void

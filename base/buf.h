@@ -23,6 +23,13 @@ buf_length(const struct buf *b)
     return b->end - b->start;
 }
 
+/* Bytes that can be reserved without taking other memory. */
+static inline size_t
+buf_room(const struct buf *b)
+{
+    return b->size - b->end;
+}
+
 /* What is unread; valid until the next call that changes the buffer. */
 struct text buf_text(const struct buf *b);
 

@@ -19,6 +19,7 @@ ENV = dict(os.environ, HF_RUN=RUN)
 # name: (route, port, CA file of the leaf, pid directory)
 PEERS = {
     "holdfast": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
+    "holdfast-2w": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-wpt": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "direct": ("direct", 19443, "pki/origin-ca.pem", "origin"),
     "haproxy": ("via", 18443, "pki/mitm-ca.pem", "haproxy"),
@@ -341,20 +342,25 @@ def table(files):
             print(f"| {p} | {len(rs)} | " + " | ".join(cells) + " |")
 
 
-ap = argparse.ArgumentParser()
-ap.add_argument("--rounds", type=int, default=5)
-ap.add_argument("--peers", default="direct,haproxy,nginx,squid,gomitm,mitmproxy,node,srt,floor,floor-sign,haproxy-dpop,"
-                                   "gomitm-dpop,mitmproxy-dpop,node-dpop,floor-mint,haproxy-2t,nginx-2w")
-ap.add_argument("--only", default=",".join(DEFAULT))
-ap.add_argument("--out", default=os.path.join(RUN, "results.jsonl"))
-ap.add_argument("--table", nargs="*")
-ap.add_argument("--ratio", metavar="PEER", help="with --table: medians of ratios to this peer, round by round")
-a = ap.parse_args()
-a.peers = a.peers.split(",")
-a.only = a.only.split(",")
-if a.table is not None and a.ratio:
-    ratios(a.table or [a.out], a.ratio)
-elif a.table is not None:
-    table(a.table or [a.out])
-else:
-    run(a)
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--peers", default="direct,haproxy,nginx,squid,gomitm,mitmproxy,node,srt,floor,floor-sign,haproxy-dpop,"
+                                       "gomitm-dpop,mitmproxy-dpop,node-dpop,floor-mint,haproxy-2t,nginx-2w")
+    ap.add_argument("--only", default=",".join(DEFAULT))
+    ap.add_argument("--out", default=os.path.join(RUN, "results.jsonl"))
+    ap.add_argument("--table", nargs="*")
+    ap.add_argument("--ratio", metavar="PEER", help="with --table: medians of ratios to this peer, round by round")
+    a = ap.parse_args()
+    a.peers = a.peers.split(",")
+    a.only = a.only.split(",")
+    if a.table is not None and a.ratio:
+        ratios(a.table or [a.out], a.ratio)
+    elif a.table is not None:
+        table(a.table or [a.out])
+    else:
+        run(a)
+
+
+if __name__ == "__main__":
+    main()

@@ -100,11 +100,12 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-wpt)
+    holdfast|holdfast-2w|holdfast-wpt)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
-        local w=''
+        local w='' threads=1
+        [ "$n" = holdfast-2w ] && threads=2
         [ "$n" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
-        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w"
+        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads
         spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
         wait_port 18445
         echo "$(cat "$RUN/holdfast/pid") 18445 proxy" ;;
@@ -189,6 +190,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-wpt haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

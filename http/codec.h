@@ -34,6 +34,8 @@ struct codec {
                           struct text query, struct text host);
     void (*write_response)(struct stream *s, const struct response *r);
     void (*write_body)(struct stream *s, struct text piece);
+    bool (*writes_plain)(const struct stream *s);
+    void (*pass_body)(struct stream *s, size_t n);
     void (*write_end)(struct stream *s, const struct headers *trailers);
     bool (*has_written_all)(const struct stream *s);
 

@@ -74,6 +74,8 @@ void http1_write_request(struct stream *s, const struct request *r, struct text 
                          struct text query, struct text host);
 void http1_write_response(struct stream *s, const struct response *r);
 void http1_write_body(struct stream *s, struct text piece);
+bool http1_writes_plain(const struct stream *s);
+void http1_pass_body(struct stream *s, size_t n);
 void http1_write_end(struct stream *s, const struct headers *trailers);
 
 #endif

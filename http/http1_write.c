@@ -286,6 +286,26 @@ http1_write_body(struct stream *s, struct text piece)
     }
 }
 
+bool
+http1_writes_plain(const struct stream *s)
+{
+    enum writing writing = http1_of(s)->place.writing;
+
+    return writing == WRITE_LENGTH || writing == WRITE_UNTIL_CLOSE;
+}
+
+void
+http1_pass_body(struct stream *s, size_t n)
+{
+    struct place *p = &http1_of(s)->place;
+
+    assert(http1_writes_plain(s));
+    if (p->writing != WRITE_LENGTH)
+        return;
+    assert(n <= p->write_left);
+    p->write_left -= n;
+}
+
 static void
 add_last_chunk(struct buf *out, const struct headers *trailers)
 {

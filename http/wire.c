@@ -99,6 +99,18 @@ stream_write_body(struct stream *s, struct text piece)
     s->wire->codec->write_body(s, piece);
 }
 
+bool
+stream_writes_plain(const struct stream *s)
+{
+    return s->wire->codec->writes_plain(s);
+}
+
+void
+stream_pass_body(struct stream *s, size_t n)
+{
+    s->wire->codec->pass_body(s, n);
+}
+
 void
 stream_write_end(struct stream *s, const struct headers *trailers)
 {

@@ -91,6 +91,11 @@ void stream_write_request(struct stream *s, const struct request *r, struct text
  * close to an HTTP/1.0 client. */
 void stream_write_response(struct stream *s, const struct response *r);
 void stream_write_body(struct stream *s, struct text piece);
+/* This body goes on the wire as it is, with no framing between its bytes: when nothing
+ * waits in `out`, the caller may send some of it without copying it there … */
+bool stream_writes_plain(const struct stream *s);
+/* … and says so of the n bytes that have gone. */
+void stream_pass_body(struct stream *s, size_t n);
 /* The message is over. trailers may be NULL. */
 void stream_write_end(struct stream *s, const struct headers *trailers);
 bool stream_has_written_all(const struct stream *s);

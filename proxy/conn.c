@@ -51,7 +51,6 @@ end(struct conn *c)
     alarm_clear(&c->alarm);
     wire_free(c->wire);
     link_close(&c->link);
-    arena_free(c->arena);
     list_remove(&c->member);
     leave_handshakes(c);
     free(c);
@@ -375,7 +374,6 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->id = w->next_conn += w->start.n_workers; /* no two workers share one */
     c->wake = (struct wake){ .answer = run, .owner = c };
     c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
-    c->arena = arena_new();
     list_add_last(&w->conns, &c->member);
     tally_set(&w->metrics->connections, ++w->n_conns);
     tally_add(&w->metrics->accepted, 1);
@@ -418,7 +416,6 @@ conn_is_tls(const struct conn *c)
 void
 conn_exchange_over(struct conn *c)
 {
-    arena_reset(c->arena);
     if (c->cut) {
         conn_ring(c);
         return;

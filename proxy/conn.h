@@ -29,7 +29,6 @@ struct conn {
     bool cut;       /* what was sent is not whole: the end must not look like one */
     struct authority target;
     struct exchange *exchange;
-    struct arena *arena; /* lent to one exchange after the other */
     uint64_t exchanges;
     uint64_t sent_seen; /* link.sent when the alarm was last set */
     size_t lingered;

@@ -4,7 +4,6 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 static const struct {
     const char *name;
@@ -25,6 +24,7 @@ static void
 end(struct exchange *x)
 {
     struct conn *c = x->conn;
+    struct arena *arena = x->arena;
 
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
@@ -38,7 +38,7 @@ end(struct exchange *x)
     c->exchange = NULL;
     c->cut = x->cut;
     epoch_unref(x->epoch);
-    free(x);
+    arena_free(arena); /* x lies in it */
     conn_exchange_over(c);
 }
 
@@ -89,9 +89,9 @@ on_alarm(void *owner)
 struct exchange *
 exchange_new(struct conn *c, struct stream *down)
 {
-    struct exchange *x = calloc(1, sizeof *x);
+    struct arena *arena = arena_new();
+    struct exchange *x = arena_alloc(arena, sizeof *x);
 
-    assert(x != NULL);
     x->conn = c;
     x->worker = c->worker;
     x->epoch = c->worker->now;
@@ -99,7 +99,7 @@ exchange_new(struct conn *c, struct stream *down)
     list_add_last(&x->epoch->exchanges, &x->under);
     x->wake = (struct wake){ .answer = run, .owner = x };
     x->alarm = (struct alarm){ .on_due = on_alarm, .owner = x };
-    x->arena = c->arena;
+    x->arena = arena;
     x->number = ++c->exchanges;
     x->began_us = clock_monotonic_us();
     x->down = down;

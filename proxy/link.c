@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A record each. */
 enum { READ_SIZE = 16 * 1024, WRITE_SIZE = 16 * 1024 };
 
 static void
@@ -43,13 +44,15 @@ read_some(struct link *l, char *at, size_t room, size_t *n)
     return errno == EAGAIN || errno == EWOULDBLOCK ? IO_WANT_READ : IO_FAILED;
 }
 
+/* One record. */
 static enum io
 write_some(struct link *l, struct text t, size_t *n)
 {
+    bool more = t.n > WRITE_SIZE;
     ssize_t put;
 
     if (l->tls != NULL)
-        return tls_write(l->tls, t.at, t.n < WRITE_SIZE ? t.n : WRITE_SIZE, n);
+        return tls_write(l->tls, t.at, more ? WRITE_SIZE : t.n, more, n);
     do
         put = send(l->fd, t.at, t.n, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
@@ -86,19 +89,30 @@ count_out(struct link *l, size_t n)
         tally_add(&l->traffic->out, n);
 }
 
-/* One record, and more only while they are already here: with read-ahead a record costs
- * one system call. */
+static bool
+has_more(const struct link *l, size_t last)
+{
+    return l->tls == NULL ? last == READ_SIZE : tls_has_pending(l->tls);
+}
+
+/* One record, and more only while they are already here: with read-ahead a system call
+ * brings what there is of them. No further than the memory at hand: a long body goes
+ * through one small buffer that stays in the processor's cache. */
 static void
 fill(struct link *l)
 {
     enum io io = IO_OK;
     size_t n = 0;
 
+    l->has_left = false;
     while (io == IO_OK && buf_length(&l->in) < l->ceiling && !l->read_ended) {
         io = read_some(l, buf_reserve(&l->in, READ_SIZE), READ_SIZE, &n);
         buf_commit(&l->in, n);
         count_in(l, n);
-        if (io == IO_OK && (l->tls == NULL ? n < READ_SIZE : !tls_has_pending(l->tls)))
+        if (io == IO_OK && !has_more(l, n))
+            break;
+        l->has_left = io == IO_OK && l->tls != NULL && buf_room(&l->in) < READ_SIZE;
+        if (l->has_left)
             break;
     }
     buf_drop(&l->in, 0); /* an empty buffer holds no memory */
@@ -107,23 +121,38 @@ fill(struct link *l)
         end_reading(l, io);
 }
 
-static void
-drain(struct link *l)
+/* As much as the socket takes. */
+static size_t
+send_some(struct link *l, struct text t)
 {
     enum io io = IO_OK;
-    size_t n;
+    size_t sent = 0, n;
 
-    while (io == IO_OK && buf_length(&l->out) > 0) {
-        io = write_some(l, buf_text(&l->out), &n);
-        buf_drop(&l->out, n);
-        count_out(l, n);
+    while (io == IO_OK && sent < t.n) {
+        io = write_some(l, text_of(t.at + sent, t.n - sent), &n);
+        sent += n;
     }
+    count_out(l, sent);
+    l->is_full = io == IO_WANT_WRITE;
     if (io < IO_ENDED)
-        return;
+        return sent;
     /* The peer takes no more. It may have answered first: an upload refused with a 413
      * ends like this. */
     fill(l);
     die(l, REASON_CLIENT_GONE);
+    return sent;
+}
+
+static void
+drain(struct link *l)
+{
+    size_t sent;
+
+    if (buf_length(&l->out) == 0 || l->is_full)
+        return;
+    sent = send_some(l, buf_text(&l->out));
+    if (l->state != LINK_DEAD) /* which holds nothing any more */
+        buf_drop(&l->out, sent);
 }
 
 /* ---- what we wait for */
@@ -169,6 +198,16 @@ arm(struct link *l)
     event_add(&l->event, NULL);
 }
 
+/* Whoever is woken may not call again, if he waits for more himself: what TLS still
+ * holds comes with the next turn, behind him. */
+static void
+await(struct link *l)
+{
+    arm(l);
+    if (l->has_left && (l->armed & EV_READ) != 0)
+        event_active(&l->event, EV_READ, 0);
+}
+
 static void
 finish_connect(struct link *l)
 {
@@ -210,13 +249,22 @@ on_ready(evutil_socket_t fd, short what, void *arg)
     } else {
         if (l->state == LINK_HANDSHAKING)
             shake(l);
+        if ((what & EV_WRITE) != 0)
+            l->is_full = false;
         if (l->state == LINK_OPEN && (what & EV_WRITE) != 0)
             drain(l);
         if (l->state == LINK_OPEN && ((what & EV_READ) != 0 || l->wants_write))
             fill(l);
     }
-    arm(l);
-    wake_ring(l->loop, l->bell);
+    wake_ring(l->loop, l->bell); /* before await: he is to be first */
+    await(l);
+}
+
+size_t
+link_pass(struct link *l, struct text t)
+{
+    assert(buf_length(&l->out) == 0);
+    return l->state == LINK_OPEN && !l->write_shut && !l->is_full ? send_some(l, t) : 0;
 }
 
 void
@@ -234,7 +282,7 @@ link_move(struct link *l)
                 wake_ring(l->loop, l->bell);
         }
     }
-    arm(l);
+    await(l);
 }
 
 /* ---- its life */

@@ -29,6 +29,8 @@ struct link {
     bool read_ended; /* the peer sends no more (half-closed, or gone) */
     bool truncated;  /* … and did not say so inside TLS */
     bool write_shut;
+    bool has_left;    /* TLS holds a record more, for which the socket will not ring */
+    bool is_full;     /* the socket took no more: EV_WRITE says when it does again */
     bool wants_write; /* the handshake or a read waits for the socket to take bytes */
     struct buf in, out;
     size_t ceiling;          /* `in` is not read past this: back-pressure */
@@ -64,6 +66,9 @@ void link_abort(struct link *l);
 /* Sends what `out` holds, as far as the socket takes it, and sets what is waited for
  * from the room left in `in`. To be called after `in` or `out` was changed. */
 void link_move(struct link *l);
+/* Sends of `t` what the socket takes at once, past `out`, which has to be empty; the
+ * rest is for `out`. What was sent. */
+size_t link_pass(struct link *l, struct text t);
 /* After everything in `out` has gone: we send no more. */
 void link_shut_write(struct link *l);
 /* It has another end: a reset takes it away. */

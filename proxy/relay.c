@@ -42,6 +42,20 @@ end_request(struct exchange *x)
     return REASON_OK;
 }
 
+/* Past the buffer when nothing waits there: a long body is not copied. */
+static void
+pass_on(struct stream *to, struct link *l, struct text piece)
+{
+    size_t n;
+
+    if (buf_length(&l->out) == 0 && stream_writes_plain(to)) {
+        n = link_pass(l, piece);
+        stream_pass_body(to, n);
+        piece = text_of(piece.at + n, piece.n - n);
+    }
+    stream_write_body(to, piece);
+}
+
 static enum progress
 send_ahead(struct exchange *x)
 {
@@ -63,7 +77,7 @@ pump_request(struct exchange *x, enum reason *why)
         switch (stream_read_body(x->down, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_in += piece.n;
-            stream_write_body(x->up_stream, piece);
+            pass_on(x->up_stream, &x->up->link, piece);
             progress = MOVED;
             break;
         case FLOW_END:
@@ -126,7 +140,7 @@ pump_body(struct exchange *x, enum reason *why)
         switch (stream_read_body(x->up_stream, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_out += piece.n;
-            stream_write_body(x->down, piece);
+            pass_on(x->down, &x->conn->link, piece);
             progress = MOVED;
             break;
         case FLOW_END:

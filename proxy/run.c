@@ -6,6 +6,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
+#include "proxy/tls_memory.h"
 #include "proxy/verbs.h"
 
 #include <assert.h>
@@ -246,6 +247,7 @@ holdfast_run(const char *path)
     enum reason why;
 
     signal(SIGPIPE, SIG_IGN);
+    tls_memory_begin();
     evthread_use_pthreads();
     faults_read();
     if ((why = load(&h)) == REASON_OK && (why = start(&h)) == REASON_OK)

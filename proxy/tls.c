@@ -22,13 +22,21 @@ enum { CHATTER_MAX = 128 };
 
 enum { SESSION_LIFE_S = 60 * 60 };
 
+/* What one system call may bring: four records with their frames, when they are there.
+ */
+enum { READ_AHEAD = 68 * 1024 };
+
+static const char suites[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
 struct tls {
     SSL *ssl;
     unsigned chatter;
     bool is_shaken; /* the handshake is over */
     int fd;
     bool dialled;
-    struct buf early; /* read from the socket before TLS began */
+    bool more_follows; /* the record being written is not the last for now */
+    struct buf early;  /* read from the socket before TLS began */
     tls_choose choose;
     void (*keep)(void *owner, struct tls_session *s);
     void *owner; /* of choose or of keep */
@@ -82,7 +90,7 @@ socket_write(BIO *b, const char *at, size_t length, size_t *n)
 
     BIO_clear_retry_flags(b);
     do
-        put = send(t->fd, at, length, MSG_NOSIGNAL);
+        put = send(t->fd, at, length, MSG_NOSIGNAL | (t->more_follows ? MSG_MORE : 0));
     while (put < 0 && errno == EINTR);
     if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         BIO_set_retry_write(b);
@@ -230,7 +238,9 @@ on_message(int is_sent, int version, int type, const void *at, size_t n, SSL *ss
 }
 
 /* X25519 before P-256: the latter costs 670,000 instructions more per handshake in
- * OpenSSL 3.0. */
+ * OpenSSL 3.0. AES-128 before AES-256: it is as strong as the P-256 keys that vouch for
+ * both ends, a quarter faster over a long body, and its hash takes half the memory in
+ * every connection. */
 static void
 set_common(SSL_CTX *ctx)
 {
@@ -240,6 +250,8 @@ set_common(SSL_CTX *ctx)
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
+    assert(SSL_CTX_set_ciphersuites(ctx, suites) == 1);
     SSL_CTX_set_msg_callback(ctx, on_message);
     assert(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1);
 }
@@ -256,6 +268,7 @@ make_server(void)
     /* Otherwise a chain is looked for at every handshake. A leaf needs none; a gate's
      * file brings its own. */
     SSL_CTX_set_mode(s->ctx, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_options(s->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* One ticket, under a key of this context alone: any worker takes it, and it ends
      * with the generation. It proves nothing about who comes: the caller is looked up,
      * the name compared and the request judged as on any connection. Early data, which
@@ -552,15 +565,15 @@ tls_has_pending(const struct tls *t)
 }
 
 enum io
-tls_write(struct tls *t, const char *at, size_t length, size_t *n)
+tls_write(struct tls *t, const char *at, size_t length, bool more, size_t *n)
 {
     enum io io;
 
     *n = 0;
+    t->more_follows = more;
     forget_errors();
-    if (SSL_write_ex(t->ssl, at, length, n) == 1)
-        return IO_OK;
-    io = wants(t, 0);
+    io = SSL_write_ex(t->ssl, at, length, n) == 1 ? IO_OK : wants(t, 0);
+    t->more_follows = false;
     if (io >= IO_ENDED)
         forget_errors();
     return io;

@@ -76,7 +76,9 @@ enum reason tls_why(const struct tls *t);
 enum io tls_read(struct tls *t, char *at, size_t room, size_t *n);
 /* More can be read at once, without the socket becoming readable. */
 bool tls_has_pending(const struct tls *t);
-enum io tls_write(struct tls *t, const char *at, size_t length, size_t *n);
+/* more: another record follows at once, and the kernel may put them into one segment.
+ * The last one has to be told as such. */
+enum io tls_write(struct tls *t, const char *at, size_t length, bool more, size_t *n);
 /* Says that we send no more. */
 void tls_shutdown(struct tls *t);
 const char *tls_version(const struct tls *t);

@@ -487,6 +487,42 @@ assert_wrote(struct server *s, const char *expected)
     buf_drop(&s->out, buf_length(&s->out));
 }
 
+/* A chunk has a frame, and of an answer to HEAD no byte may be sent. */
+static void
+only_a_body_without_frames_may_be_passed_by(void **state)
+{
+    struct response r = { .status = 200, .body = { BODY_LENGTH, 5 } };
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    assert_int_equal(server_read(&s, HEAD "\r\n"), FLOW_OK);
+    headers_init(&r.headers, s.arena);
+    stream_write_response(s.stream, &r);
+    assert_true(stream_writes_plain(s.stream));
+    buf_drop(&s.out, buf_length(&s.out));
+    stream_pass_body(s.stream, 3);
+    stream_write_body(s.stream, TEXT("lo"));
+    assert_wrote(&s, "lo");
+    stream_write_end(s.stream, NULL); /* asserts that nothing is left of the length */
+    stream_close(s.stream);
+
+    assert_int_equal(server_read(&s, HEAD "\r\n"), FLOW_OK);
+    r.body = (struct body_frame){ BODY_STREAM, 0 };
+    stream_write_response(s.stream, &r);
+    assert_false(stream_writes_plain(s.stream));
+    stream_write_end(s.stream, NULL);
+    stream_close(s.stream);
+
+    assert_int_equal(server_read(&s, "HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+                     FLOW_OK);
+    r.body = (struct body_frame){ BODY_LENGTH, 5 };
+    stream_write_response(s.stream, &r);
+    assert_false(stream_writes_plain(s.stream));
+    stream_close(s.stream);
+    server_free(&s);
+}
+
 static void
 the_next_request_waits_until_the_one_before_is_closed(void **state)
 {
@@ -808,6 +844,7 @@ main(void)
         cmocka_unit_test(a_limit_holds_to_the_byte),
         cmocka_unit_test(a_head_and_a_trailer_have_so_many_fields_and_no_more),
         cmocka_unit_test(chunk_extensions_have_a_budget_for_the_whole_message),
+        cmocka_unit_test(only_a_body_without_frames_may_be_passed_by),
         cmocka_unit_test(the_next_request_waits_until_the_one_before_is_closed),
         cmocka_unit_test(a_client_that_sends_half_of_a_head_is_busy),
         cmocka_unit_test(a_client_that_closes_between_requests_has_ended),

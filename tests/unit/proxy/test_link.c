@@ -150,6 +150,43 @@ a_peer_that_does_not_read_makes_us_wait_and_loses_nothing(void **state)
     close(ends[1]);
 }
 
+/* And what is put out behind it comes behind it. */
+static void
+what_is_passed_goes_past_the_buffer_until_the_socket_is_full(void **state)
+{
+    static char piece[16 * READ_SIZE];
+    size_t put = 0, got = 0, passed;
+    struct link l;
+    int ends[2];
+
+    (void)state;
+    tcp_pair(ends);
+    open_link(&l, ends[0], CEILING);
+    do {
+        for (size_t i = 0; i < sizeof piece; i++)
+            piece[i] = letters[(put + i) % LETTERS];
+        passed = link_pass(&l, text_of(piece, sizeof piece));
+        put += passed;
+    } while (passed == sizeof piece);
+    assert_int_equal(l.sent, put);
+    assert_int_equal(buf_length(&l.out), 0);
+    assert_int_equal(link_pass(&l, text_of(piece, 1)), 0);
+    buf_add_byte(&l.out, letters[put++ % LETTERS]);
+    link_move(&l);
+    assert_int_equal(buf_length(&l.out), 1);
+    while (got < put) {
+        ssize_t n = recv(ends[1], piece, sizeof piece, 0);
+
+        if (n > 0)
+            check_letters(text_of(piece, (size_t)n), &got);
+        else
+            turn();
+    }
+    assert_int_equal(l.sent, put);
+    link_close(&l);
+    close(ends[1]);
+}
+
 static void
 a_half_close_is_told_and_we_can_still_answer(void **state)
 {
@@ -466,6 +503,7 @@ main(void)
         STAGE_TEST(what_is_put_out_goes_at_once_when_the_socket_takes_it),
         STAGE_TEST(reading_stops_at_the_ceiling_and_goes_on_when_drained),
         STAGE_TEST(a_peer_that_does_not_read_makes_us_wait_and_loses_nothing),
+        STAGE_TEST(what_is_passed_goes_past_the_buffer_until_the_socket_is_full),
         STAGE_TEST(a_half_close_is_told_and_we_can_still_answer),
         STAGE_TEST(a_reset_is_death),
         STAGE_TEST(what_a_peer_said_before_it_stopped_reading_is_not_lost),

@@ -104,7 +104,6 @@ open_client(void)
     assert_non_null(client);
     client->worker = &worker;
     client->wake = (struct wake){ .answer = on_client, .owner = client };
-    client->arena = arena_new();
     link_open(&client->link, loop, ends[0], CEILING, &client->wake);
     client->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &limits, &client->link.in,
                             &client->link.out);
@@ -177,7 +176,6 @@ end_exchange(void)
     alarm_clear(&client->alarm);
     wire_free(client->wire);
     link_close(&client->link);
-    arena_free(client->arena);
     free(client);
     close(peer);
     close(service);
