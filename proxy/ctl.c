@@ -21,6 +21,7 @@ enum { LINE_MAX_BYTES = 4 << 20, READ_STEP = 65536, ANSWER_WITHIN_S = 30 };
 /* The other end, and what has come from it. */
 struct line_in {
     int fd;
+    bool is_late; /* it said nothing within the time */
     struct buf in;
     size_t taken; /* of the line handed out last */
 };
@@ -107,6 +108,8 @@ tell_failure(bool quiet, const char *path)
     if (errno == ENOENT || errno == ECONNREFUSED)
         return complain(quiet, EXIT_RUNTIME, "nobody listens on %s: is it running?",
                         path);
+    if (errno == EAGAIN)
+        return complain(quiet, EXIT_RUNTIME, "%s: nobody answers: is it stuck?", path);
     if (errno == EACCES || errno == EPERM)
         return complain(quiet, EXIT_RUNTIME,
                         "%s: not allowed: it is for root and for Holdfast's own user",
@@ -130,15 +133,20 @@ judge_peer(int fd, bool quiet, const char *path, int64_t uid)
                     path, (unsigned)peer.uid, (long long)uid);
 }
 
+/* One whose loop is stuck still has a queue, in which a connection would wait for ever.
+ */
 static int
 dial_path(const char *path, bool quiet, int *fd)
 {
+    const struct timeval limit = { ANSWER_WITHIN_S, 0 };
     struct sockaddr_un at = { .sun_family = AF_UNIX };
 
     if (strlen(path) >= sizeof at.sun_path)
         return complain(quiet, EXIT_USAGE, "%s: too long for a socket's path", path);
     memcpy(at.sun_path, path, strlen(path));
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd >= 0)
+        (void)setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (*fd < 0 || connect(*fd, (const struct sockaddr *)&at, sizeof at) != 0)
         return tell_failure(quiet, path);
     return EXIT_OK;
@@ -211,11 +219,19 @@ next_line(struct line_in *l, struct text *line)
             return false;
         got = recv(l->fd, buf_reserve(&l->in, READ_STEP), READ_STEP, 0);
         if (got < 0 && errno == EINTR)
-            got = 0;
-        else if (got <= 0)
+            continue;
+        l->is_late = got < 0 && errno == EAGAIN;
+        if (got <= 0)
             return false;
         buf_commit(&l->in, (size_t)got);
     }
+}
+
+static const char *
+why_silent(const struct line_in *l)
+{
+    return l->is_late ? "it does not answer: is it stuck?"
+                      : "it closed without an answer";
 }
 
 /* The parsed answer, which the caller frees; NULL: there was none, or it was no, and
@@ -229,7 +245,7 @@ read_answer(struct line_in *l, int *code)
 
     *code = EXIT_RUNTIME;
     if (!next_line(l, &line)) {
-        complain(false, EXIT_RUNTIME, "it closed without an answer");
+        complain(false, EXIT_RUNTIME, "%s", why_silent(l));
         return NULL;
     }
     answer = json_parse(line, LINE_MAX_BYTES);
@@ -272,7 +288,7 @@ ctl_ask(const struct ctl *c, struct text question, bool quiet, struct buf *answe
     if (code == EXIT_OK && next_line(&l, &line))
         buf_add(answer, line);
     else if (code == EXIT_OK)
-        code = complain(quiet, EXIT_RUNTIME, "it closed without an answer");
+        code = complain(quiet, EXIT_RUNTIME, "%s", why_silent(&l));
     close_line(&l);
     return code;
 }

@@ -473,10 +473,9 @@ tls_free(struct tls *t)
     free(t);
 }
 
-/* SSL_get_error looks into the thread's queue of errors: what somebody else left there
- * would end an innocent connection, so every call begins with an empty one. */
-/* What another call left in the thread's queue would be taken for this one's. Clearing
- * an empty queue costs as much as a full one, so look first. */
+/* SSL_get_error looks into the thread's queue of errors: what another call left there
+ * would end an innocent connection. Clearing an empty queue costs as much as a full
+ * one, so look first. */
 static void
 forget_errors(void)
 {

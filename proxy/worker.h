@@ -1,5 +1,5 @@
 /* A worker: one thread with its own loop, doors, pools and caches. It reads no files
- * and scans no directories; what it needs comes by message. */
+ * (its resolver's own aside) and scans no directories; what it needs comes by message. */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
