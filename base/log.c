@@ -59,10 +59,17 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "debug",
 };
 
+/* A named pipe that nobody reads must not be waited for: main opens the log anew while
+ * requests go on. From then on it is written to as standard error is. */
 static int
 open_path(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640);
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(path, flags, 0640);
+
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
 }
 
 static void

@@ -425,6 +425,20 @@ a_torn_line_is_ended_before_the_next_one(void **state)
     assert_int_equal(whole, 2);
 }
 
+/* An alarm would end the test, should it wait. */
+static void
+a_pipe_that_nobody_reads_is_no_log(void **state)
+{
+    (void)state;
+    open_log(LOG_JSON, LOG_INFO);
+    assert_int_equal(mkfifo(in_folder("unread"), 0600), 0);
+    alarm(100);
+    assert_int_equal(log_open(in_folder("unread"), LOG_JSON, LOG_INFO),
+                     REASON_FILE_UNREADABLE);
+    alarm(0);
+    assert_non_null(strstr(read_log(), "unread: open"));
+}
+
 /* A pipe whose reader stopped, blocking as standard error is. */
 static void
 a_stuck_reader_stops_nobody_and_hears_what_he_missed(void **state)
@@ -577,6 +591,7 @@ main(void)
         cmocka_unit_test(a_reopening_that_fails_keeps_the_old_file),
         cmocka_unit_test(a_log_that_cannot_be_opened_leaves_the_one_before),
         cmocka_unit_test(a_torn_line_is_ended_before_the_next_one),
+        cmocka_unit_test(a_pipe_that_nobody_reads_is_no_log),
         cmocka_unit_test(a_stuck_reader_stops_nobody_and_hears_what_he_missed),
         cmocka_unit_test(
             a_line_whose_log_is_switched_while_it_is_written_stands_in_the_new_one),
