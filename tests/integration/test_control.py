@@ -635,7 +635,10 @@ s.bind(sys.argv[1])
 s.listen()
 print("ready", flush=True)
 c, _ = s.accept()
-c.sendall(b'{"ok":true,"version":"evil"}\n')
+try:
+    c.sendall(b'{"ok":true,"version":"evil"}\n')
+except BrokenPipeError:
+    pass
 try:
     print(c.recv(1000), flush=True)
 except ConnectionResetError:
