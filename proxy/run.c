@@ -82,9 +82,7 @@ start(struct holdfast *h)
     enum reason why;
 
     h->n_workers = conf->workers > 0 ? (size_t)conf->workers : cpus_given();
-    if (conf_has_door(conf, DOOR_FORWARD) &&
-        ((why = open_keys(h, conf)) != REASON_OK ||
-         (why = secrets_publish(h->generation)) != REASON_OK))
+    if (conf_has_door(conf, DOOR_FORWARD) && (why = open_keys(h, conf)) != REASON_OK)
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
         (why = descriptors_raise(&conf->limits, h->n_workers)) != REASON_OK ||
@@ -95,6 +93,11 @@ start(struct holdfast *h)
         return why;
     if (conf->control.socket != NULL &&
         (why = control_socket_open(conf->control.socket, &h->socket)) != REASON_OK)
+        return why;
+    /* Not before: one that could not start would write over the handles of the one that
+     * runs. */
+    if (conf_has_door(conf, DOOR_FORWARD) &&
+        (why = secrets_publish(h->generation)) != REASON_OK)
         return why;
     if ((why = identity_resume_root()) != REASON_OK)
         return why;

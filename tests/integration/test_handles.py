@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 
-from holdfast import (ADDRESSES, OTHER_UID, PROXY_UID, PUBLIC, Holdfast, Origin, Sidecar, Skip, WORKLOAD_UID, by_size, curl,
+from holdfast import (ADDRESSES, OTHER_UID, PROXY_UID, PUBLIC, Holdfast, Origin, Sidecar, Skip, Trap, WORKLOAD_UID, by_size, curl,
                       forward_config, grant, hosts, main, own_network, promise, rows, run_as)
 
 own_network(ADDRESSES)
@@ -733,6 +733,18 @@ def a_start_without_its_secret_serves_the_rest():
     s.put("not-there", s.crm)
     until(lambda: with_others.get("/crm/x").status == 200, "the secret that came after the start")
     with_others.stop()
+
+
+@promise
+def a_second_one_that_cannot_bind_leaves_the_handles_of_the_one_that_runs():
+    trap = Trap("127.0.0.1", 15003)
+    before = s.handles()
+    text = GOOD(s.h).replace("127.0.0.1:0", "127.0.0.1:15003")
+    second = Holdfast(s.ws, lambda h: text, name="beside", wait=False)
+    assert second.wait_exit(60) == 75, second.tail()
+    trap.stop()
+    assert s.handles() == before
+    assert get("/github/x", bearer(s.handle())).status == 200
 
 
 main(s.end)
