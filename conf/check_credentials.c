@@ -157,7 +157,8 @@ check_credentials(const struct check *k)
     for (size_t i = 0; i < k->conf->credentials.n; i++) {
         if (all[i].source.kind == SOURCE_FILE)
             check_file_source(k, &all[i]);
-        if (all[i].source.kind == SOURCE_AUTHORITY) {
+        if (all[i].source.kind == SOURCE_AUTHORITY &&
+            check_has_key(k, &all[i], "source")) {
             check_authority_source(k, &all[i]);
             continue;
         }

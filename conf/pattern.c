@@ -50,6 +50,9 @@ pattern_host_error(struct arena *a, const char *z)
         return "\"*\" alone would be every host: write \"*.\" and a name";
     if (strchr(name, '*') != NULL)
         return "a star stands only in front, as \"*.\" and a name";
+    if (strstr(name, "://") != NULL)
+        return "is a URL: write the host alone, and scheme, port and paths as keys of "
+               "their own";
     why = host_parse(text_z(name), &host);
     if (why == REASON_HOST_MALFORMED && strchr(name, ':') != NULL && name[0] != '[')
         return "write an IPv6 address in brackets, and a port as port = ...";

@@ -246,7 +246,8 @@ obey(const char *verb, const struct wish *w, int argc, char **argv)
                                                : "too many words");
         return verbs[i].obey(w, argv);
     }
-    return complain("no such verb");
+    fprintf(stderr, "holdfast: no such verb: %s\n\n%s", verb, usage);
+    return EXIT_USAGE;
 }
 
 int

@@ -150,8 +150,13 @@ look_at_secret(const struct premises *p, const struct vault *vault,
     snprintf(key, sizeof key, "credentials.%s.source.path", c->name);
     if (stat(path, &st) != 0 || !may(path, R_OK))
         tell(p->warnings, &c->source.place, key,
-             "%s: %s: what needs it is refused until it can be read", path,
-             strerror(errno));
+             "%s: %s for uid %u: what needs it is refused until it can be read", path,
+             strerror(errno), (unsigned)geteuid());
+    else if (S_ISREG(st.st_mode) && (st.st_mode & 027) != 0)
+        tell(p->warnings, &c->source.place, key,
+             "%s has mode %04o and is not shut to others: chmod 0400 it (0440 with a "
+             "group of Holdfast's own): what needs it is refused",
+             path, (unsigned)(st.st_mode & 07777));
     else if (vault_find(vault, c, &ignored) != REASON_OK)
         tell(p->warnings, &c->source.place, key,
              "%s is not one line of a secret, or not in a file that is shut to "
