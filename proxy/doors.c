@@ -61,6 +61,24 @@ doors_of_worker(const struct doors *d, size_t worker)
     return d->at + worker * d->n;
 }
 
+/* Sockets that share a port would let a second instance of ours in beside the first,
+ * and it would take some of its connections. One that shares nothing is kept out. */
+static enum reason
+find_free(const struct conf_door *door)
+{
+    struct bound_door alone = { .fd = -1 };
+    enum reason why = REASON_OK;
+    int error;
+
+    if (door->listen.port != 0)
+        why = bind_door(&door->listen.address, door->listen.port, false, &alone);
+    error = errno;
+    if (alone.fd >= 0)
+        close(alone.fd);
+    errno = error;
+    return why;
+}
+
 /* The first worker's socket may have been given its port by the kernel; the others take
  * the same. */
 static enum reason
@@ -68,8 +86,10 @@ bind_for_all(const struct conf_door *door, size_t i, struct doors *d)
 {
     bool shared = d->n_workers > 1 && door->kind != DOOR_OPS;
     struct bound_door *first = &d->at[i];
-    enum reason why = bind_door(&door->listen.address, door->listen.port, shared,
-                                first);
+    enum reason why = shared ? find_free(door) : REASON_OK;
+
+    if (why == REASON_OK)
+        why = bind_door(&door->listen.address, door->listen.port, shared, first);
 
     for (size_t w = 1; w < d->n_workers && why == REASON_OK; w++) {
         struct bound_door *b = &doors_of_worker(d, w)[i];

@@ -74,6 +74,17 @@ def nobody_else_can_listen_beside_us():
 
 
 @promise
+def a_second_instance_does_not_join_the_first():
+    """The kernel would let it, since both bind as root: and it would take some of the connections."""
+    listen = "%s:%d" % s.h.door("forward")
+    second = Holdfast(s.ws, s.config(workers=WORKERS, listen=listen), name="second", wait=False)
+    assert second.wait_exit(60) == 75, second.tail()
+    assert "cannot listen" in second.tail() and "Address already in use" in second.tail(), second.tail()
+    for _ in range(MANY):
+        assert s.h.get().status == 200
+
+
+@promise
 def a_drain_lets_the_exchanges_of_all_workers_end():
     h = Holdfast(s.ws, s.config(workers=WORKERS), name="drained")
     running = [h.tls() for _ in range(12)]
