@@ -77,6 +77,7 @@ struct view {
     struct text *stripped; /* names only */
     size_t n_stripped, stripped_room;
     struct evidence evidence;
+    struct text prohibited; /* the address that guard refused, and what it is */
     struct text thumbprint;
     struct note *notes; /* newest first */
 

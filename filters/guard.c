@@ -138,7 +138,9 @@ guard_judge_addresses(void *state, struct view *v, const struct address *address
             continue;
         what = address_denied(&addresses[i]);
         address_print(&addresses[i], printed);
-        note(v, "%s: %s", printed, what != NULL ? what : "in also_deny");
+        v->prohibited = arena_printf(v->arena, "%s: %s", printed,
+                                     what != NULL ? what : "in also_deny");
+        note(v, "%.*s", TEXT_ARG(v->prohibited));
         return REASON_ADDRESS_PROHIBITED;
     }
     return n > 0 ? REASON_OK : REASON_ADDRESS_PROHIBITED;

@@ -46,6 +46,8 @@ add_upstream(struct log_line *l, const struct exchange *x)
 {
     char address[ADDRESS_PRINT_SIZE];
 
+    if (!text_is_empty(x->view.prohibited))
+        log_line_text(l, "prohibited", x->view.prohibited);
     if (x->up == NULL)
         return;
     address_print(&x->up->address, address);

@@ -57,7 +57,7 @@ PROHIBITED = (403, "address_prohibited")
 def a_name_that_is_flipped_between_two_requests_is_judged_again():
     dns.names["allowed.test"] = lambda q, nth: q.answer([PUBLIC] if nth == 1 else ["127.0.0.1"])
     assert ask((200, None))["up"].startswith(PUBLIC)
-    ask(PROHIBITED)
+    assert ask(PROHIBITED)["prohibited"].startswith("127.0.0.1: ")
     assert len(s.origin.requests) == 1
 
 
