@@ -16,12 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A head, a TLS record with its frame, a body's working set. One turn of the loop
- * empties what the turn before has filled, so few of each are ever in use at once. */
+/* A head, a TLS record with its frame, a body's working set. A turn of the loop fills
+ * one for each connection that has something to say, and empties them at its end: so
+ * many are kept as are needed then. */
 static _Thread_local struct shelf shelves[] = {
-    { .size = 4096, .keep = 16 },
-    { .size = 16384 + 4096, .keep = 8 },
-    { .size = 65536 + 4096, .keep = 8 },
+    { .size = 4096, .keep = 32 },
+    { .size = 16384 + 4096, .keep = 64 },
+    { .size = 65536 + 4096, .keep = 32 },
 };
 
 enum { KINDS = sizeof(shelves) / sizeof(shelves[0]) };

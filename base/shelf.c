@@ -24,6 +24,8 @@ take_first(struct shelf *s)
 
     s->first = first->next;
     s->count--;
+    if (s->count < s->idle)
+        s->idle = s->count;
     poison_lift(first, s->size);
     first->next = NULL;
     return first;
@@ -82,4 +84,20 @@ shelf_give(struct shelf *s, void *block)
     s->first = spare;
     s->count++;
     poison((char *)block + sizeof *spare, s->size - sizeof *spare);
+}
+
+static void
+settle(struct shelf *s)
+{
+    for (unsigned n = s->idle; n > 0; n--)
+        free(take_first(s));
+    s->idle = s->count;
+}
+
+void
+shelves_settle(void)
+{
+    pthread_once(&once, make_key);
+    for (struct shelf *s = pthread_getspecific(at_thread_end); s != NULL; s = s->next)
+        settle(s);
 }

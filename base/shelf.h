@@ -17,6 +17,7 @@ struct shelf {
     size_t size;   /* of a block, at least a pointer's */
     unsigned keep; /* at most so many wait */
     unsigned count;
+    unsigned idle; /* so many were not touched since the last settling */
     struct spare *first;
     struct shelf *next; /* of this thread */
     bool is_known;
@@ -26,5 +27,10 @@ struct shelf {
 void *shelf_take(struct shelf *s);
 /* Takes a block from malloc; frees it when enough wait. */
 void shelf_give(struct shelf *s, void *block);
+
+/* Frees what waited on this thread's shelves without being taken since the last call.
+ * Called now and then, it lets a shelf be as large as a burst wants and as small as the
+ * time after it needs. */
+void shelves_settle(void);
 
 #endif

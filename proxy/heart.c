@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/shelf.h"
 #include "proxy/faults.h"
 #include "proxy/worker.h"
 
@@ -45,6 +46,7 @@ beat(struct heart *h, int64_t late_us)
 {
     metrics_beat(h->worker->metrics, clock_monotonic_ms(), late_us);
     tell_gauges(h->worker);
+    shelves_settle();
 }
 
 static void

@@ -11,8 +11,8 @@
  * at once (tls.c says how many). */
 enum { RECORD = 16384 + 4096, SEVERAL = 65536 + 4096, SLACK = 2 * 4096 };
 
-static _Thread_local struct shelf records = { .size = RECORD, .keep = 8 };
-static _Thread_local struct shelf several = { .size = SEVERAL, .keep = 4 };
+static _Thread_local struct shelf records = { .size = RECORD, .keep = 64 };
+static _Thread_local struct shelf several = { .size = SEVERAL, .keep = 32 };
 
 /* The shelf whose blocks do for n bytes, and are not far too large for them. */
 static struct shelf *

@@ -53,6 +53,29 @@ a_block_given_all_zero_comes_back_all_zero(void **state)
     free(shelf_take(&shelf));
 }
 
+/* What was needed since the last time stays, what was not is freed (the sanitizer sees
+ * to it that it is). */
+static void
+what_nobody_took_for_a_while_is_freed(void **state)
+{
+    void *blocks[KEEP];
+
+    (void)state;
+    for (int i = 0; i < KEEP; i++)
+        shelf_give(&shelf, malloc(SIZE));
+    shelves_settle(); /* given just now */
+    assert_int_equal(shelf.count, KEEP);
+    blocks[0] = shelf_take(&shelf);
+    blocks[1] = shelf_take(&shelf);
+    shelf_give(&shelf, blocks[0]);
+    shelf_give(&shelf, blocks[1]);
+    shelves_settle();
+    assert_int_equal(shelf.count, 2);
+    shelves_settle();
+    assert_int_equal(shelf.count, 0);
+    assert_null(shelf_take(&shelf));
+}
+
 static void
 no_more_wait_than_are_to_be_kept(void **state)
 {
@@ -96,6 +119,7 @@ main(void)
         cmocka_unit_test(an_empty_shelf_gives_nothing),
         cmocka_unit_test(the_last_block_given_is_the_first_taken),
         cmocka_unit_test(a_block_given_all_zero_comes_back_all_zero),
+        cmocka_unit_test(what_nobody_took_for_a_while_is_freed),
         cmocka_unit_test(no_more_wait_than_are_to_be_kept),
         cmocka_unit_test(a_thread_that_ends_empties_its_shelves),
     };
