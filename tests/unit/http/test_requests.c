@@ -56,6 +56,11 @@ static const struct {
     { "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
       "chunked\r\n\r\n",
       REASON_TRANSFER_ENCODING },
+    { "GET / HTTP/1.1\r\nHost: a.test\r\nTransfer-EncodingA: chunked\r\n\r\n",
+      REASON_TRANSFER_ENCODING },
+    { "GET / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding-: x\r\nConnection: "
+      "Upgrade\r\nUpgrade: x\r\n\r\n",
+      REASON_TRANSFER_ENCODING },
     { "CONNECT a.\"est:443 HTTP/1.1\r\nHost: a.test\r\n\r\n", REASON_PARSERS_DISAGREE },
     { "GET https://b.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", REASON_NAMES_DISAGREE },
     { "GET http://u@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", REASON_HOST_MALFORMED },
