@@ -74,11 +74,10 @@ class Page:
 
 
 def until(true, timeout=120, what="what was waited for"):
-    """Asks the ops door again until it tells what we wait for."""
+    """Asks the ops door again until it tells what we wait for: each question is a whole exchange, so this does not spin."""
     end = time.monotonic() + timeout
     while True:
         found = true()
         if found:
             return found
         assert time.monotonic() < end, f"{what} never came"
-        time.sleep(0.05)    # between two questions, not for an answer
