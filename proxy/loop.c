@@ -13,7 +13,7 @@ struct loop {
     struct event_base *base;
     struct event *runner; /* answers the queue */
     struct event *ticker; /* pending only while the wheel holds something */
-    struct list woken;
+    struct list woken, woken_short;
     struct list slots[SLOTS];
     int64_t tick;   /* the last tick that was run */
     int64_t due_us; /* the next tick */
@@ -29,6 +29,7 @@ answer_round(struct loop *l)
     struct list round;
 
     list_init(&round);
+    list_splice(&round, &l->woken_short);
     list_splice(&round, &l->woken);
     while (!list_is_empty(&round)) {
         struct wake *w = LIST_OWNER(round.next, struct wake, queued);
@@ -36,6 +37,12 @@ answer_round(struct loop *l)
         list_remove(&w->queued);
         w->answer(w->owner);
     }
+}
+
+static bool
+is_quiet(const struct loop *l)
+{
+    return list_is_empty(&l->woken) && list_is_empty(&l->woken_short);
 }
 
 /* libevent runs what is active until nothing is, before it asks sockets and clock
@@ -50,10 +57,10 @@ answer_woken(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     l->answering = true;
-    for (unsigned i = 0; i < ROUNDS && !list_is_empty(&l->woken); i++)
+    for (unsigned i = 0; i < ROUNDS && !is_quiet(l); i++)
         answer_round(l);
     l->answering = false;
-    if (!list_is_empty(&l->woken))
+    if (!is_quiet(l))
         event_add(l->runner, &at_once);
 }
 
@@ -62,9 +69,9 @@ wake_ring(struct loop *l, struct wake *w)
 {
     if (list_is_linked(&w->queued))
         return;
-    if (list_is_empty(&l->woken) && !l->answering)
+    if (is_quiet(l) && !l->answering)
         event_active(l->runner, 0, 0);
-    list_add_last(&l->woken, &w->queued);
+    list_add_last(w->is_short ? &l->woken_short : &l->woken, &w->queued);
 }
 
 void
@@ -185,6 +192,7 @@ loop_new(void)
     event_config_free(config);
     assert(l->base != NULL);
     list_init(&l->woken);
+    list_init(&l->woken_short);
     for (size_t i = 0; i < SLOTS; i++)
         list_init(&l->slots[i]);
     l->runner = event_new(l->base, -1, 0, answer_woken, l);
@@ -247,5 +255,5 @@ loop_count_alarms(const struct loop *l)
 size_t
 loop_count_woken(const struct loop *l)
 {
-    return list_count(&l->woken);
+    return list_count(&l->woken) + list_count(&l->woken_short);
 }

@@ -42,6 +42,7 @@ size_t loop_count_woken(const struct loop *l);
 struct wake {
     void (*answer)(void *owner);
     void *owner;
+    bool is_short; /* has little to do: of those that rang, it is before the others */
     struct list queued;
 };
 

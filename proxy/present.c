@@ -69,5 +69,6 @@ present(struct exchange *x)
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
     metrics_presented(x->worker->metrics, x->view.evidence.binding);
     send_head(x);
+    x->wake.is_short = true; /* an answer does not wait for others' signatures */
     return go(x, STEP_RELAY);
 }

@@ -191,6 +191,7 @@ static enum pace
 retry(struct exchange *x)
 {
     tally_add(&x->worker->metrics->retried, 1);
+    x->wake.is_short = false;
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
     x->next_address = 0;

@@ -129,6 +129,29 @@ one_that_is_cancelled_by_the_one_before_it_is_not_answered(void **state)
     assert_int_equal(b.answered, 0);
 }
 
+static struct actor *last_answered;
+
+static void
+remember(struct actor *self)
+{
+    last_answered = self;
+}
+
+static void
+what_is_short_is_answered_before_what_rang_earlier(void **state)
+{
+    struct actor a, b;
+
+    (void)state;
+    actor_make(&a, remember, NULL);
+    actor_make(&b, remember, NULL);
+    b.wake.is_short = true;
+    wake_ring(loop, &a.wake);
+    wake_ring(loop, &b.wake);
+    UNTIL(a.answered == 1 && b.answered == 1);
+    assert_ptr_equal(last_answered, &a);
+}
+
 static void
 stop_in_the_end(struct actor *self)
 {
@@ -396,6 +419,7 @@ main(void)
         STAGE_TEST(a_cancelled_wake_is_not_answered),
         STAGE_TEST(a_wake_rung_by_another_does_not_run_on_its_stack),
         STAGE_TEST(one_that_is_cancelled_by_the_one_before_it_is_not_answered),
+        STAGE_TEST(what_is_short_is_answered_before_what_rang_earlier),
         STAGE_TEST(one_that_rings_itself_again_starves_neither_an_alarm_nor_a_socket),
         STAGE_TEST(alarms_go_off_in_their_order_and_never_early),
         STAGE_TEST(an_alarm_goes_off_once_and_can_be_set_anew),
