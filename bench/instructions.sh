@@ -7,6 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 export HF_RUN=${HF_RUN:-/tmp/perf/run}
+export HF_WAIT_S=${HF_WAIT_S:-200}
 peers=("$@")
 [ ${#peers[@]} -gt 0 ] || peers=(holdfast holdfast-wpt haproxy nginx floor floor-sign)
 cc -O2 -pthread -o "$HF_RUN/hfload" "$here/hfload.c" -lssl -lcrypto
@@ -27,7 +28,7 @@ run() { # peer operations: the instructions of the whole run
         -H 'Authorization: Bearer 0123456789abcdef0123456789abcdef' -H 'Accept: */*' -H 'User-Agent: hfload/1' \
         https://origin.test:19443/100b >/dev/null
     "$here/peers.sh" stop "$1" origin
-    awk '/Collected/ { n += $4 } END { print n }' "$HF_RUN"/callgrind/log.*
+    awk '/Collected/ { n += $4 } END { printf "%.0f\n", n }' "$HF_RUN"/callgrind/log.*
 }
 
 for peer in "${peers[@]}"; do

@@ -39,14 +39,26 @@ pki() {
     chmod 644 ./*
 }
 
+many_hosts() { # N: a second grant of so many rules, a host each, beside the config
+    mkdir -p "$RUN/holdfast/conf.d"
+    awk -v n="$1" 'BEGIN {
+        print "grants = ( { name = \"many\"; owner = \"a@bench.test\"; approved_by = \"b@bench.test\"; ticket = \"B-2\";"
+        print "approved_at = \"2026-01-01\"; expires_at = \"2036-01-01\"; purposes = [\"measuring\"]; task = \"standing\"; ttl = \"15m\";"
+        print "caller = \"any\"; rules = ("
+        for (i = 0; i < n; i++)
+            printf "%s{ host = \"h%d.d%d.test\"; port = 19443; methods = \"any\"; paths = \"any\"; }\n", i ? "," : "", i, i % 977
+        print "); } );"
+    }' > "$RUN/holdfast/conf.d/many.conf"
+}
+
 fill() { # template output KEY=VALUE...
     local t=$1 o=$2; shift 2
     local s; s=$(cat "$t"); s=${s//@RUN@/$RUN}
     for kv in "$@"; do s=${s//@${kv%%=*}@/${kv#*=}}; done
     printf '%s\n' "$s" > "$o"
 }
-wait_port() { # port: up to 20 s
-    for _ in $(seq 2000); do
+wait_port() { # port: up to $HF_WAIT_S seconds (20)
+    for _ in $(seq $((100 * ${HF_WAIT_S:-20}))); do
         if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
         sleep 0.01
     done
@@ -100,12 +112,14 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-2w|holdfast-wpt)
+    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
         local w='' threads=1
         [ "$n" = holdfast-2w ] && threads=2
         [ "$n" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
         fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads
+        rm -rf "$RUN/holdfast/conf.d"
+        [ "$n" = holdfast-100k ] && many_hosts 100000
         spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
         wait_port 18445
         echo "$(cat "$RUN/holdfast/pid") 18445 proxy" ;;
@@ -190,6 +204,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

@@ -1,0 +1,97 @@
+/* The ledger: what was decided, on whose authority, in the order it was decided. Every
+ * record carries its number and the SHA-256 of the line before, so that a change, an
+ * insertion, a reordering or a cut is found; signed checkpoints say how far it had
+ * come, so that a copy of one, kept elsewhere, also finds a cut tail and an old state
+ * put back.
+ *
+ * A ledger is a directory that is ours alone:
+ *
+ *   ledger-00000001.jsonl   segments, in order; a new one at each start and each
+ *                           `segment` bytes; mode 0600, only ever appended to
+ *   key.pem                 the ES256 key that signs checkpoints, made at first start
+ *   key.jwk                 its public half, to be kept elsewhere
+ *   checkpoint              the latest checkpoint record, replaced whole
+ *
+ * A record is one line, one JSON object, that begins with exactly
+ *
+ *   {"seq":12,"prev":"<43>","ts":"2026-11-22T06:07:08.901Z","kind":"decision"
+ *
+ * seq: from 1, by 1, over all segments. prev: base64url of the SHA-256 of the line
+ * before without its newline; of the first record of all, 43 times 'A'. What follows
+ * "kind" are the members of its kind (record.h). Kinds of the ledger itself:
+ *
+ *   segment     first of every segment: "segment":3,"key":"<RFC 7638 thumbprint>";
+ * behind a torn tail also "torn":{"bytes":57,"sha256":"<43>"}: what stands behind the
+ * last newline of the segment before stays there and is no record lost "refusals":7: so
+ * many records of refusals found the queue full checkpoint  "jws":"<compact>": ES256
+ * over {"ledger":"<thumbprint>","seq":N, "hash":"<43>","at":<unix s>}; N and hash are
+ * those of the record before end         last of a segment that was closed in order; a
+ * checkpoint stands before it
+ *
+ * A writer thread owns the files. Whoever enters a record never waits: it is accepted
+ * into a bounded queue, or refused. Accepted records are written at once (within a few
+ * milliseconds), and synced at each checkpoint: every CHECKPOINT_RECORDS records, a
+ * second after the first that has none, and at the end. Whoever must know that a record
+ * is on the disk asks for that (`urgent`). A write that fails is repeated every second
+ * with nothing lost of what was accepted; until one succeeds nothing more is accepted.
+ */
+#ifndef TASKS_LEDGER_H
+#define TASKS_LEDGER_H
+
+#include "base/reason.h"
+#include "base/text.h"
+
+struct ledger;
+
+enum { LEDGER_CHECKPOINT_RECORDS = 256, LEDGER_CHECKPOINT_MS = 1000 };
+
+struct ledger_settings {
+    const char *directory; /* exists, ours alone (mode 0700) */
+    int64_t segment_bytes;
+    size_t queue_records; /* accepted and not yet written, at most */
+    size_t queue_bytes;
+};
+
+/* Reads the last segment whole: a torn tail is sealed and logged; a broken chain is
+ * REASON_LEDGER_BROKEN, logged with segment and line, and nothing is written. Also
+ * REASON_FILE_*, REASON_SIGN. The first record (`segment`) is on the disk when this
+ * returns. May block: not for a loop's thread. */
+MUST_USE enum reason ledger_open(const struct ledger_settings *s, struct ledger **out);
+/* Writes what was accepted, a checkpoint and `end`, and joins the writer. NULL is fine.
+ */
+void ledger_close(struct ledger *l);
+
+/* A record: members as the json_put_… calls (base/json_write.h) wrote them, without
+ * braces; may be empty. Any thread; never blocks, never makes a system call while
+ * records come fast. REASON_OK: accepted, and *ticket (may be NULL) is its number to
+ * wait for. REASON_LEDGER_FULL, REASON_LEDGER_FAILED: it will not be written. */
+MUST_USE enum reason ledger_enter(struct ledger *l, const char *kind,
+                                  struct text members, uint64_t *ticket);
+/* The same for a refusal, which stands whether it can be recorded or not: what finds
+ * the queue full or the ledger failed is counted, and told by `lost`. */
+void ledger_enter_refusal(struct ledger *l, const char *kind, struct text members);
+
+/* The writer is to sync up to this ticket without delay. Its end is told by on_durable.
+ */
+void ledger_hurry(struct ledger *l, uint64_t ticket);
+/* Every record up to this ticket is on the disk. Any thread. */
+bool ledger_is_durable(const struct ledger *l, uint64_t ticket);
+/* Called on the writer's thread whenever that has moved on, or failed; at most
+ * LEDGER_LISTENERS of them, before anything is entered. tell must not block. */
+enum { LEDGER_LISTENERS = 300 };
+void ledger_listen(struct ledger *l, void (*tell)(void *owner), void *owner);
+/* Waits for it: not on a loop's thread. REASON_OK; REASON_LEDGER_FAILED. */
+MUST_USE enum reason ledger_await(struct ledger *l, uint64_t ticket);
+
+/* For status and metrics; any thread. */
+struct ledger_state {
+    uint64_t records;    /* written since it was opened */
+    uint64_t lost;       /* refusals not recorded */
+    uint64_t last;       /* seq of the last that was written */
+    uint64_t checkpoint; /* … and of the last checkpoint */
+    size_t queued;
+    bool failed;
+};
+void ledger_look(const struct ledger *l, struct ledger_state *out);
+
+#endif

@@ -1,0 +1,32 @@
+/* The members of the ledger's records, by kind: what `audit` reads and people sign for.
+ * Written with base/json_write.h into a buf, for ledger_enter.
+ *
+ *   grant       of a generation, before it serves: "generation","name","owner",
+ *               "approved_by","ticket","approved_at","expires_at" (RFC
+ * 3339),"purposes": […],"task","ttl_s","rules": how many,"digest": of its rules
+ *   credential  likewise: "generation","name","owner","approved_by","ticket",
+ *               "rotate_every_s","privileges","source": its kind,"revocation": how it
+ * is taken back at a task's end ("none") generation  behind them, and before it serves:
+ * "generation","digest": of the config's bytes,"grants","credentials": how many
+ *   task_start  "task","grant","owner","approved_by","purpose","kind","caller","ttl_s",
+ *               "max_requests"? ,"key"?: thumbprint,"by": uid that asked
+ *   task_end    "task","grant","cause","allowed","refused","cut": exchanges that were
+ * in flight,"ms": until every worker had obeyed,"revocation","by"? decision
+ * "x","verdict":"allow"|"refuse","reason"?,"rule","grant","owner",
+ *               "approved_by","task","purpose","who","to","method","path","stripped":[…],
+ *               "credential","binding","proof","key","unbound_because"; what is not
+ * known is not there alarm       "kind","task"?,"credential","grant"?,"who","to": a
+ * handle in the wrong hands start       of a process: "version","config":
+ * digest,"workload" stop        "why" */
+#ifndef TASKS_RECORD_H
+#define TASKS_RECORD_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+void record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g);
+void record_credential(struct buf *out, uint64_t generation,
+                       const struct conf_credential *c);
+void record_generation(struct buf *out, uint64_t generation, const struct conf *conf);
+
+#endif
