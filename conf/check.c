@@ -190,6 +190,9 @@ check_workload(const struct check *k)
     const char *id = k->conf->workload.id, *name = k->conf->authority.name;
     const char *error = id == NULL ? NULL : pattern_identity_error(id, false);
 
+    if (k->conf->workload.pod != NULL)
+        check_value(k, &k->conf->workload, "pod", k->conf->workload.pod,
+                    pattern_name_error(k->conf->workload.pod));
     if (name != NULL)
         check_value(k, &k->conf->authority, "name", name, pattern_domain_error(name));
     if (error != NULL)

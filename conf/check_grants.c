@@ -202,13 +202,65 @@ check_rule(const struct check *k, const struct conf_rule *r)
         check_rule_without_credential(k, r);
 }
 
+/* ---- purposes and tasks */
+
+/* Nobody starts these tasks who could say which purpose it is for. */
 static void
 check_purposes(const struct check *k, const struct conf_grant *g)
 {
-    if (g->task == TASK_STANDING && g->purposes.n > 1)
+    if ((g->task == TASK_STANDING || g->task == TASK_POD) && g->purposes.n > 1)
         check_complain(k, g, "purposes",
-                       "a standing task has exactly one purpose, which is what its "
-                       "tokens state: write one, and a grant for each other");
+                       "a standing or pod task has exactly one purpose, which is what "
+                       "its tokens state: write one, and a grant for each other");
+}
+
+static void
+check_purpose(const struct check *k, const struct conf_grant *g,
+              const struct conf_rule *r, const char *purpose)
+{
+    struct suggestion near = { 0 };
+    struct arena *a = k->fill->scratch;
+
+    for (size_t i = 0; i < g->purposes.n; i++) {
+        if (strcmp(g->purposes.at[i], purpose) == 0)
+            return;
+        suggest(&near, purpose, g->purposes.at[i]);
+    }
+    check_complain_element(
+        k, r, "purposes", purpose,
+        near.word == NULL
+            ? "is no purpose of its grant: write one of them, or add it there"
+            : arena_copy_z(
+                  a, arena_printf(a, "is no purpose of its grant, did you mean \"%s\"?",
+                                  near.word)));
+}
+
+/* A grant whose purposes were refused has none to compare with. */
+static void
+check_rule_purposes(const struct check *k, const struct conf_grant *g,
+                    const struct conf_rule *r)
+{
+    if (g->purposes.n == 0)
+        return;
+    for (size_t i = 0; i < r->purposes.n; i++)
+        check_purpose(k, g, r, r->purposes.at[i]);
+}
+
+static bool
+task_is_built(int task)
+{
+    return task != TASK_REQUIRED && task != TASK_POD;
+}
+
+static void
+check_task(const struct check *k, const struct conf_grant *g)
+{
+    if (!task_is_built(g->task))
+        check_complain(k, g, "task", "is not built yet: write task = \"standing\";");
+    else if (g->task == TASK_POD && !check_has_key(k, &k->conf->workload, "pod"))
+        check_complain(k, g, "task",
+                       "such a task is named by the pod's uid: write workload.pod = "
+                       "\"7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11\";");
 }
 
 static void
@@ -222,8 +274,11 @@ check_grant(const struct check *k, const struct conf_grant *g)
     if (g->approved_at > 0 && g->expires_at > 0 && g->approved_at > g->expires_at)
         check_complain(k, g, "expires_at", "is before approved_at: write a later date");
     check_purposes(k, g);
-    for (size_t i = 0; i < g->rules.n; i++)
+    check_task(k, g);
+    for (size_t i = 0; i < g->rules.n; i++) {
         check_rule(k, &rules[i]);
+        check_rule_purposes(k, g, &rules[i]);
+    }
 }
 
 static int

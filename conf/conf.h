@@ -27,6 +27,8 @@ struct conf_workload {
                        authority.name's trust domain */
     int64_t uid; /* the workload's uid; -1 when not given (a workload on another machine
                     or namespace) */
+    const char *pod; /* the pod's or claim's uid: the id of tasks of `task = "pod"`;
+                        NULL when not given */
 };
 
 struct conf_ca {
@@ -164,9 +166,12 @@ struct conf_rule {
     int signed_urls;             /* enum conf_pass */
     struct cidrs addresses;      /* private or special addresses this rule may reach */
     const char *upstream_trust;  /* CA file; NULL: the system's roots */
+    struct strings purposes; /* of the grant's, for which this rule is; empty: all */
 };
 
-enum conf_task { TASK_STANDING };
+/* Who begins a task: Holdfast at first need, an orchestrator, or Holdfast for the life
+ * of its pod. */
+enum conf_task { TASK_STANDING, TASK_REQUIRED, TASK_POD };
 
 struct conf_grant {
     struct place place;
@@ -175,6 +180,7 @@ struct conf_grant {
     struct strings purposes;
     int task; /* enum conf_task */
     int64_t ttl_ms;
+    int64_t drain_ms; /* how long exchanges may run on when their task has ended */
     struct conf_caller caller;
     struct groups rules; /* of struct conf_rule */
 };
@@ -186,6 +192,18 @@ struct conf_control {
     const char *socket; /* its path; NULL: none */
 };
 
+enum conf_durable { CONF_DURABLE_QUEUE, CONF_DURABLE_DECISION };
+
+/* What is decided is written down here, or it is said why not: exactly one of keep and
+ * off_because beside a forward door. */
+struct conf_ledger {
+    struct place place;
+    const char *keep; /* a directory, ours alone; NULL: no ledger */
+    const char *off_because;
+    int durable; /* enum conf_durable: what a request waits for */
+    int64_t segment_bytes;
+};
+
 struct conf_limits {
     struct place place;
     int64_t connections, handshakes;
@@ -195,6 +213,7 @@ struct conf_limits {
     int64_t stream_buffer, body_digest;
     int64_t pool, pool_idle_ms, sessions, leaves, refusal_leaves, refusal_leaf_rate;
     int64_t drain_ms, generations, worker_stuck_ms;
+    int64_t tasks, ledger_queue, ledger_queue_bytes;
 };
 
 enum conf_detail { DETAIL_NONE, DETAIL_REASON, DETAIL_HINT };
@@ -208,6 +227,7 @@ struct conf {
     struct conf_resolver resolver;
     struct conf_log log;
     struct conf_control control;
+    struct conf_ledger ledger;
     int64_t workers;     /* 0: one for each CPU given to us */
     bool watch;          /* reload when the config's files change, without being told */
     int deny_detail;     /* enum conf_detail */

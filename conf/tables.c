@@ -16,7 +16,12 @@ static const char *const door_kinds[] = {
 static const char *const source_kinds[] = {
     [SOURCE_AUTHORITY] = "authority", [SOURCE_FILE] = "file", NULL
 };
-static const char *const tasks[] = { [TASK_STANDING] = "standing", NULL };
+static const char *const tasks[] = {
+    [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod", NULL
+};
+static const char *const durables[] = {
+    [CONF_DURABLE_QUEUE] = "queue", [CONF_DURABLE_DECISION] = "decision", NULL
+};
 static const char *const schemes[] = {
     [SCHEME_HTTPS] = "https", [SCHEME_HTTP] = "http", NULL
 };
@@ -77,6 +82,8 @@ static const struct setting workload[] = {
            "Who the workload is: a SPIFFE or WIMSE identifier inside the trust domain `authority.name`. Required with a forward door."),
     INTEGER("uid", IN(conf_workload, uid), NULL, 0, 4294967294,
             "The uid the workload runs under; Holdfast refuses to start under the same one. Required with a forward door on loopback."),
+    STRING("pod", IN(conf_workload, pod), 0,
+           "The uid of the pod or claim the workload runs in: the id of tasks of `task = \"pod\"`. Required with one."),
     END
 };
 
@@ -252,6 +259,8 @@ static const struct setting rule[] = {
       .sentence = "Private or special addresses this rule may reach; a metadata service only by its exact address." },
     STRING("upstream_trust", IN(conf_rule, upstream_trust), 0,
            "CA file for this host; without it the system's roots."),
+    STRINGS("purposes", IN(conf_rule, purposes), 0,
+            "Those of the grant's purposes that this rule is for; without it all of them."),
     END
 };
 
@@ -264,11 +273,13 @@ static const struct setting grant[] = {
     DATE("expires_at", IN(conf_grant, expires_at), MUST | SETTING_LAST_SECOND,
          "When it ends; a day means its last second. An expired grant refuses."),
     STRINGS("purposes", IN(conf_grant, purposes), MUST,
-            "What it is for. A standing task has exactly one: its tokens state it."),
+            "What it is for. A task states one of them, and so do its tokens; `standing` and `pod`, which nobody starts, have exactly one."),
     CHOICE("task", IN(conf_grant, task), MUST, NULL, tasks,
-           "`standing`: begun at first need, renewed by `ttl`."),
+           "`required`: an orchestrator starts each task and ends it. `pod`: begun with Holdfast, under the id `workload.pod`, and ended with it. `standing`: begun at first need, renewed by `ttl`."),
     DURATION("ttl", IN(conf_grant, ttl_ms), MUST, NULL, 10 * SECOND, 30 * DAY,
              "How long one task lives, with its keys and tokens."),
+    DURATION("drain", IN(conf_grant, drain_ms), 0, "0s", 0, HOUR,
+             "How long running exchanges of a task that has ended may finish; `0s` cuts them at once."),
     { .name = "caller", .type = SETTING_CALLER, .offset = IN(conf_grant, caller), .flags = MUST,
       .inner = caller, .inner_size = sizeof(struct conf_caller),
       .sentence = "Which processes may use it. What cannot be established does not match." },
@@ -279,6 +290,18 @@ static const struct setting grant[] = {
 static const struct setting control[] = {
     STRING("socket", IN(conf_control, socket), 0,
            "Path of the control socket, in a directory that is Holdfast's alone; mode 0600. Without it there is none."),
+    END
+};
+
+static const struct setting ledger[] = {
+    STRING("keep", IN(conf_ledger, keep), 0,
+           "Directory of the record of what was decided, on whose authority: Holdfast's alone, on a disk that outlives it. With a forward door either this or `off_because`."),
+    STRING("off_because", IN(conf_ledger, off_because), 0,
+           "Why nothing is recorded, for `check --lint`. Instead of `keep`."),
+    CHOICE("durable", IN(conf_ledger, durable), 0, "queue", durables,
+           "What a request waits for before its first byte leaves: that the ledger's bounded queue has taken its record (`queue`), or that the disk has it (`decision`)."),
+    SIZE("segment", IN(conf_ledger, segment_bytes), "64m", 64 * KIB, 16 * KIB * MIB,
+         "How large one of its files grows before the next is begun."),
     END
 };
 
@@ -305,6 +328,10 @@ static const struct setting limits[] = {
     INTEGER("generations", IN(conf_limits, generations), "4", 2, 64, "Configs alive at once; past it the oldest is cut."),
     DURATION("worker_stuck", IN(conf_limits, worker_stuck_ms), 0, "5s", 2000, HOUR,
              "A worker whose loop has not turned for so long makes `/healthz` fail."),
+    INTEGER("tasks", IN(conf_limits, tasks), "10000", 1, 1000000, "Tasks alive at once; past it none is started."),
+    INTEGER("ledger_queue", IN(conf_limits, ledger_queue), "4096", 1, 1000000,
+            "Records the ledger has accepted and not yet written; past it requests are refused."),
+    SIZE("ledger_queue_bytes", IN(conf_limits, ledger_queue_bytes), "8m", 64 * KIB, KIB * MIB, "Their bytes."),
     END
 };
 
@@ -318,6 +345,8 @@ static const struct setting root[] = {
     GROUP("log", IN(conf, log), 0, logging, "Where the log goes."),
     GROUP("control", IN(conf, control), 0, control,
           "Where `status`, `reload`, `tail` and `drain` reach a running Holdfast; root and its own user alone are heard."),
+    GROUP("ledger", IN(conf, ledger), 0, ledger,
+          "The tamper-evident record of every decision. Required with a forward door."),
     INTEGER("workers", IN(conf, workers), "0", 0, 256, "Threads that serve; 0: one for each CPU given."),
     BOOL("watch", IN(conf, watch), "false",
          "Reload when the config's files change, or when the directory they are mounted from is swapped, without being told."),
