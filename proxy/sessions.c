@@ -134,6 +134,18 @@ sessions_take(struct sessions *s, const struct upstream_key *key)
     return NULL;
 }
 
+void
+sessions_drop_task(struct sessions *s, struct text task)
+{
+    for (struct list *m = s->ages.next, *next; m != &s->ages; m = next) {
+        struct kept *k = LIST_OWNER(m, struct kept, age);
+
+        next = m->next;
+        if (upstream_key_is_of(&k->key, task))
+            forget(s, k);
+    }
+}
+
 size_t
 sessions_count(const struct sessions *s)
 {

@@ -20,6 +20,8 @@ void sessions_keep(struct sessions *s, const struct upstream_key *key,
  * handed out once (RFC 8446 appendix C.4: used twice, it tells an onlooker that both
  * connections are one client's). */
 struct tls_session *sessions_take(struct sessions *s, const struct upstream_key *key);
+/* This task has ended: nothing of it is kept any more. */
+void sessions_drop_task(struct sessions *s, struct text task);
 size_t sessions_count(const struct sessions *s);
 
 #endif

@@ -74,7 +74,16 @@ keep_session(void *owner, struct tls_session *session)
 {
     struct upstream *u = owner;
 
-    sessions_keep(u->sessions, &u->key, session);
+    if (u->sessions != NULL)
+        sessions_keep(u->sessions, &u->key, session);
+    else
+        tls_session_free(session);
+}
+
+void
+upstream_forget_task(struct upstream *u)
+{
+    u->sessions = NULL;
 }
 
 void
@@ -138,6 +147,12 @@ upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
            authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
+}
+
+bool
+upstream_key_is_of(const struct upstream_key *key, struct text task)
+{
+    return text_equals(text_z(key->task), task);
 }
 
 struct pool *
@@ -214,6 +229,18 @@ pool_give(struct pool *p, struct upstream *u)
     list_add_first(head, &u->idle);
     list_add_last(&p->ages, &u->age);
     alarm_set(p->loop, &u->idle_alarm, p->idle_ms);
+}
+
+void
+pool_drop_task(struct pool *p, struct text task)
+{
+    for (struct list *m = p->ages.next, *next; m != &p->ages; m = next) {
+        struct upstream *u = LIST_OWNER(m, struct upstream, age);
+
+        next = m->next;
+        if (upstream_key_is_of(&u->key, task))
+            upstream_close(u);
+    }
 }
 
 size_t

@@ -18,6 +18,7 @@ struct upstream_key {
 };
 
 bool upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b);
+bool upstream_key_is_of(const struct upstream_key *key, struct text task);
 unsigned upstream_key_hash(const struct upstream_key *key);
 
 struct sessions;
@@ -34,7 +35,7 @@ struct upstream {
     int64_t began_us; /* when it was dialled */
     bool used_before;
     const void *judged_for;    /* the rule its address was last judged by */
-    struct sessions *sessions; /* where those it is given are kept */
+    struct sessions *sessions; /* where those it is given are kept; NULL: nowhere */
     struct pool *pool;
     struct list idle; /* of its bucket */
     struct list age;  /* of all that are idle, the longest first */
@@ -53,6 +54,8 @@ struct upstream *pool_take(struct pool *p, const struct upstream_key *key);
 /* Keeps it for another, or closes it when the wire may not be used again or enough are
  * kept. */
 void pool_give(struct pool *p, struct upstream *u);
+/* This task has ended: closes what waits for its next request. */
+void pool_drop_task(struct pool *p, struct text task);
 /* How many are idle. */
 size_t pool_count(const struct pool *p);
 /* Closes the one that has been idle longest; false: there is none. */
@@ -68,6 +71,9 @@ struct upstream *upstream_dial(struct loop *loop, const struct upstream_key *key
  * is one. `sessions` outlives the connection. */
 void upstream_begin_tls(struct upstream *u, struct tls_client *c,
                         struct sessions *sessions);
+/* Its task has ended: it may go on to its end, but what TLS still gives for a next
+ * connection is not kept. */
+void upstream_forget_task(struct upstream *u);
 void upstream_close(struct upstream *u);
 
 #endif

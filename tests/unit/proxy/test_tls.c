@@ -603,6 +603,26 @@ no_more_sessions_are_kept_than_there_is_room_and_the_oldest_make_way(void **stat
     sessions_free(s);
 }
 
+static void
+the_sessions_of_a_task_that_has_ended_are_forgotten_and_no_others(void **state)
+{
+    struct upstream_key one = key_for("t-one"), other = key_for("t-other");
+    struct sessions *s = sessions_new(8);
+    struct tls_session *session = earn_session(), *got;
+
+    (void)state;
+    sessions_keep(s, &one, another(session));
+    sessions_keep(s, &other, another(session));
+    sessions_keep(s, &one, session);
+    sessions_drop_task(s, TEXT("t-one"));
+    assert_int_equal(sessions_count(s), 1);
+    assert_null(sessions_take(s, &one));
+    got = sessions_take(s, &other);
+    assert_non_null(got);
+    tls_session_free(got);
+    sessions_free(s);
+}
+
 /* ---- what clients say in their first message */
 
 static void
@@ -960,6 +980,7 @@ main(void)
         TLS_TEST(a_session_is_stale_after_an_hour_or_when_its_certificate_has_ended),
         TLS_TEST(a_session_is_handed_out_once_and_only_for_its_key),
         TLS_TEST(no_more_sessions_are_kept_than_there_is_room_and_the_oldest_make_way),
+        TLS_TEST(the_sessions_of_a_task_that_has_ended_are_forgotten_and_no_others),
         TLS_TEST(a_client_hello_that_does_not_name_one_host_is_refused),
         TLS_TEST(a_refusal_of_the_choice_is_the_reason_of_the_handshake),
         TLS_TEST(bytes_that_are_no_tls_are_client_tls),

@@ -333,6 +333,32 @@ the_end_of_the_pool_closes_what_is_idle(void **state)
 }
 
 static void
+what_waits_for_a_task_that_has_ended_is_closed_and_nothing_else(void **state)
+{
+    static const char *const tasks[] = { "t-one", "t-two", "", "t-one", "t-on" };
+    static const char *const hosts[] = { "a.example", "a.example", "a.example",
+                                         "b.example", "a.example" };
+    struct upstream_key keys[5];
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        keys[i] = key_of(hosts[i]);
+        strcpy(keys[i].task, tasks[i]);
+        pool_give(pool, dial_one(&keys[i]));
+    }
+    pool_drop_task(pool, TEXT("t-one"));
+    assert_int_equal(pool_count(pool), 3);
+    for (size_t i = 0; i < 5; i++) {
+        struct upstream *u = pool_take(pool, &keys[i]);
+
+        assert_int_equal(is_closed(peers[i]), strcmp(tasks[i], "t-one") == 0);
+        assert_int_equal(u == NULL, strcmp(tasks[i], "t-one") == 0);
+        upstream_close(u);
+    }
+    pool_drop_task(pool, TEXT("t-one"));
+}
+
+static void
 what_cannot_even_begin_is_no_connection(void **state)
 {
     struct upstream_key key = key_of("api.example");
@@ -362,6 +388,7 @@ main(void)
         POOL_TEST(one_that_cannot_be_used_again_is_closed_when_it_is_given),
         POOL_TEST(an_idle_connection_is_closed_in_time_and_one_in_use_is_not),
         POOL_TEST(the_end_of_the_pool_closes_what_is_idle),
+        POOL_TEST(what_waits_for_a_task_that_has_ended_is_closed_and_nothing_else),
         POOL_TEST(what_cannot_even_begin_is_no_connection),
     };
 
