@@ -139,6 +139,41 @@ folder_remove(struct folder *f)
     assert_int_equal(system(command), 0);
 }
 
+/* ---- the folder of a test: made empty before it, removed behind it */
+
+static struct folder folder;
+
+static inline int
+folder_begin(void **state)
+{
+    (void)state;
+    folder_make(&folder);
+    return 0;
+}
+
+static inline int
+folder_end(void **state)
+{
+    (void)state;
+    folder_remove(&folder);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_begin, folder_end)
+
+/* What a text becomes that is a good config. */
+static inline const struct conf *
+load(const char *text)
+{
+    folder_write(&folder, "main.conf", text);
+    if (folder_load(&folder) != REASON_OK)
+        fail_msg("%s", folder_report(&folder));
+    assert_string_equal(folder_report(&folder), "");
+    return folder.conf;
+}
+
+/* ---- configs that tests spoil */
+
 /* A config that has something of everything; tests spoil it. Its line numbers are what
  * tests expect. */
 /* clang-format off */

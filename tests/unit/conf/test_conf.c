@@ -4,18 +4,6 @@
 
 #include <glob.h>
 
-static struct folder folder;
-
-static const struct conf *
-load(const char *text)
-{
-    folder_write(&folder, "main.conf", text);
-    if (folder_load(&folder) != REASON_OK)
-        fail_msg("%s", folder_report(&folder));
-    assert_string_equal(folder_report(&folder), "");
-    return folder.conf;
-}
-
 static const struct conf_grant *
 only_grant(const struct conf *c)
 {
@@ -503,24 +491,6 @@ nothing_is_freed_twice_and_nothing_needs_no_freeing(void **state)
                      REASON_CONFIG);
     assert_null(c);
 }
-
-static int
-make(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    return 0;
-}
-
-static int
-drop(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int
 main(void)

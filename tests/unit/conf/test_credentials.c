@@ -2,8 +2,6 @@
  * which line, and what lint has to say of it. */
 #include "folder.h"
 
-static struct folder folder;
-
 #define GITHUB "credentials.github"
 #define JIRA   "credentials.jira-eu"
 #define ORDERS "credentials.orders"
@@ -239,16 +237,6 @@ a_wrong_credential_is_named_with_its_line_its_path_and_what_to_write(void **stat
 
 /* ---- what is taken */
 
-static const struct conf *
-load(const char *text)
-{
-    folder_write(&folder, "main.conf", text);
-    if (folder_load(&folder) != REASON_OK)
-        fail_msg("%s", folder_report(&folder));
-    assert_string_equal(folder_report(&folder), "");
-    return folder.conf;
-}
-
 static void
 secrets_and_handles_hold_what_was_written(void **state)
 {
@@ -409,24 +397,6 @@ lint_names_a_secret_that_no_rule_uses(void **state)
                                           "uses it: its secret is held for nothing\n"));
     free(text);
 }
-
-static int
-make(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    return 0;
-}
-
-static int
-drop(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int
 main(void)

@@ -2,8 +2,6 @@
  * told to write. One slip, one message. */
 #include "folder.h"
 
-static struct folder folder;
-
 static void
 expect(const char *text, unsigned line, const char *key, const char *fragment)
 {
@@ -560,30 +558,10 @@ static void
 a_missing_file_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(unlink(folder.main), 0);
     assert_int_equal(folder_load(&folder), REASON_CONFIG);
     assert_string_equal(folder_report(&folder),
                         "main.conf: cannot be read: No such file or directory\n");
 }
-
-static int
-make(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    folder_write(&folder, "main.conf", whole_config);
-    return 0;
-}
-
-static int
-drop(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int
 main(void)

@@ -3,7 +3,6 @@
 
 #include "folder.h"
 
-static struct folder folder;
 static unsigned char digest[SHA256_SIZE];
 
 static enum reason
@@ -116,24 +115,6 @@ a_file_that_cannot_be_read_as_one_is_told(void **state)
     unlink(folder.main);
     assert_found(REASON_CONFIG, NULL, NULL);
 }
-
-static int
-make(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    return 0;
-}
-
-static int
-drop(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int
 main(void)

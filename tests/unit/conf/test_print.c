@@ -4,8 +4,6 @@
 
 #include "conf/tables.h"
 
-static struct folder folder;
-
 static const char gate_alone[] =
     "doors = ( { kind = \"gate\"; listen = \"0.0.0.0:8443\"; certificate = \"/c\";\n"
     "key = \"/k\"; names = [\"https://a.example\"]; upstream = \"http://127.0.0.1\";\n"
@@ -137,28 +135,11 @@ a_section_of_the_reference_tells_type_range_and_default(void **state)
     buf_free(&out);
 }
 
-static int
-make(void **state)
-{
-    (void)state;
-    folder_make(&folder);
-    return 0;
-}
-
-static int
-drop(void **state)
-{
-    (void)state;
-    folder_remove(&folder);
-    return 0;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(printed_defaults_load_and_are_the_defaults,
-                                        make, drop),
+        TEST(printed_defaults_load_and_are_the_defaults),
         cmocka_unit_test(the_reference_names_every_key_and_its_sentence),
         cmocka_unit_test(every_key_of_ours_has_a_sentence),
         cmocka_unit_test(a_section_of_the_reference_tells_type_range_and_default),
