@@ -51,12 +51,10 @@ place_of(const struct shelf *s)
 static struct shelf *
 shelf_of(char *at, void **block)
 {
-    char *begin = at - ((uintptr_t)at & 15) - 2048;
-
-    if (((uintptr_t)at & 1) == 0)
+    if (((uintptr_t)at & 1) == 0) /* also: no memory at all */
         return NULL;
-    *block = begin;
-    return malloc_usable_size(begin) < RECORD + SLACK ? &records : &several;
+    *block = at - ((uintptr_t)at & 15) - 2048;
+    return malloc_usable_size(*block) < RECORD + SLACK ? &records : &several;
 }
 
 static void *
