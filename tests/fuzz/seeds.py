@@ -8,7 +8,9 @@ import json
 import pathlib
 import re
 import struct
+import subprocess
 import sys
+import tempfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 VECTORS = TESTS / "vectors"
@@ -218,5 +220,82 @@ def nameserver():
             whole(first, second)
 
 
-for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver):
+def questions():
+    members = ('"verb":"VERB"', '"wait":true', '"denied":false', '"grant":"nightly"', '"host":"api.example:443"', '"wait":"true"',
+               '"host":7', '"wiat":true', '"verb":7', '"grant":"\\u0000"', '"host":"\\ud83d\\ude00\\n"')
+    for verb in ("status", "reload", "tail", "drain", "Status", ""):
+        for member in members:
+            put("question", "{" + members[0].replace("VERB", verb) + ("," + member if member != members[0] else "") + "}")
+    for line in ("", "status", "[]", "{}", '{"verb":"status"}\r', '{"verb":"status"} {}', '{"verb":"tail","verb":"tail"}'):
+        put("question", line)
+
+
+def openssl(*command, stdin=b""):
+    return subprocess.run(("openssl", *command), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+
+
+def pem():
+    """Keys and certificates made for nothing else; no two runs give the same."""
+    curves = {curve: openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+              for curve in ("P-256", "P-384", "secp256k1")}
+    good, other = curves["P-256"], openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    traditional = openssl("ec", stdin=good)
+    keys = [*curves.values(), traditional, openssl("ec", "-conv_form", "compressed", stdin=good),
+            openssl("ec", "-param_enc", "explicit", stdin=good), openssl("ec", "-no_public", stdin=good),
+            openssl("genpkey", "-algorithm", "ED25519"), openssl("genrsa", "1024"),
+            openssl("pkcs8", "-topk8", "-passout", "pass:x", stdin=good),
+            openssl("ec", "-aes128", "-passout", "pass:x", stdin=good), openssl("pkey", "-pubout", stdin=good),
+            openssl("ecparam", "-name", "prime256v1") + traditional]
+    # The public half of another key.
+    def der(text):
+        return base64.b64decode(b"".join(text.splitlines()[1:-1]))
+    body = base64.encodebytes(der(traditional)[:-64] + der(openssl("ec", stdin=other))[-64:])
+    keys.append(b"-----BEGIN EC PRIVATE KEY-----\n" + body + b"-----END EC PRIVATE KEY-----\n")
+    for key in keys:
+        put("pem", key)
+    put("pem", good.replace(b"\n", b"\r\n"))
+    put("pem", b"text before\n" + good + b"text behind\n")
+    put("pem", good[:-30])
+    with tempfile.NamedTemporaryFile() as key:
+        key.write(good)
+        key.flush()
+        one, two = (openssl("req", "-x509", "-key", key.name, "-subj", f"/CN={name}", "-days", "1") for name in "ab")
+        plain = openssl("req", "-new", "-key", key.name, "-subj", "/CN=c")
+    trusted = openssl("x509", "-trustout", stdin=one)
+    for text in (one, one + two, one + one, one + b"# a remark\n\n" + two, one + good, one + two[:-40], trusted, plain, one + plain,
+                 one.replace(b"M", b"N", 1), b"", b"\n", b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"):
+        put("pem", text)
+
+
+def vector(data, size):
+    return len(data).to_bytes(size, "big") + data
+
+
+def hellos():
+    def entry(name, kind=0):
+        return bytes([kind]) + vector(name, 2)
+
+    good = vector(entry(b"api.example"), 2)
+    extensions = [good, vector(entry(b"a"), 2), vector(entry(b""), 2), vector(entry(b"a") + entry(b"b"), 2), vector(entry(b"a", 1), 2),
+                  good + b"\0", good[:-1], b"\0\1" + good[2:], b"\1" + good[1:], b"\0\x0f" + good[2:], b"", b"\0\0", vector(entry(b"a\0b"), 2), vector(entry(b"x" * 255), 2),
+                  vector(entry(b"x" * 2000), 2), vector(entry(b"127.0.0.1"), 2), vector(entry(b"api.example."), 2)]
+    for extension in extensions:
+        for cut in (b"\x01", b"\xff"):
+            put("hello", cut + extension)
+    for server_name in (*extensions, None):
+        for versions in (b"\x02\x03\x04", b"\x02\x03\x03", None):
+            both = [(0, server_name), (10, b"\0\4\0\x1d\0\x17"), (13, b"\0\4\4\3\x08\7"), (16, b"\0\x0c\2h2\x08http/1.1"),
+                    (43, versions), (51, b"\0\x24\0\x1d" + vector(b"k" * 32, 2))]
+            block = b"".join(struct.pack(">H", kind) + vector(body, 2) for kind, body in both if body is not None)
+            body = b"\3\3" + b"r" * 32 + vector(b"s" * 32, 1) + vector(b"\x13\1\xc0\x2b", 2) + b"\1\0" + vector(block, 2)
+            message = b"\1" + vector(body, 3)
+            put("hello", b"\0\x16\3\1" + vector(message, 2))
+            if server_name == good:
+                put("hello", b"\0" + b"".join(b"\x16\3\1" + vector(part, 2) for part in (message[:9], message[9:])))
+                put("hello", b"\0\x16\3\1" + vector(message[:-9], 2))
+    put("hello", b"\0\x80\x2e\1\3\1")
+    put("hello", b"\0GET / HTTP/1.1\r\n\r\n")
+
+
+for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos):
     derive()
