@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "base/secret.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -19,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     KEY_FILE_MAX = 16 * 1024,
@@ -163,6 +166,22 @@ key_save(const struct key *k, const char *path)
     else
         why = file_write(path, 0600, text_of(bytes, (size_t)n));
     BIO_free(bio);
+    return why;
+}
+
+enum reason
+key_keep(const char *path, struct key **out)
+{
+    enum reason why;
+
+    if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return key_load(path, out);
+    if ((*out = key_new()) == NULL)
+        return log_reason(REASON_FILE_CONTENT, "%s: no key could be made", path);
+    if ((why = key_save(*out, path)) == REASON_OK)
+        return REASON_OK;
+    key_free(*out);
+    *out = NULL;
     return why;
 }
 

@@ -20,6 +20,9 @@ struct key;
 struct key *key_new(void); /* a fresh P-256 key; NULL, logged, when it cannot be made */
 /* PEM; must be P-256 and a file of ours alone (secret_read's rule). Logs the detail. */
 MUST_USE enum reason key_load(const char *path, struct key **out);
+/* The same; one that is not there is made and saved. One that cannot be read is never
+ * replaced: whoever trusts it would have to be told. */
+MUST_USE enum reason key_keep(const char *path, struct key **out);
 MUST_USE enum reason key_save(const struct key *k, const char *path); /* mode 0600 */
 /* Wipes. Nothing of a key_new stays in memory; of a key_load or key_save, what
  * OpenSSL's PEM code freed may. */

@@ -7,26 +7,36 @@
  * A ledger is a directory that is ours alone:
  *
  *   ledger-00000001.jsonl   segments, in order; a new one at each start and each
- *                           `segment` bytes; mode 0600, only ever appended to
- *   key.pem                 the ES256 key that signs checkpoints, made at first start
+ *                           `segment` bytes; mode 0600, only ever appended to; one
+ *                           that can be seen has its first record whole
+ *   key.pem                 the ES256 key that signs checkpoints, made at first start;
+ *                           a ledger that has segments is continued under it alone
  *   key.jwk                 its public half, to be kept elsewhere
- *   checkpoint              the latest checkpoint record, replaced whole
+ *   checkpoint              the latest checkpoint record (a line), replaced whole,
+ *                           once what it vouches for is on the disk
+ *   lock                    held (flock) by the process that writes
  *
  * A record is one line, one JSON object, that begins with exactly
  *
  *   {"seq":12,"prev":"<43>","ts":"2026-11-22T06:07:08.901Z","kind":"decision"
  *
  * seq: from 1, by 1, over all segments. prev: base64url of the SHA-256 of the line
- * before without its newline; of the first record of all, 43 times 'A'. What follows
- * "kind" are the members of its kind (record.h). Kinds of the ledger itself:
+ * before without its newline; of the first record of all, 43 times 'A'. ts: the wall
+ * clock when it was entered; it need not ascend. What follows "kind" are the members of
+ * its kind (record.h), and no newline before the last brace. Kinds of the ledger
+ * itself:
  *
- *   segment     first of every segment: "segment":3,"key":"<RFC 7638 thumbprint>";
- * behind a torn tail also "torn":{"bytes":57,"sha256":"<43>"}: what stands behind the
- * last newline of the segment before stays there and is no record lost "refusals":7: so
- * many records of refusals found the queue full checkpoint  "jws":"<compact>": ES256
- * over {"ledger":"<thumbprint>","seq":N, "hash":"<43>","at":<unix s>}; N and hash are
- * those of the record before end         last of a segment that was closed in order; a
- * checkpoint stands before it
+ *   segment      first of every segment: "segment":3,"key":"<RFC 7638 thumbprint>";
+ *                behind a torn tail also "torn":{"bytes":57,"sha256":"<43>"}: what
+ *                stands behind the last newline of the segment before stays there and
+ *                is no record
+ *   lost         "refusals":7: so many records of refusals could not be entered
+ *   checkpoint   "jws":"<compact>": ES256, header
+ *                {"alg":"ES256","kid":"<thumbprint>","typ":"ledger+jws"}, over
+ *                {"ledger":"<thumbprint>","seq":N,"hash":"<43>","at":<unix s>};
+ *                N and hash are those of the record before
+ *   end          last of a segment that was closed in order (it was full, or the
+ *                process stopped); a checkpoint stands right before it
  *
  * A writer thread owns the files. Whoever enters a record never waits: it is accepted
  * into a bounded queue, or refused. Accepted records are written at once (within a few
@@ -34,7 +44,7 @@
  * second after the first that has none, and at the end. Whoever must know that a record
  * is on the disk asks for that (`urgent`). A write that fails is repeated every second
  * with nothing lost of what was accepted; until one succeeds nothing more is accepted.
- */
+ * When the ledger closes meanwhile it is tried once more. */
 #ifndef TASKS_LEDGER_H
 #define TASKS_LEDGER_H
 
@@ -43,7 +53,12 @@
 
 struct ledger;
 
-enum { LEDGER_CHECKPOINT_RECORDS = 256, LEDGER_CHECKPOINT_MS = 1000 };
+enum {
+    LEDGER_CHECKPOINT_RECORDS = 256,
+    LEDGER_CHECKPOINT_MS = 1000,
+    LEDGER_LINE_MAX = 256 * 1024, /* of a record, with its newline */
+    LEDGER_MEMBERS_MAX = LEDGER_LINE_MAX - 512
+};
 
 struct ledger_settings {
     const char *directory; /* exists, ours alone (mode 0700) */
@@ -64,14 +79,16 @@ void ledger_close(struct ledger *l);
 /* A record: members as the json_put_… calls (base/json_write.h) wrote them, without
  * braces; may be empty. Any thread; never blocks, never makes a system call while
  * records come fast. REASON_OK: accepted, and *ticket (may be NULL) is its number to
- * wait for. REASON_LEDGER_FULL, REASON_LEDGER_FAILED: it will not be written. */
+ * wait for (not its seq). REASON_LEDGER_FULL (also: more than LEDGER_MEMBERS_MAX),
+ * REASON_LEDGER_FAILED: it will not be written. */
 MUST_USE enum reason ledger_enter(struct ledger *l, const char *kind,
                                   struct text members, uint64_t *ticket);
 /* The same for a refusal, which stands whether it can be recorded or not: what finds
  * the queue full or the ledger failed is counted, and told by `lost`. */
 void ledger_enter_refusal(struct ledger *l, const char *kind, struct text members);
 
-/* The writer is to sync up to this ticket without delay. Its end is told by on_durable.
+/* The writer is to sync up to this ticket without delay. Its end is told to the
+ * listeners.
  */
 void ledger_hurry(struct ledger *l, uint64_t ticket);
 /* Every record up to this ticket is on the disk. Any thread. */
@@ -80,7 +97,8 @@ bool ledger_is_durable(const struct ledger *l, uint64_t ticket);
  * LEDGER_LISTENERS of them, before anything is entered. tell must not block. */
 enum { LEDGER_LISTENERS = 300 };
 void ledger_listen(struct ledger *l, void (*tell)(void *owner), void *owner);
-/* Waits for it: not on a loop's thread. REASON_OK; REASON_LEDGER_FAILED. */
+/* Hurries, and waits for it: not on a loop's thread. REASON_OK; REASON_LEDGER_FAILED.
+ */
 MUST_USE enum reason ledger_await(struct ledger *l, uint64_t ticket);
 
 /* For status and metrics; any thread. */

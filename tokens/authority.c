@@ -10,12 +10,9 @@
 #include "tokens/identifier.h"
 #include "tokens/jws.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { JTI_BYTES = 16 };
 
@@ -49,24 +46,6 @@ header_spell(struct authority_key *a)
     buf_free(&json);
 }
 
-/* Only a key that is not there is made: one that cannot be read is never replaced,
- * since every gate that trusts it would have to be told. */
-static enum reason
-key_load_or_make(const char *path, struct key **out)
-{
-    enum reason why;
-
-    if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
-        return key_load(path, out);
-    if ((*out = key_new()) == NULL)
-        return log_reason(REASON_FILE_CONTENT, "%s: no key could be made", path);
-    if ((why = key_save(*out, path)) == REASON_OK)
-        return REASON_OK;
-    key_free(*out);
-    *out = NULL;
-    return why;
-}
-
 enum reason
 authority_open(const char *keep, const char *name, struct authority_key **out)
 {
@@ -83,7 +62,7 @@ authority_open(const char *keep, const char *name, struct authority_key **out)
     a->name = memory_copy_z(name);
     pthread_mutex_init(&a->signing, NULL);
     buf_printf(&path, "%s/authority.key%c", keep, '\0');
-    if ((why = key_load_or_make(buf_text(&path).at, &a->key)) != REASON_OK)
+    if ((why = key_keep(buf_text(&path).at, &a->key)) != REASON_OK)
         goto done;
     key_thumbprint(a->key, a->kid);
     header_spell(a);
