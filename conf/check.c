@@ -134,6 +134,51 @@ check_forward_needs(const struct check *k)
     demand(k, &c->authority, "authority", "name", "name = \"prod.example\";");
 }
 
+/* ---- the ledger */
+
+/* No ledger is a decision: it is said, and with its reason. */
+static void
+check_ledger_is_meant(const struct check *k)
+{
+    const struct conf_ledger *l = &k->conf->ledger;
+    bool keep = check_has_key(k, l, "keep"), off = check_has_key(k, l, "off_because");
+
+    if (keep && off)
+        check_complain(k, l, "off_because",
+                       "stands beside keep, and a ledger is kept or it is not: remove "
+                       "one");
+    if (!keep && !off && has_forward_door(k->conf, false))
+        check_complain(
+            k, k->conf, check_has_key(k, k->conf, "ledger") ? "ledger" : NULL,
+            "%sis missing, and a forward door needs it: write ledger = { keep = "
+            "\"/var/lib/holdfast/ledger\"; }; or, where nothing shall be recorded, "
+            "ledger = { off_because = \"why\"; };",
+            check_has_key(k, k->conf, "ledger") ? "" : "ledger: ");
+}
+
+/* Whoever can write beside it can write into it. */
+static void
+check_ledger(const struct check *k)
+{
+    const struct conf *c = k->conf;
+    const struct conf_ledger *l = &c->ledger;
+    const char *const others[] = { c->ca.keep, c->ca.publish, c->authority.keep };
+
+    check_ledger_is_meant(k);
+    if (l->keep == NULL)
+        return;
+    check_value(k, l, "keep", l->keep, pattern_file_error(l->keep));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] != NULL && strcmp(others[i], l->keep) == 0)
+            check_complain(k, l, "keep",
+                           "is the directory of another key's `keep` or `publish`: "
+                           "write one of its own");
+    if (check_is_published(k, l->keep))
+        check_complain(k, l, "keep",
+                       "lies in ca.publish, which the workload can read: write another "
+                       "directory");
+}
+
 /* A key that others may read is no key: what is kept and what is published never share
  * a directory. */
 static void
@@ -270,6 +315,7 @@ check_conf(const struct conf *c, struct fill *f)
     check_forward_needs(&k);
     check_workload(&k);
     check_directories(&k);
+    check_ledger(&k);
     check_control(&k);
     check_resolver(&k);
     check_limits(&k);

@@ -331,6 +331,13 @@ generation_may_follow(const struct generation *next_g, const struct generation *
     compare_text("authority.keep", next->authority.keep, now->authority.keep, report);
     compare_text("authority.name", next->authority.name, now->authority.name, report);
     compare_text("control.socket", next->control.socket, now->control.socket, report);
+    compare_text("ledger.keep", next->ledger.keep, now->ledger.keep, report);
+    compare_number("ledger.segment", next->ledger.segment_bytes,
+                   now->ledger.segment_bytes, report);
+    compare_number("limits.ledger_queue", next->limits.ledger_queue,
+                   now->limits.ledger_queue, report);
+    compare_number("limits.ledger_queue_bytes", next->limits.ledger_queue_bytes,
+                   now->limits.ledger_queue_bytes, report);
     compare_number("workers", next->workers, now->workers, report);
     compare_number("limits.leaves", next->limits.leaves, now->limits.leaves, report);
     compare_number("limits.refusal_leaves", next->limits.refusal_leaves,

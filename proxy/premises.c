@@ -110,6 +110,7 @@ look_at_directories(const struct premises *p)
         look_at_directory(p, &c->authority.place, "authority.keep", c->authority.keep,
                           0700);
     }
+    look_at_directory(p, &c->ledger.place, "ledger.keep", c->ledger.keep, 0700);
     if (c->control.socket == NULL)
         return;
     socket_in = parent_of(c->control.socket);

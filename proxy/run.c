@@ -23,6 +23,11 @@ own_directories(const struct holdfast *h, const struct conf *conf)
 {
     enum reason why;
 
+    if (conf->ledger.keep != NULL &&
+        (why = identity_own_directory(&h->who, conf->ledger.keep, 0700)) != REASON_OK)
+        return why;
+    if (!conf_has_door(conf, DOOR_FORWARD))
+        return REASON_OK;
     if ((why = identity_own_directory(&h->who, conf->ca.keep, 0700)) != REASON_OK ||
         (why = identity_own_directory(&h->who, conf->ca.publish, 0755)) != REASON_OK)
         return why;
@@ -56,8 +61,7 @@ load(struct holdfast *h)
     if ((why = conf_load(h->path, tables, n, &report, &conf)) != REASON_OK ||
         (why = identity_choose(conf, &h->who)) != REASON_OK)
         goto done;
-    if (conf_has_door(conf, DOOR_FORWARD) &&
-        (why = own_directories(h, conf)) != REASON_OK)
+    if ((why = own_directories(h, conf)) != REASON_OK)
         goto done;
     if (conf->control.socket != NULL &&
         (why = control_socket_prepare(&h->who, conf->control.socket)) != REASON_OK)

@@ -344,6 +344,7 @@ user = "{PROXY_UID}";
 workers = {workers};
 ca = {{ keep = "{h.run}/ca"; publish = "{h.run}/public"; }};
 authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
+ledger = {{ keep = "{h.run}/ledger"; }};
 {names if names is not None else hosts(allowed_test=PUBLIC, denied_test=PUBLIC2)}
 {log}
 doors = ( {{ kind = "forward"; listen = "{listen}"; }} {doors} );

@@ -89,6 +89,7 @@ workload = {{ id = "spiffe://prod.example/ns/agents/sa/builder"; uid = {WORKLOAD
 user = "{PROXY_UID}";
 ca = {{ keep = "{h.run}/ca"; publish = "{h.run}/public"; }};
 authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
+ledger = {{ keep = "{h.run}/ledger"; }};
 resolver = {{ hosts = (
   {{ name = "orders.example"; addresses = ["{GATE}"]; }},
   {{ name = "reports.example"; addresses = ["{REPORTS}"]; }},

@@ -15,6 +15,7 @@ workload = {{ id = "spiffe://prod.example/sa/builder"; uid = {workload}; }};
 user = "{user}";
 ca = {{ keep = "{home}/ca"; publish = "{home}/public"; }};
 authority = {{ keep = "{home}/authority"; name = "prod.example"; }};
+ledger = {{ keep = "{home}/ledger"; }};
 control = {{ socket = "{home}/control/control.sock"; }};
 log = {{ path = "{home}/log"; }};
 doors = (
@@ -125,6 +126,9 @@ STUMBLES = [
     ("keep-is-a-file", lambda h: h.put("ca", b"", 0o600), "ca.keep", "no directory"),
     ("keep-below-a-file", lambda h: (h.put("file", b"", 0o600), h.say("/authority\"", "/file/authority\"")), "authority.keep",
      "cannot be made"),
+    ("ledger-open", folder("ledger", mode=0o750), "ledger.keep", "shut to others"),
+    ("ledger-of-another", folder("ledger", owner=OTHER_UID), "ledger.keep", "Holdfast's or root's"),
+    ("ledger-is-a-link", linked("ledger"), "ledger.keep", "no directory"),
     ("publish-open", folder("public", mode=0o777), "ca.publish", "shut to others"),
     ("control-open", folder("control", mode=0o777), "control.socket", "shut to others"),
     ("log-in-no-directory", lambda h: h.say("/log\"", "/logs/log\""), "log.path", "cannot be written"),
@@ -145,7 +149,7 @@ def what_check_refuses_would_not_have_started(row):
     assert done.returncode == 78, done
     assert any(f": {key}: " in line and words in line for line in done.stderr.splitlines()), done
     assert ".conf:" in done.stderr and "no errors" not in done.stdout, done
-    if key != "control.socket":     # which another start than this build's may serve
+    if key not in ("control.socket", "ledger.keep"):     # which another start than this build's may serve
         h = house.start()
         assert h.wait_exit() != 0, "\n".join(h.text)
         assert not any(li.get("msg") == "ready" for li in h.lines)
@@ -165,7 +169,7 @@ def what_check_passes_starts():
 @promise
 def directories_that_stand_already_are_as_good():
     house = House()
-    for name, mode in (("ca", 0o700), ("authority", 0o700), ("public", 0o755), ("control", 0o755)):
+    for name, mode in (("ca", 0o700), ("authority", 0o700), ("ledger", 0o700), ("public", 0o755), ("control", 0o755)):
         house.folder(name, mode=mode)
     assert house.check().returncode == 0
 

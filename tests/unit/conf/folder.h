@@ -216,7 +216,8 @@ static const char whole_config[] =
     /* 35 */ ");\n"
     /* 36 */ "resolver = { servers = [\"127.0.0.1:5353\"]; };\n"
     /* 37 */ "limits = { pool = 8; drain = \"10s\"; head = \"16k\"; };\n"
-    /* 38 */ "filters = { strip = { on_sight = \"refuse\"; }; };\n";
+    /* 38 */ "filters = { strip = { on_sight = \"refuse\"; }; };\n"
+    /* 39 */ "ledger = { keep = \"/run/ledger\"; };\n";
 /* clang-format on */
 
 /* Secrets, handles and what may be done with them; tests spoil this one as well. */
@@ -255,7 +256,8 @@ static const char secret_config[] =
     /* 31 */ "        credential = \"orders\"; bind = [\"wimse\"]; inject = \"always\"; },\n"
     /* 32 */ "      { host = \"pypi.org\"; methods = [\"GET\"]; paths = \"any\"; }\n"
     /* 33 */ "    ); }\n"
-    /* 34 */ ");\n";
+    /* 34 */ ");\n"
+    /* 35 */ "ledger = { off_because = \"a test\"; };\n";
 /* clang-format on */
 
 /* One of them with `from` (which stands in it once) made `to`. */

@@ -155,8 +155,8 @@ static const struct {
     { "\"refuse\"", "\"refused\"", 38, "filters.strip.on_sight",
       "did you mean \"refuse\"?" },
     /* keys and words of later */
-    { "resolver =", "ledger = { witness = \"https://w.example\"; };\nresolver =", 36,
-      "ledger.witness", "is not built yet: remove it" },
+    { "ledger = {", "ledger = { witness = \"https://w.example\";", 39, "ledger.witness",
+      "is not built yet: remove it" },
     { "jwks_file =", "jwks_url = \"x\"; jwks_file =", 10, GATE ".trust[0].jwks_url",
       "is not built yet" },
     { "kind = \"authority\"", "kind = \"oauth\"; scope = \"x\"", 19,
@@ -359,10 +359,10 @@ static const struct {
       "\"0ms\" to \"1h\"" },
     { "uid = 1000;", "uid = 1000; pod = \"a b\";", 1, "workload.pod",
       "letters, digits" },
-    { "resolver =", "ledger = { segment = \"1k\"; };\nresolver =", 36, "ledger.segment",
+    { "ledger = {", "ledger = { segment = \"1k\";", 39, "ledger.segment",
       "\"64k\" to \"16g\"" },
-    { "resolver =", "ledger = { durable = \"queued\"; };\nresolver =", 36,
-      "ledger.durable", "did you mean \"queue\"?" },
+    { "ledger = {", "ledger = { durable = \"queued\";", 39, "ledger.durable",
+      "did you mean \"queue\"?" },
     { "pool = 8", "pool = 8; tasks = 0", 37, "limits.tasks", "from 1 to 1000000" },
     { "name = \"nightly\"", "name = \"night ly\"", 23, "grants[0].name",
       "letters, digits" },
@@ -416,6 +416,21 @@ static const struct {
     { "\"/v1/orders/**\"", "\"/v1/%2f\"", 30, RULE ".paths[0]", "path" },
     { "\"/v1/orders/**\"", "\"/v1?a=b\"", 30, RULE ".paths[0]",
       "queries are not matched" },
+    /* the ledger */
+    { "ledger = { keep = \"/run/ledger\"; };\n", "", 1, "ledger",
+      "write ledger = { keep = \"/var/lib/holdfast/ledger\"; };" },
+    { "keep = \"/run/ledger\";", "", 39, "ledger", "off_because = \"why\"" },
+    { "keep = \"/run/ledger\";", "keep = \"/run/ledger\"; off_because = \"no disk\";",
+      39, "ledger.off_because", "remove one" },
+    { "keep = \"/run/ledger\";", "off_because = \"\";", 39, "ledger.off_because",
+      "is empty" },
+    { "keep = \"/run/ledger\";", "keep = \"ledger\";", 39, "ledger.keep",
+      "\"ledger\":" },
+    { "\"/run/ledger\"", "\"/run/ca\"", 39, "ledger.keep", "write one of its own" },
+    { "\"/run/ledger\"", "\"/run/authority\"", 39, "ledger.keep",
+      "write one of its own" },
+    { "\"/run/ledger\"", "\"/run/public/ledger\"", 39, "ledger.keep",
+      "lies in ca.publish" },
     /* the rest */
     { "\"127.0.0.1:5353\"", "\"dns.example\"", 36, "resolver.servers[0]",
       "write \"10.96.0.10\"" },
@@ -473,9 +488,10 @@ a_file_without_doors_is_refused(void **state)
 static void
 a_forward_door_without_any_of_what_it_needs_hears_all_of_it(void **state)
 {
-    static const char *const needs[] = { "workload.id",    "workload.uid",
-                                         "ca.keep",        "ca.publish",
-                                         "authority.keep", "authority.name" };
+    static const char *const needs[] = { "workload.id",       "workload.uid",
+                                         "ca.keep",           "ca.publish",
+                                         "authority.keep",    "authority.name",
+                                         "ledger: is missing" };
 
     (void)state;
     folder_write(&folder, "main.conf",
@@ -483,7 +499,7 @@ a_forward_door_without_any_of_what_it_needs_hears_all_of_it(void **state)
     assert_int_equal(folder_load(&folder), REASON_CONFIG);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         assert_non_null(strstr(folder_report(&folder), needs[i]));
-    assert_int_equal(count_messages(folder_report(&folder)), 6);
+    assert_int_equal(count_messages(folder_report(&folder)), 7);
 }
 
 static void

@@ -9,6 +9,7 @@ static const char good[] =
     "workload = { id = \"" WORKLOAD "\"; uid = 1000; };\n"
     "ca = { keep = \"/tmp/ca\"; publish = \"/tmp/public\"; };\n"
     "authority = { keep = \"/tmp/authority\"; name = \"prod.example\"; };\n"
+    "ledger = { keep = \"/tmp/ledger\"; };\n"
     "doors = ( { kind = \"forward\"; listen = \"127.0.0.1:0\"; } );\n"
     "credentials = { orders = { owner = \"a@example\"; approved_by = \"b@example\";\n"
     "  ticket = \"T-1\"; rotate_every = \"1h\"; privileges = \"orders\";\n"

@@ -18,6 +18,7 @@ static const char house_config[] =
     "user = \"4321\";\n"
     "ca = { keep = \"{}/keep\"; publish = \"{}/public\"; };\n"
     "authority = { keep = \"{}/authority\"; name = \"prod.example\"; };\n"
+    "ledger = { keep = \"{}/ledger\"; };\n"
     "doors = (\n"
     "  { kind = \"forward\"; listen = \"127.0.0.1:15001\"; },\n"
     "  { kind = \"gate\"; listen = \"127.0.0.1:15002\";\n"
