@@ -117,7 +117,7 @@ def configs():
         lines = text.splitlines(keepends=True)
         for i in range(len(lines)):
             put("config", "".join(lines[:i]))
-    literal = r'"((?:[^"\\\\]|\\\\.)*)"'
+    literal = r'"((?:[^"\\]|\\.)*)"'
     whole = (TESTS / "unit/conf/folder.h").read_text().split("whole_config[] =")[1].split("\n\n")[0]
     whole = "".join(plain(part) for part in re.findall(literal, re.sub(r"/\*.*?\*/", "", whole)))
     put("config", whole)
