@@ -1,23 +1,33 @@
 /* The members of the ledger's records, by kind: what `audit` reads and people sign for.
- * Written with base/json_write.h into a buf, for ledger_enter.
+ * Written with base/json_write.h into a buf, for ledger_enter. None may be called seq,
+ * prev, ts or kind: those are the frame's, and a name stands once in a record. What is
+ * not known is not there.
  *
- *   grant       of a generation, before it serves: "generation","name","owner",
- *               "approved_by","ticket","approved_at","expires_at" (RFC
- * 3339),"purposes": […],"task","ttl_s","rules": how many,"digest": of its rules
- *   credential  likewise: "generation","name","owner","approved_by","ticket",
- *               "rotate_every_s","privileges","source": its kind,"revocation": how it
- * is taken back at a task's end ("none") generation  behind them, and before it serves:
- * "generation","digest": of the config's bytes,"grants","credentials": how many
- *   task_start  "task","grant","owner","approved_by","purpose","kind","caller","ttl_s",
- *               "max_requests"? ,"key"?: thumbprint,"by": uid that asked
- *   task_end    "task","grant","cause","allowed","refused","cut": exchanges that were
- * in flight,"ms": until every worker had obeyed,"revocation","by"? decision
- * "x","verdict":"allow"|"refuse","reason"?,"rule","grant","owner",
- *               "approved_by","task","purpose","who","to","method","path","stripped":[…],
- *               "credential","binding","proof","key","unbound_because"; what is not
- * known is not there alarm       "kind","task"?,"credential","grant"?,"who","to": a
- * handle in the wrong hands start       of a process: "version","config":
- * digest,"workload" stop        "why" */
+ *   grant        of a generation, before it serves: "generation","name","owner",
+ *                "approved_by","ticket","approved_at","expires_at" (RFC 3339),
+ *                "purposes":[…],"task","ttl_s","caller","rules": how many,
+ *                "digest": of its rules, in hex; the same rules, the same digest
+ *   credential   likewise: "generation","name","owner","approved_by","ticket",
+ *                "rotate_every_s","privileges","source": its kind,
+ *                "revocation": how it is taken back at a task's end ("none")
+ *   generation   behind them, and before it serves: "generation",
+ *                "digest": of the config's bytes, in hex,"grants","credentials": how
+ *                many
+ *   task_start   "task","grant","owner","approved_by","purpose",
+ *                "mode": as "task" of its grant,"caller","ttl_s","max_requests"?,
+ *                "key"?: thumbprint,"by": uid that asked
+ *   task_end     "task","grant","cause","allowed","refused",
+ *                "cut": exchanges that were in flight,
+ *                "ms": until every worker had obeyed,"revocation","by"?
+ *   decision     "x","verdict":"allow"|"refuse","reason"?,"rule","grant","owner",
+ *                "approved_by","task","purpose","who","to","method","path",
+ *                "stripped":[…],"credential","binding","proof","key",
+ *                "unbound_because"
+ *   alarm        a handle in the wrong hands: "alarm": which,"task"?,"credential",
+ *                "grant"?,"who","to"
+ *   start        of a process: "version","config": digest,"workload"
+ *   stop         "why"
+ */
 #ifndef TASKS_RECORD_H
 #define TASKS_RECORD_H
 

@@ -1,0 +1,176 @@
+#include "tasks/record.h"
+
+#include "base/clock.h"
+#include "base/json_write.h"
+
+#include <stdio.h>
+
+static const char *const task_words[] = {
+    [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod"
+};
+static const char *const source_words[] = {
+    [SOURCE_AUTHORITY] = "authority", [SOURCE_FILE] = "file"
+};
+
+/* What is not known is not there. */
+static void
+put_known(struct buf *out, const char *key, const char *value)
+{
+    if (value != NULL)
+        json_put_z(out, key, value);
+}
+
+static void
+put_date(struct buf *out, const char *key, int64_t at_s)
+{
+    char z[25];
+
+    if (at_s <= 0)
+        return;
+    clock_format(at_s * 1000, z);
+    json_put_z(out, key, z);
+}
+
+static void
+put_list(struct buf *out, const char *key, const struct strings *list)
+{
+    if (list->any) {
+        json_put_z(out, key, "any");
+        return;
+    }
+    json_open(out, key, '[');
+    for (size_t i = 0; i < list->n; i++)
+        json_put_z(out, NULL, list->at[i]);
+    json_close(out, ']');
+}
+
+static void
+put_approval(struct buf *out, const char *owner, const char *approved_by,
+             const char *ticket)
+{
+    put_known(out, "owner", owner);
+    put_known(out, "approved_by", approved_by);
+    put_known(out, "ticket", ticket);
+}
+
+/* In hex, as `status` tells it. */
+static void
+put_digest(struct buf *out, const char *key, const unsigned char digest[SHA256_SIZE])
+{
+    char hex[2 * SHA256_SIZE + 1];
+
+    for (size_t i = 0; i < SHA256_SIZE; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    json_put_z(out, key, hex);
+}
+
+static void
+put_caller(struct buf *out, const struct conf_caller *c)
+{
+    char uid[32];
+
+    (void)snprintf(uid, sizeof uid, "uid=%lld", (long long)c->uid);
+    if (c->any || c->uid >= 0)
+        json_put_z(out, "caller", c->any ? "any" : uid);
+}
+
+/* ---- the rules, as bytes that say the same for the same rules */
+
+static void
+put_cidrs(struct buf *out, const char *key, const struct cidrs *list)
+{
+    json_open(out, key, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        char address[ADDRESS_PRINT_SIZE], range[ADDRESS_PRINT_SIZE + 8];
+
+        address_print(&list->at[i].base, address);
+        (void)snprintf(range, sizeof range, "%s/%u", address, list->at[i].bits);
+        json_put_z(out, NULL, range);
+    }
+    json_close(out, ']');
+}
+
+/* Every key of a rule but its place: a rule that only moved in its file is the same. */
+static void
+put_rule(struct buf *out, const struct conf_rule *r)
+{
+    json_open(out, NULL, '{');
+    json_put_z(out, "host", r->host);
+    json_put_number(out, "port", r->port);
+    json_put_number(out, "scheme", r->scheme);
+    put_list(out, "methods", &r->methods);
+    put_list(out, "paths", &r->paths);
+    json_put_z(out, "credential", r->credential);
+    put_list(out, "bind", &r->bind);
+    json_put_z(out, "unbound_because", r->unbound_because);
+    json_put_number(out, "inject", r->inject);
+    json_put_number(out, "cookies", r->cookies);
+    json_put_number(out, "encoded_slashes", r->encoded_slashes);
+    json_put_number(out, "signed_urls", r->signed_urls);
+    put_cidrs(out, "addresses", &r->addresses);
+    json_put_z(out, "upstream_trust", r->upstream_trust);
+    put_list(out, "purposes", &r->purposes);
+    json_close(out, '}');
+}
+
+/* Rule by rule: a grant of 100,000 is not written out in memory for its digest. */
+static void
+digest_rules(const struct groups *rules, unsigned char digest[SHA256_SIZE])
+{
+    const struct conf_rule *r = rules->at;
+    struct digest *d = digest_new();
+
+    for (size_t i = 0; i < rules->n; i++) {
+        struct buf one = { 0 };
+
+        put_rule(&one, &r[i]);
+        buf_add_byte(&one, '\n');
+        digest_add(d, buf_text(&one));
+        buf_free(&one);
+    }
+    digest_end(d, digest);
+}
+
+/* ---- the records */
+
+void
+record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g)
+{
+    unsigned char digest[SHA256_SIZE];
+
+    json_put_number(out, "generation", (int64_t)generation);
+    put_known(out, "name", g->name);
+    put_approval(out, g->owner, g->approved_by, g->ticket);
+    put_date(out, "approved_at", g->approved_at);
+    put_date(out, "expires_at", g->expires_at);
+    put_list(out, "purposes", &g->purposes);
+    json_put_z(out, "task", task_words[g->task]);
+    json_put_number(out, "ttl_s", g->ttl_ms / 1000);
+    put_caller(out, &g->caller);
+    json_put_number(out, "rules", (int64_t)g->rules.n);
+    digest_rules(&g->rules, digest);
+    put_digest(out, "digest", digest);
+}
+
+void
+record_credential(struct buf *out, uint64_t generation, const struct conf_credential *c)
+{
+    json_put_number(out, "generation", (int64_t)generation);
+    put_known(out, "name", c->name);
+    put_approval(out, c->owner, c->approved_by, c->ticket);
+    json_put_number(out, "rotate_every_s", c->rotate_every_ms / 1000);
+    put_known(out, "privileges", c->privileges);
+    json_put_z(out, "source", source_words[c->source.kind]);
+    /* Neither kind of source has anybody to ask: a file's secret lives until it is
+     * rotated, and what the authority signs, until it expires. */
+    json_put_z(out, "revocation", "none");
+}
+
+void
+record_generation(struct buf *out, uint64_t generation, const struct conf *conf)
+{
+    json_put_number(out, "generation", (int64_t)generation);
+    put_digest(out, "digest", conf->digest);
+    json_put_number(out, "grants", (int64_t)conf->grants.n);
+    json_put_number(out, "credentials", (int64_t)conf->credentials.n);
+}
