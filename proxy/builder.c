@@ -13,6 +13,7 @@ struct builder {
     void (*on_built)(void *owner, const struct built *b);
     void *owner;
     struct job *job;
+    struct generation *now; /* a reference, while it builds */
     uint64_t number;
     bool always;
     unsigned char tried[SHA256_SIZE]; /* the thread's while it builds */
@@ -22,6 +23,14 @@ struct builder {
     struct buf report;
 };
 
+static enum reason
+follow(struct builder *b)
+{
+    if (!generation_may_follow(b->generation, b->now, &b->report))
+        return REASON_CONFIG;
+    return generation_make_handles(b->generation, b->now, &b->report);
+}
+
 static void
 work(void *owner)
 {
@@ -29,6 +38,17 @@ work(void *owner)
 
     b->why = generation_build_unless(b->path, b->number, b->tried, b->always,
                                      &b->report, &b->generation);
+    if (b->generation == NULL || (b->why = follow(b)) == REASON_OK)
+        return;
+    generation_unref(b->generation);
+    b->generation = NULL;
+}
+
+static void
+forget_now(struct builder *b)
+{
+    generation_unref(b->now);
+    b->now = NULL;
 }
 
 static void
@@ -40,6 +60,7 @@ on_done(void *owner)
 
     b->report = (struct buf){ 0 };
     b->generation = NULL;
+    forget_now(b);
     b->on_built(b->owner, &result);
     buf_free(&report);
 }
@@ -65,14 +86,17 @@ builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE])
 }
 
 enum reason
-builder_build(struct builder *b, uint64_t number, bool always)
+builder_build(struct builder *b, struct generation *now, uint64_t number, bool always)
 {
     b->number = number;
     b->always = always;
-    if (!job_start(b->job))
-        return log_reason(REASON_INTERNAL,
-                          "the config is not read: no thread can be started");
-    return REASON_OK;
+    generation_ref(now);
+    b->now = now;
+    if (job_start(b->job))
+        return REASON_OK;
+    forget_now(b);
+    return log_reason(REASON_INTERNAL,
+                      "the config is not read: no thread can be started");
 }
 
 void
@@ -81,6 +105,7 @@ builder_free(struct builder *b)
     if (b == NULL)
         return;
     job_free(b->job);
+    forget_now(b);
     generation_unref(b->generation);
     buf_free(&b->report);
     free(b);

@@ -1,5 +1,5 @@
-/* The builder: makes generations on a thread of its own, so that main never blocks on a
- * file. One at a time. */
+/* The builder: makes generations, their handles included, on a thread of its own, so
+ * that main never blocks on a file. One at a time. */
 #ifndef PROXY_BUILDER_H
 #define PROXY_BUILDER_H
 
@@ -22,9 +22,11 @@ struct builder *builder_new(struct event_base *base, const char *path,
 void builder_free(struct builder *b);
 /* The bytes that this is the digest of were read before there was a builder. */
 void builder_knows(struct builder *b, const unsigned char tried[SHA256_SIZE]);
-/* Not while one is being built. `number` is what the new generation is called. Unless
+/* Not while one is being built. `number` is what the new generation is called; it must
+ * be one that may follow `now`, the one in force, and keeps its handles. Unless
  * `always`, nothing is made of the bytes that were read last, be they good or not.
  * REASON_INTERNAL, logged, when no thread can be started: nothing will come then. */
-MUST_USE enum reason builder_build(struct builder *b, uint64_t number, bool always);
+MUST_USE enum reason builder_build(struct builder *b, struct generation *now,
+                                   uint64_t number, bool always);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "proxy/exchange.h"
+#include "proxy/reaper.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +11,12 @@ void
 epoch_ref(struct epoch *e)
 {
     e->references++;
+}
+
+static void
+forget_vault(void *vault)
+{
+    vault_unref(vault);
 }
 
 void
@@ -22,7 +29,7 @@ epoch_unref(struct epoch *e)
     pool_free(e->pool);
     sessions_free(e->sessions);
     resolver_free(e->resolver);
-    vault_unref(e->vault);
+    reaper_take(forget_vault, e->vault); /* the last one wipes every secret */
     generation_unref(e->generation);
     free(e);
 }
@@ -96,7 +103,7 @@ epoch_keep(struct worker *w, struct generation *g, struct vault *secrets)
 
         if (e->generation != g)
             continue;
-        vault_unref(e->vault);
+        reaper_take(forget_vault, e->vault);
         vault_ref(secrets);
         e->vault = secrets;
     }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "proxy/privilege.h"
+#include "proxy/reaper.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -123,8 +124,10 @@ load_doors(struct generation *g, struct buf *report)
 }
 
 static void
-destroy(struct generation *g)
+destroy(void *owner)
 {
+    struct generation *g = owner;
+
     for (size_t i = 0; i < g->n_clients; i++)
         tls_client_free(g->clients[i].client);
     free(g->clients);
@@ -194,7 +197,7 @@ void
 generation_unref(struct generation *g)
 {
     if (g != NULL && atomic_fetch_sub(&g->references, 1) == 1)
-        destroy(g);
+        reaper_take(destroy, g);
 }
 
 enum reason

@@ -1,6 +1,6 @@
 /* A generation: one loaded config with everything made from it. Built whole, away from
  * the workers; then one pointer moves. An exchange keeps the generation it began with,
- * and the last to leave frees it. */
+ * and the last to leave hands it to the reaper. */
 #ifndef PROXY_GENERATION_H
 #define PROXY_GENERATION_H
 
@@ -23,6 +23,7 @@ MUST_USE enum reason generation_build_unless(const char *path, uint64_t number,
                                              bool always, struct buf *report,
                                              struct generation **out);
 void generation_ref(struct generation *g);
+/* The last one has it freed by the reaper: until then it is alive. Any thread. */
 void generation_unref(struct generation *g);
 
 /* Where the requests of the i-th grant are counted (proxy/series.h): given once, before

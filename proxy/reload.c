@@ -240,12 +240,6 @@ on_built(void *arg, const struct built *b)
         return;
     }
     h->reload.why = b->why;
-    if (b->why == REASON_OK &&
-        !generation_may_follow(b->generation, h->generation, b->report))
-        h->reload.why = REASON_CONFIG;
-    if (h->reload.why == REASON_OK)
-        h->reload.why = generation_make_handles(b->generation, h->generation,
-                                                b->report);
     buf_free(&h->reload.report);
     h->reload.report = (struct buf){ 0 };
     buf_add(&h->reload.report, buf_text(b->report));
@@ -255,7 +249,6 @@ on_built(void *arg, const struct built *b)
         secrets_follow(h->secrets, h->next);
         return;
     }
-    generation_unref(b->generation);
     conclude(h);
 }
 
@@ -268,7 +261,7 @@ build(struct holdfast *h)
     h->reloading = true;
     h->asked_again = false;
     h->answered = h->asked;
-    why = builder_build(h->builder, generation_number(h->generation) + 1,
+    why = builder_build(h->builder, h->generation, generation_number(h->generation) + 1,
                         h->asked_always);
     h->asked_always = false;
     if (why == REASON_OK)

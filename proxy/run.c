@@ -6,6 +6,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
+#include "proxy/reaper.h"
 #include "proxy/tls_memory.h"
 #include "proxy/verbs.h"
 
@@ -188,6 +189,7 @@ serve(struct holdfast *h)
 
     h->base = event_base_new();
     assert(h->base != NULL);
+    reaper_begin();
     h->inbox = mailbox_new(h->base, on_message, h);
     signals_watch(h);
     reload_begin(h);
@@ -220,6 +222,7 @@ tear_down(struct holdfast *h)
     doors_close(&h->doors);
     vault_unref(h->first_secrets);
     generation_unref(h->generation);
+    reaper_end();
     authority_free(h->authority);
     ca_free(h->ca);
     libevent_global_shutdown();
