@@ -12,8 +12,8 @@
 
 static const char usage[] =
     "usage: holdfast run     [-c FILE]\n"
-    "       holdfast check   [-c FILE] [--lint]      every error at once; --lint: what "
-    "is legal but questionable\n"
+    "       holdfast check   [-c FILE] [--lint [--strict]] [--json]   every error at "
+    "once; --lint: what is legal but questionable\n"
     "       holdfast check   --defaults | --reference | --reasons\n"
     "       holdfast explain [-c FILE] [--uid N] [--door forward|gate] [--header "
     "FIELD]… [--json] METHOD URL\n"
@@ -41,7 +41,7 @@ struct wish {
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;
-    bool lint, defaults, reference, reasons, help, wait, denied, json;
+    bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
     char given[32]; /* the options that were, by their letter */
 };
 
@@ -64,6 +64,7 @@ static const struct option options[] = {
     { "grant", required_argument, NULL, 'g' },
     { "host", required_argument, NULL, 't' },
     { "lint", no_argument, NULL, 'l' },
+    { "strict", no_argument, NULL, 'x' },
     { "defaults", no_argument, NULL, 'd' },
     { "reference", no_argument, NULL, 'r' },
     { "reasons", no_argument, NULL, 'w' },
@@ -97,10 +98,11 @@ take_option(struct wish *w, int c)
         { 'c', &w->ctl.config, NULL }, { 's', &w->ctl.socket, NULL },
         { 'f', &w->format, NULL },     { 'o', &w->door, NULL },
         { 'g', &w->grant, NULL },      { 't', &w->host, NULL },
-        { 'l', NULL, &w->lint },       { 'd', NULL, &w->defaults },
-        { 'r', NULL, &w->reference },  { 'w', NULL, &w->reasons },
-        { 'a', NULL, &w->wait },       { 'n', NULL, &w->denied },
-        { 'j', NULL, &w->json },       { 'h', NULL, &w->help },
+        { 'l', NULL, &w->lint },       { 'x', NULL, &w->strict },
+        { 'd', NULL, &w->defaults },   { 'r', NULL, &w->reference },
+        { 'w', NULL, &w->reasons },    { 'a', NULL, &w->wait },
+        { 'n', NULL, &w->denied },     { 'j', NULL, &w->json },
+        { 'h', NULL, &w->help },
     };
 
     if (c == 'u')
@@ -148,6 +150,11 @@ run(const struct wish *w, char **words)
 static int
 check(const struct wish *w, char **words)
 {
+    const struct check_wish wish = { .path = w->ctl.config,
+                                     .lint = w->lint || w->strict,
+                                     .strict = w->strict,
+                                     .json = w->json };
+
     (void)words;
     if (w->defaults)
         return holdfast_print(conf_print_defaults);
@@ -155,7 +162,7 @@ check(const struct wish *w, char **words)
         return holdfast_print(conf_print_reference);
     if (w->reasons)
         return holdfast_print_reasons();
-    return holdfast_check(w->ctl.config, w->lint);
+    return holdfast_check(&wish);
 }
 
 static int
@@ -223,7 +230,7 @@ static const struct {
     int (*obey)(const struct wish *w, char **words);
 } verbs[] = {
     { "run", "c", 0, run },
-    { "check", "cldrw", 0, check },
+    { "check", "clxjdrw", 0, check },
     { "explain", "cuoej", 2, explain },
     { "env", "csuf", 0, env },
     { "version", "", 0, version },
