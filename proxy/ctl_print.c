@@ -218,8 +218,8 @@ may_stand_bare(struct text t)
            !text_has_byte(t, '=');
 }
 
-static void
-say_value(const struct json *value)
+void
+print_value(const struct json *value)
 {
     struct buf quoted = { 0 };
     int64_t n;
@@ -264,7 +264,7 @@ say_short(const struct json *line)
         if (stands_in_front(name))
             continue;
         printf(" %.*s=", TEXT_ARG(name));
-        say_value(value);
+        print_value(value);
     }
     putchar('\n');
 }

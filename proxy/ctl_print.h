@@ -9,6 +9,8 @@
 
 /* As it is, but for what a terminal would obey. */
 void print_text(FILE *to, struct text t);
+/* As the short log has it: quoted where it must be, a list with commas. */
+void print_value(const struct json *value);
 
 void print_status(const struct json *answer);
 void print_reloaded(const struct json *answer, bool waited);

@@ -1,5 +1,6 @@
 /* The verbs. */
 #include "base/text.h"
+#include "proxy/audit_verb.h"
 #include "proxy/ctl.h"
 #include "proxy/environment.h"
 #include "proxy/explain.h"
@@ -12,13 +13,18 @@
 
 static const char usage[] =
     "usage: holdfast run     [-c FILE]\n"
-    "       holdfast check   [-c FILE] [--lint [--strict]] [--json]   every error at "
-    "once; --lint: what is legal but questionable\n"
+    "       holdfast check   [-c FILE] [--lint]      every error at once; --lint: what "
+    "is legal but questionable\n"
     "       holdfast check   --defaults | --reference | --reasons\n"
     "       holdfast explain [-c FILE] [--uid N] [--door forward|gate] [--header "
     "FIELD]… [--json] METHOD URL\n"
     "       holdfast env     [-c FILE] [--uid N] [--format sh|docker|json]   what the "
     "workload's environment must hold\n"
+    "       holdfast audit verify [-c FILE | --ledger DIR] [--key JWK] [--checkpoint "
+    "FILE] [--json]\n"
+    "       holdfast audit show   [-c FILE | --ledger DIR] [--task ID] [--grant NAME] "
+    "[--denied] [--since TIME|10m|2d] [--json]\n"
+    "       holdfast audit report [-c FILE | --ledger DIR] [--grant NAME] [--json]\n"
     "       holdfast version\n"
     "\n"
     "of the one that runs, found by control.socket of FILE or by --socket PATH:\n"
@@ -37,11 +43,12 @@ static const char usage[] =
 
 struct wish {
     struct ctl ctl;
+    struct audit_wish audit;
     const char *grant, *host, *format, *door;
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;
-    bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
+    bool lint, defaults, reference, reasons, help, wait, denied, json;
     char given[32]; /* the options that were, by their letter */
 };
 
@@ -63,8 +70,12 @@ static const struct option options[] = {
     { "header", required_argument, NULL, 'e' },
     { "grant", required_argument, NULL, 'g' },
     { "host", required_argument, NULL, 't' },
+    { "ledger", required_argument, NULL, 'L' },
+    { "key", required_argument, NULL, 'k' },
+    { "checkpoint", required_argument, NULL, 'p' },
+    { "task", required_argument, NULL, 'i' },
+    { "since", required_argument, NULL, 'S' },
     { "lint", no_argument, NULL, 'l' },
-    { "strict", no_argument, NULL, 'x' },
     { "defaults", no_argument, NULL, 'd' },
     { "reference", no_argument, NULL, 'r' },
     { "reasons", no_argument, NULL, 'w' },
@@ -95,13 +106,24 @@ take_option(struct wish *w, int c)
         const char **text;
         bool *flag;
     } places[] = {
-        { 'c', &w->ctl.config, NULL }, { 's', &w->ctl.socket, NULL },
-        { 'f', &w->format, NULL },     { 'o', &w->door, NULL },
-        { 'g', &w->grant, NULL },      { 't', &w->host, NULL },
-        { 'l', NULL, &w->lint },       { 'x', NULL, &w->strict },
-        { 'd', NULL, &w->defaults },   { 'r', NULL, &w->reference },
-        { 'w', NULL, &w->reasons },    { 'a', NULL, &w->wait },
-        { 'n', NULL, &w->denied },     { 'j', NULL, &w->json },
+        { 'c', &w->ctl.config, NULL },
+        { 's', &w->ctl.socket, NULL },
+        { 'f', &w->format, NULL },
+        { 'o', &w->door, NULL },
+        { 'g', &w->grant, NULL },
+        { 't', &w->host, NULL },
+        { 'L', &w->audit.ledger, NULL },
+        { 'k', &w->audit.key, NULL },
+        { 'p', &w->audit.checkpoint, NULL },
+        { 'i', &w->audit.task, NULL },
+        { 'S', &w->audit.since, NULL },
+        { 'l', NULL, &w->lint },
+        { 'd', NULL, &w->defaults },
+        { 'r', NULL, &w->reference },
+        { 'w', NULL, &w->reasons },
+        { 'a', NULL, &w->wait },
+        { 'n', NULL, &w->denied },
+        { 'j', NULL, &w->json },
         { 'h', NULL, &w->help },
     };
 
@@ -150,11 +172,6 @@ run(const struct wish *w, char **words)
 static int
 check(const struct wish *w, char **words)
 {
-    const struct check_wish wish = { .path = w->ctl.config,
-                                     .lint = w->lint || w->strict,
-                                     .strict = w->strict,
-                                     .json = w->json };
-
     (void)words;
     if (w->defaults)
         return holdfast_print(conf_print_defaults);
@@ -162,7 +179,7 @@ check(const struct wish *w, char **words)
         return holdfast_print(conf_print_reference);
     if (w->reasons)
         return holdfast_print_reasons();
-    return holdfast_check(&wish);
+    return holdfast_check(w->ctl.config, w->lint);
 }
 
 static int
@@ -223,14 +240,53 @@ drain(const struct wish *w, char **words)
     return ctl_drain(&w->ctl, w->wait);
 }
 
+static struct audit_wish
+audit_wish_of(const struct wish *w)
+{
+    struct audit_wish a = w->audit;
+
+    a.config = w->ctl.config;
+    a.grant = w->grant;
+    a.denied = w->denied;
+    a.json = w->json;
+    return a;
+}
+
+static int
+audit_verify_verb(const struct wish *w, char **words)
+{
+    struct audit_wish a = audit_wish_of(w);
+
+    (void)words;
+    return audit_verb_verify(&a);
+}
+
+static int
+audit_show_verb(const struct wish *w, char **words)
+{
+    struct audit_wish a = audit_wish_of(w);
+
+    (void)words;
+    return audit_verb_show(&a);
+}
+
+static int
+audit_report_verb(const struct wish *w, char **words)
+{
+    struct audit_wish a = audit_wish_of(w);
+
+    (void)words;
+    return audit_verb_report(&a);
+}
+
 static const struct {
-    const char *name;
+    const char *name;  /* of one word or two */
     const char *takes; /* options, by their letter */
     int words;
     int (*obey)(const struct wish *w, char **words);
 } verbs[] = {
     { "run", "c", 0, run },
-    { "check", "clxjdrw", 0, check },
+    { "check", "cldrw", 0, check },
     { "explain", "cuoej", 2, explain },
     { "env", "csuf", 0, env },
     { "version", "", 0, version },
@@ -238,20 +294,39 @@ static const struct {
     { "reload", "csa", 0, reload },
     { "tail", "csngtj", 0, tail },
     { "drain", "csa", 0, drain },
+    { "audit verify", "cLkpj", 0, audit_verify_verb },
+    { "audit show", "cLignSj", 0, audit_show_verb },
+    { "audit report", "cLgj", 0, audit_report_verb },
 };
+
+/* How many of the words are this verb's name; 0: they are not. */
+static int
+words_of_name(const char *name, const char *verb, int argc, char **argv)
+{
+    const char *space = strchr(name, ' ');
+    size_t n = space == NULL ? strlen(name) : (size_t)(space - name);
+
+    if (strlen(verb) != n || strncmp(verb, name, n) != 0)
+        return 0;
+    if (space == NULL)
+        return 1;
+    return argc > 0 && strcmp(space + 1, argv[0]) == 0 ? 2 : 0;
+}
 
 static int
 obey(const char *verb, const struct wish *w, int argc, char **argv)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verb, verbs[i].name) != 0)
+        int used = words_of_name(verbs[i].name, verb, argc, argv);
+
+        if (used == 0)
             continue;
         if (strspn(w->given, verbs[i].takes) != strlen(w->given))
             return complain("this verb has no such option");
-        if (argc != verbs[i].words)
+        if (argc - (used - 1) != verbs[i].words)
             return complain(verbs[i].words > 0 ? "explain takes METHOD and URL"
                                                : "too many words");
-        return verbs[i].obey(w, argv);
+        return verbs[i].obey(w, argv + used - 1);
     }
     fprintf(stderr, "holdfast: no such verb: %s\n\n%s", verb, usage);
     return EXIT_USAGE;

@@ -20,6 +20,12 @@ integration_test(operating)
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload integration/overload PROPERTIES RUN_SERIAL ON)
 
+# Two who write ledgers, two who verify them; the second of each is the test's own.
+add_executable(ledger_fill ${CMAKE_SOURCE_DIR}/bench/ledger_fill.c)
+target_link_libraries(ledger_fill PRIVATE tasks)
+integration_test(audit)
+set_property(TEST integration/audit APPEND PROPERTY ENVIRONMENT "HOLDFAST_LEDGER_FILL=$<TARGET_FILE:ledger_fill>")
+
 add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
 set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
     ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>")

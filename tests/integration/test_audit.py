@@ -1,0 +1,444 @@
+"""The ledger's reader against a second one, on ledgers of both writers: the same words of tasks/ledger.h, read twice. Then
+a thousand tamperings, each to be found, and called by its name."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+
+from ledger import Broken, Key, Writer, compact, digest, lines_of, name_of, verify
+from promise import Skip, at_end, by_size, main, promise, rows
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("HOLDFAST_BINARY", os.path.join(ROOT, "build/test/holdfast"))
+FILL = os.environ.get("HOLDFAST_LEDGER_FILL", os.path.join(ROOT, "build/test/tests/ledger_fill"))
+
+home = tempfile.mkdtemp(prefix="holdfast-test-")
+at_end(lambda: shutil.rmtree(home, ignore_errors=True))
+numbers = iter(range(1000000))
+
+
+def place(name="ledger"):
+    return os.path.join(home, f"{name}-{next(numbers)}")
+
+
+def holdfast(*words, code=0):
+    done = subprocess.run([BINARY, "audit", *words], capture_output=True, timeout=300, check=False)
+    assert done.returncode == code, (done.returncode, words, done.stdout.decode(), done.stderr.decode())
+    return done
+
+
+def audit(directory, code, *more):
+    """What `audit verify --json` says."""
+    return json.loads(holdfast("verify", "--ledger", directory, "--json", *more, code=code).stdout)
+
+
+# ---- ledgers to read
+
+GRANT = {"generation": 1, "name": "nightly", "owner": "orders@example", "approved_by": "security@example", "ticket": "SEC-1",
+         "approved_at": "2026-11-01T00:00:00Z", "expires_at": "2027-02-01T00:00:00Z", "purposes": ["export"],
+         "task": "required", "ttl_s": 900, "rules": 2, "digest": "d" * 43}
+CREDENTIAL = {"generation": 1, "name": "orders", "owner": "orders@example", "approved_by": "iam@example", "ticket": "SEC-2",
+              "rotate_every_s": 3600, "privileges": "write orders of tenant 7", "source": "authority", "revocation": "none"}
+
+
+def decide(w, i, **more):
+    allowed = {"verdict": "allow", "credential": "orders", "binding": "wimse", "proof": f"p{i}"}
+    refused = {"verdict": "refuse", "reason": "path_not_allowed"}
+    w.put("decision", x=f"1.{i}", **(refused if i % 5 == 3 else allowed),
+          **{"rule": "main.conf:7", "grant": "nightly", "owner": "orders@example", "approved_by": "security@example",
+             "task": "t-1", "purpose": "export", "who": "uid 1000", "to": "orders.example:443",
+             "method": "GET" if i % 2 else "POST", "path": f"/v1/orders/{i}", **more})
+
+
+def segment_of(w, decisions, first=0):
+    w.begin()
+    w.put("start", version="0.2.0", config="c" * 43, workload="spiffe://prod.example/sa/builder")
+    w.put("grant", **GRANT)
+    w.put("credential", **CREDENTIAL)
+    w.put("generation", generation=1, digest="c" * 43, grants=1, credentials=1)
+    w.put("task_start", task="t-1", grant="nightly", owner="orders@example", approved_by="security@example", purpose="export",
+          caller="uid 1000", ttl_s=900, by=0)
+    for i in range(first, first + decisions):
+        decide(w, i)
+        if i % 16 == 9:
+            w.checkpoint()
+    w.put("task_end", task="t-1", grant="nightly", cause="finished", allowed=decisions, refused=0, cut=0, ms=3, revocation="none")
+
+
+def second_writer(name="ledger"):
+    """Five segments; behind the second a torn tail. Returns its directory and the last checkpoint."""
+    w = Writer(place(name))
+    segment_of(w, 30)
+    w.end()
+    segment_of(w, 40)
+    w.tear(b'{"seq":99,"prev":"half a rec')
+    segment_of(w, 25)
+    w.put("lost", refusals=7)
+    w.put("stop", why="TERM")
+    w.end()
+    segment_of(w, 20)
+    w.end()
+    segment_of(w, 35)
+    return w.directory, w.end()
+
+
+def real_writer(name="real"):
+    """The same by tasks/ledger.c, which made the key too: three starts, a crash, and segments that were full."""
+    if not os.path.exists(FILL):
+        raise Skip(f"{FILL} is not built")
+    directory = place(name)
+
+    def fill(records, how):
+        subprocess.run([FILL, directory, str(records), "24000", how], check=True, timeout=300)
+
+    fill(60, "end")
+    fill(75, "die")
+    torn = os.path.join(directory, sorted(n for n in os.listdir(directory) if n.startswith("ledger-"))[-1])
+    with open(torn, "ab") as f:
+        f.write(b'{"seq":1,"prev":"cut he')
+    fill(90, "end")
+    with open(os.path.join(directory, "checkpoint"), "rb") as f:
+        return directory, f.read().rstrip(b"\n")
+
+
+WRITERS = [("second", second_writer), ("real", real_writer)]
+
+
+def key_of(directory):
+    with open(os.path.join(directory, "key.jwk"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def kept_file(line):
+    path = place("kept")
+    with open(path, "wb") as f:
+        f.write(line + b"\n")
+    return path
+
+
+def key_file(directory):
+    path = place("key")
+    shutil.copy(os.path.join(directory, "key.jwk"), path)
+    return path
+
+
+@rows(WRITERS)
+def both_readers_find_a_whole_ledger_whole(row):
+    directory, kept = row[1]()
+    records = verify(directory, key_of(directory), kept)
+    said = audit(directory, 0, "--key", key_file(directory), "--checkpoint", kept_file(kept))
+    segments = [n for n in os.listdir(directory) if n.startswith("ledger-")]
+    assert said["whole"] and said["faults"] == 0 and said["report"] == [], said
+    assert (said["records"], said["first"], said["last"]) == (len(records), 1, len(records)), said
+    assert said["segments"] == len(segments) and said["torn"] == 1 and said["ended"], said
+    assert said["covered"] == len(records) - 2, said
+    assert said["checkpoints"] == sum(b'"kind":"checkpoint"' in line for _, line in records), said
+    assert said["lost"] == sum(json.loads(line).get("refusals", 0) for _, line in records), said
+
+
+@rows(WRITERS)
+def the_record_shown_is_the_record_written(row):
+    directory, _ = row[1]()
+    lines = [line for _, line in verify(directory, key_of(directory))]
+    assert holdfast("show", "--ledger", directory, "--json").stdout.rstrip(b"\n").split(b"\n") == lines
+    denied = holdfast("show", "--ledger", directory, "--json", "--denied").stdout.rstrip(b"\n").split(b"\n")
+    assert denied == [line for line in lines if b'"verdict":"refuse"' in line], denied
+    assert holdfast("show", "--ledger", directory).stdout.count(b"\n") == len(lines)
+
+
+# ---- tampering
+
+
+class Ledger:
+    """A copy of a ledger in memory, to be spoilt and written out."""
+
+    def __init__(self, directory):
+        self.rest = {}
+        self.segments = {}
+        for name in os.listdir(directory):
+            with open(os.path.join(directory, name), "rb") as f:
+                data = f.read()
+            if name.startswith("ledger-"):
+                self.segments[int(name[7:15])] = data
+            else:
+                self.rest[name] = data
+
+    def copy(self):
+        other = object.__new__(Ledger)
+        other.rest, other.segments = dict(self.rest), dict(self.segments)
+        return other
+
+    def lines(self, n):
+        return self.segments[n].split(b"\n")
+
+    def put(self, n, lines):
+        self.segments[n] = b"\n".join(lines)
+
+    def write(self, directory):
+        os.makedirs(directory, mode=0o700)
+        for name, data in [*self.rest.items(), *((name_of(n), data) for n, data in self.segments.items())]:
+            with open(os.path.join(directory, name), "wb") as f:
+                f.write(data)
+
+
+def seq_of(line):
+    return int(re.match(rb'\{"seq":(\d+)', line).group(1))
+
+
+CHANGED, MISSING, TWICE, ORDER, TIME = "changed", "missing", "twice", "out of order", "of another time"
+INSERTED, UNSEALED, OLDER = "inserted", "nobody sealed", "tail was cut, or an older state"
+OTHER, SIGNATURE, WITHIN = "of another ledger", "bad signature", "within another"
+
+
+def pick_line(rng, ledger, segment=None, first=0):
+    """Any whole line from `first` on: its segment and index."""
+    n = segment or rng.choice(sorted(ledger.segments))
+    return n, rng.randrange(first, len(ledger.lines(n)) - 1)
+
+
+def flip(rng, ledger, other):
+    """One bit of one byte; not of the last record, which nothing vouches for yet. Told within a line of where it is."""
+    n = rng.choice(sorted(ledger.segments))
+    data = bytearray(ledger.segments[n])
+    end = len(data)
+    if n == max(ledger.segments):
+        end = data[:-1].rindex(b"\n")
+    at = rng.randrange(end)
+    before, was, tail = bytes(data[:at]).count(b"\n"), data[at], data.rindex(b"\n") + 1
+    data[at] ^= 1 << rng.randrange(8)
+    ledger.segments[n] = bytes(data)
+    seal = f"segment {n + 1}: changed, the torn tail before it"
+    if at >= tail:
+        return (seal,), None
+    here = tuple(f"{name_of(n)}:{line}: " for line in (before, before + 1, before + 2))
+    return (here + (seal,), None) if was == 10 else (here, CHANGED)
+
+
+def cut_lines(rng, ledger, other):
+    n, i = pick_line(rng, ledger)
+    lines = ledger.lines(n)
+    k = rng.randint(i + 1, min(i + 6, len(lines) - 1))
+    if n == max(ledger.segments) and k >= len(lines) - 2:       # leaves the end as it was: that is the next one
+        k = max(i + 1, len(lines) - 3)
+    if i >= len(lines) - 3:
+        return cut_tail(rng, ledger, other)
+    first, last = seq_of(lines[i]), seq_of(lines[k - 1])
+    ledger.put(n, lines[:i] + lines[k:])
+    wanted = f"record {first}: missing" if first == last else f"records {first} to {last}: missing"
+    return (wanted,), None
+
+
+def cut_tail(rng, ledger, other):
+    """Only the checkpoint kept elsewhere can tell."""
+    last = max(ledger.segments)
+    lines = ledger.lines(last)
+    keep = rng.randrange(1, len(lines) - 2)
+    ledger.put(last, lines[:keep] + [b""])
+    ledger.rest.pop("checkpoint", None)
+    return (OLDER,), None
+
+
+def cut_bytes(rng, ledger, other):
+    """A file ends in the middle of a record."""
+    n, i = pick_line(rng, ledger)
+    lines = ledger.lines(n)
+    if n == max(ledger.segments):
+        i = min(i, len(lines) - 3)
+    kept = lines[i][:rng.randrange(1, len(lines[i]))]
+    ledger.put(n, lines[:i] + [kept])
+    return (UNSEALED, OLDER, CHANGED), None
+
+
+def cut_segment(rng, ledger, other):
+    n = rng.choice(sorted(ledger.segments))
+    del ledger.segments[n]
+    if not ledger.segments or n > max(ledger.segments):
+        ledger.rest.pop("checkpoint", None)
+        return (OLDER,), None
+    return (f"segment {n}: missing",), None
+
+
+def swap_lines(rng, ledger, other):
+    n, i = pick_line(rng, ledger)
+    m, k = pick_line(rng, ledger)
+    if (n, i) == (m, k):
+        return swap_lines(rng, ledger, other)
+    a, b = ledger.lines(n)[i], ledger.lines(m)[k]
+    if n == m:
+        lines = ledger.lines(n)
+        lines[i], lines[k] = b, a
+        ledger.put(n, lines)
+    else:
+        one, two = ledger.lines(n), ledger.lines(m)
+        one[i], two[k] = b, a
+        ledger.put(n, one)
+        ledger.put(m, two)
+    return (ORDER,), None
+
+
+def move_lines(rng, ledger, other):
+    n = rng.choice([n for n in ledger.segments if len(ledger.lines(n)) > 12])
+    lines = ledger.lines(n)
+    i = rng.randrange(len(lines) - 6)
+    k = i + rng.randint(1, 4)
+    block, rest = lines[i:k], lines[:i] + lines[k:]
+    at = rng.choice([x for x in range(len(rest) - 1) if x != i])
+    ledger.put(n, rest[:at] + block + rest[at:])
+    return (ORDER,), name_of(n)
+
+
+def swap_segments(rng, ledger, other):
+    n, m = rng.sample(sorted(ledger.segments), 2)
+    ledger.segments[n], ledger.segments[m] = ledger.segments[m], ledger.segments[n]
+    return (f"segment {n}: out of order, in the place of segment {m}", f"segment {m}: out of order, in the place of segment {n}",
+            ), None
+
+
+def duplicate_lines(rng, ledger, other):
+    n, i = pick_line(rng, ledger)
+    k = rng.randint(i + 1, min(i + 4, len(ledger.lines(n)) - 1))
+    copy = ledger.lines(n)[i:k]
+    m, at = pick_line(rng, ledger)
+    lines = ledger.lines(m)
+    at = rng.randint(0, len(lines) - 1)
+    ledger.put(m, lines[:at] + copy + lines[at:])
+    return (TWICE,), name_of(m)
+
+
+def duplicate_segment(rng, ledger, other):
+    n = rng.choice(sorted(ledger.segments))
+    m = rng.choice([x for x in [*ledger.segments, max(ledger.segments) + 1] if x != n])
+    ledger.segments[m] = ledger.segments[n]
+    return (f"segment {n}: twice", f"segment {n}: out of order, in the place of segment {m}"), None
+
+
+def roll_back(rng, ledger, other):
+    """The whole directory as it was, its own checkpoint too."""
+    last = rng.choice(sorted(ledger.segments))
+    lines = ledger.lines(last)
+    here = [i for i, line in enumerate(lines) if b'"kind":"checkpoint"' in line]
+    if last == max(ledger.segments):
+        here = here[:-1]
+    at = rng.choice(here or [0])
+    ledger.put(last, lines[:at + 1] + [b""])
+    for n in [n for n in ledger.segments if n > last]:
+        del ledger.segments[n]
+    ledger.rest["checkpoint"] = lines[at] + b"\n" if here else b""
+    if not here:
+        del ledger.rest["checkpoint"]
+    return (OLDER,), None
+
+
+def roll_back_segment(rng, ledger, other):
+    """One segment as it was before it was full."""
+    n = rng.choice([n for n in ledger.segments if n != max(ledger.segments)])
+    lines = ledger.lines(n)
+    keep = rng.randrange(1, len(lines) - 1)
+    ledger.put(n, lines[:keep] + [lines[-1]])
+    first, last = seq_of(lines[keep]), seq_of(lines[-2])
+    wanted = f"record {first}: missing" if first == last else f"records {first} to {last}: missing"
+    return (wanted,), None
+
+
+def splice(rng, ledger, other):
+    """The beginning of one segment and the end of another, where the numbers do not meet."""
+    n, m = rng.sample(sorted(ledger.segments), 2)
+    one, two = ledger.lines(n), ledger.lines(m)
+    i, k = rng.randrange(2, len(one) - 2), rng.randrange(2, len(two) - 3)
+    ledger.put(n, one[:i] + two[k:])
+    return (MISSING, TWICE, TIME, ORDER), name_of(n)
+
+
+def splice_other(rng, ledger, other):
+    """The end of a segment of another ledger, with its own key and the same numbers."""
+    n = rng.choice(sorted(set(ledger.segments) & set(other.segments)))
+    one, two = ledger.lines(n), other.lines(n)
+    i = rng.randrange(2, min(len(one), len(two)) - 4)
+    ledger.put(n, one[:i] + two[i:])
+    return (CHANGED, MISSING, TIME), name_of(n)
+
+
+def replace_segment(rng, ledger, other):
+    n = rng.choice(sorted(set(ledger.segments) & set(other.segments)))
+    ledger.segments[n] = other.segments[n]
+    return (OTHER,), name_of(n)
+
+
+def join_segments(rng, ledger, other):
+    """Two files made one: the chain itself is whole."""
+    n = rng.choice([n for n in ledger.segments if n + 1 in ledger.segments and ledger.segments[n].endswith(b"\n")])
+    ledger.segments[n] += ledger.segments.pop(n + 1)
+    return (WITHIN,), name_of(n)
+
+
+def rewrite(rng, ledger, other):
+    """A record is changed, and all hashes behind it computed anew: only who holds the key can do more."""
+    n, i = pick_line(rng, ledger)
+    while b'"kind":"decision"' not in ledger.lines(n)[i]:
+        n, i = pick_line(rng, ledger)
+    prev = None
+    for m in sorted(s for s in ledger.segments if s >= n):
+        lines = ledger.lines(m)
+        for k in range(i if m == n else 0, len(lines) - 1):
+            if prev is None:
+                lines[k] = lines[k].replace(b"orders", b"0rders", 1)
+            else:
+                lines[k] = re.sub(rb'"prev":"[^"]{43}"', b'"prev":"' + prev + b'"', lines[k], count=1)
+            prev = digest(lines[k]).encode()
+        ledger.put(m, lines)
+    return ("this checkpoint was signed for others",), None
+
+
+def forge(rng, ledger, other):
+    """A record of the forger's making, that follows the one before it."""
+    n, i = pick_line(rng, ledger)
+    lines = ledger.lines(n)
+    line = lines[i]
+    forged = compact({"seq": seq_of(line) + 1, "prev": digest(line), "ts": "2026-11-22T01:02:03.004Z", "kind": "decision",
+                      "verdict": "allow"}).encode()
+    ledger.put(n, lines[:i + 1] + [forged] + lines[i + 1:])
+    return (INSERTED, CHANGED, TIME, TWICE, ORDER), None
+
+
+CAMPAIGN = [flip, flip, flip, flip, cut_lines, cut_lines, cut_tail, cut_bytes, cut_segment, swap_lines, swap_lines, move_lines,
+            swap_segments, duplicate_lines, duplicate_lines, duplicate_segment, roll_back, roll_back_segment, splice, splice,
+            splice_other, replace_segment, join_segments, rewrite, forge]
+
+
+def tamper(seed, whole, other, keep):
+    rng = random.Random(seed)
+    ledger = whole.copy()
+    how = CAMPAIGN[seed % len(CAMPAIGN)]
+    names, also = how(rng, ledger, other)
+    directory = place(how.__name__)
+    ledger.write(directory)
+    said = audit(directory, 1, "--key", keep[1], "--checkpoint", keep[2])
+    what = f"seed {seed}, {how.__name__}: wanted {names} {also or ''}\n" + "\n".join(said["report"])
+    assert said["faults"] >= 1 and not said["whole"] and said["report"], what
+    assert any(name in fault for fault in said["report"] for name in names), what
+    assert also is None or any(also in fault for fault in said["report"]), what
+    return directory, what
+
+
+@rows(WRITERS)
+def every_tampering_is_found_and_named(row):
+    directory, kept = row[1]()
+    other, _ = row[1]("other")
+    keep = key_of(directory), key_file(directory), kept_file(kept)
+    whole, second = Ledger(directory), Ledger(other)
+    for seed in range(by_size(50, 500, 5000)):
+        spoilt, what = tamper(seed, whole, second, keep)
+        try:
+            verify(spoilt, keep[0], kept)
+        except (Broken, ValueError, KeyError, AttributeError):
+            pass
+        else:
+            raise AssertionError("the second reader found nothing: " + what)
+        shutil.rmtree(spoilt)
+
+
+main()
