@@ -91,6 +91,17 @@ key_new(void)
     return k;
 }
 
+struct key *
+key_share(const struct key *k)
+{
+    struct key *other = EVP_PKEY_up_ref(k->pkey) == 1 ? wrap(k->pkey)
+                                                      : NULL; /* counted atomically */
+
+    if (other == NULL)
+        (void)log_tls(REASON_INTERNAL, "a key could not be shared");
+    return other;
+}
+
 /* OpenSSL would ask the terminal for a passphrase; a sidecar has nobody there. */
 static int
 no_passphrase(char *out, int size, int writing, void *arg)

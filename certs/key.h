@@ -18,6 +18,10 @@ enum key_kind { KEY_P256, KEY_ED25519 };
 struct key;
 
 struct key *key_new(void); /* a fresh P-256 key; NULL, logged, when it cannot be made */
+/* Another handle on the same private key, with a signing context of its own: for
+ * another thread. The key is wiped when the last of its handles is freed. NULL, logged,
+ * when it cannot be made. */
+struct key *key_share(const struct key *k);
 /* PEM; must be P-256 and a file of ours alone (secret_read's rule). Logs the detail. */
 MUST_USE enum reason key_load(const char *path, struct key **out);
 /* The same; one that is not there is made and saved. One that cannot be read is never

@@ -11,7 +11,7 @@
 #include "tasks/caller.h"
 #include "tasks/grant.h"
 #include "tasks/handle.h"
-#include "tasks/task.h"
+#include "tasks/standing.h"
 #include "tokens/binding.h"
 #include "tokens/vault.h"
 

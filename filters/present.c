@@ -2,6 +2,8 @@
  */
 #include "filters/present.h"
 
+#include "base/clock.h"
+
 static enum reason
 present_open(const struct conf *conf, const void *settings, struct buf *report,
              void **state)
@@ -38,7 +40,7 @@ take_task(struct view *v)
         if (why != REASON_OK)
             return why;
     }
-    return task_is_live(v->task) ? REASON_OK : REASON_TASK_ENDED;
+    return task_is_live(v->task, clock_monotonic_ms()) ? REASON_OK : REASON_TASK_ENDED;
 }
 
 bool
@@ -62,7 +64,7 @@ gather_means(const struct view *v, struct means *with)
     if (c == NULL)
         return REASON_CREDENTIAL_UNAVAILABLE;
     if (c->source.kind == SOURCE_AUTHORITY) {
-        with->presenter = task_presenter(v->task);
+        with->presenter = tasks_presenter(v->tasks, v->task);
         return REASON_OK;
     }
     with->header = c->header;
@@ -103,7 +105,7 @@ present_request(void *state, struct view *v)
     if (why != REASON_OK)
         return deny(why);
     if (!text_is_empty(v->evidence.proof_id))
-        v->thumbprint = presenter_thumbprint(task_presenter(v->task));
+        v->thumbprint = identity_thumbprint(task_identity(v->task));
     return pass();
 }
 

@@ -12,7 +12,7 @@
 #include "proxy/metrics.h"
 #include "proxy/rate.h"
 #include "tasks/caller.h"
-#include "tasks/task.h"
+#include "tasks/standing.h"
 #include "tokens/authority.h"
 
 struct mailbox;

@@ -154,12 +154,16 @@ same_caller(const struct conf_caller *a, const struct conf_caller *b)
     return a->any == b->any && (a->any || a->uid == b->uid);
 }
 
+const char *
+handle_shape(const struct conf_credential *c)
+{
+    return c->handle.shape != NULL ? c->handle.shape : "hf_{32}";
+}
+
 static const char *
 origin_of(const struct conf_credential *c)
 {
-    if (c->handle.value != NULL)
-        return c->handle.value;
-    return c->handle.shape != NULL ? c->handle.shape : "hf_{32}";
+    return c->handle.value != NULL ? c->handle.value : handle_shape(c);
 }
 
 /* The one of the generation before, so that a reload breaks no running workload. */
@@ -197,9 +201,8 @@ add_random(struct buf *out, size_t n)
     }
 }
 
-/* False for a shape that has no "{n}" in it. */
-static bool
-make_value(const char *shape, struct buf *out)
+bool
+handle_make(const char *shape, struct buf *out)
 {
     const char *open = strchr(shape, '{');
     const char *close = open != NULL ? strchr(open, '}') : NULL;
@@ -241,17 +244,16 @@ variable_letter(char c)
     return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
 }
 
-static const char *
-variable_of(struct arena *a, const struct conf_credential *c)
+void
+handle_variable(const struct conf_credential *c, struct buf *out)
 {
-    struct text made;
-
-    if (c->handle.env != NULL)
-        return c->handle.env;
-    made = arena_printf(a, "HOLDFAST_%s", c->name);
-    for (size_t i = 0; i < made.n; i++)
-        ((char *)(uintptr_t)made.at)[i] = variable_letter(made.at[i]);
-    return made.at;
+    if (c->handle.env != NULL) {
+        buf_add_z(out, c->handle.env);
+        return;
+    }
+    buf_add_z(out, "HOLDFAST_");
+    for (const char *name = c->name; *name != '\0'; name++)
+        buf_add_byte(out, variable_letter(*name));
 }
 
 /* A value that cannot be had again, or one that is somebody's already. */
@@ -259,7 +261,7 @@ static bool
 find_value_for(struct building *b, const struct conf_credential *c, struct buf *value)
 {
     for (int tries = 0; tries < 8; tries++) {
-        if (!make_value(origin_of(c), value)) {
+        if (!handle_make(handle_shape(c), value)) {
             complain(b, c, "handle.shape", "has no \"{n}\" for n random characters");
             return false;
         }
@@ -293,16 +295,15 @@ add_for(struct building *b, const struct conf_credential *c,
         const struct conf_caller *caller)
 {
     const struct entry *kept = find_kept(b->before, c, caller);
-    struct handle made = { .credential = c->name,
-                           .caller = *caller,
-                           .env = variable_of(b->handles->arena, c) };
-    struct buf value = { 0 };
+    struct buf value = { 0 }, variable = { 0 };
+    struct handle made = { .credential = c->name, .caller = *caller };
 
+    handle_variable(c, &variable);
+    buf_add_byte(&variable, '\0');
+    made.env = buf_text(&variable).at;
     if (c->handle.value != NULL) {
         add_fixed(b, c, &made);
-        return;
-    }
-    if (kept != NULL) {
+    } else if (kept != NULL) {
         made.value = kept->handle.value;
         add(b->handles, &made, kept->origin);
     } else if (find_value_for(b, c, &value)) {
@@ -310,6 +311,13 @@ add_for(struct building *b, const struct conf_credential *c,
         add(b->handles, &made, origin_of(c));
     }
     buf_free(&value);
+    buf_free(&variable);
+}
+
+bool
+handle_is_due(const struct conf_credential *c)
+{
+    return c->source.kind == SOURCE_FILE;
 }
 
 static bool
@@ -329,6 +337,8 @@ add_for_grant(struct building *b, const struct conf *conf, const struct conf_gra
     const struct conf_rule *rules = g->rules.at;
     const char *last = NULL;
 
+    if (g->task == TASK_REQUIRED) /* each of its tasks has its own */
+        return;
     for (size_t i = 0; i < g->rules.n; i++) {
         const struct conf_credential *c;
 
@@ -338,8 +348,7 @@ add_for_grant(struct building *b, const struct conf *conf, const struct conf_gra
             continue;
         last = rules[i].credential;
         c = conf_credential(conf, last);
-        if (c != NULL && c->source.kind == SOURCE_FILE &&
-            !has_one(b->handles, c->name, &g->caller))
+        if (c != NULL && handle_is_due(c) && !has_one(b->handles, c->name, &g->caller))
             add_for(b, c, &g->caller);
     }
 }

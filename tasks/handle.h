@@ -1,5 +1,6 @@
 /* Handles: the harmless stand-ins that the workload holds for credentials. One for each
- * credential with a secret and each caller whose grants use it. It looks like the real
+ * credential with a secret and each caller whose grants use it (a grant whose tasks are
+ * started one by one gives each task its own: task.h). It looks like the real
  * thing and means nothing anywhere else; in anybody else's hands it is a tripwire.
  *
  * Immutable, shared by counting; a new generation keeps the values of the one before,
@@ -37,6 +38,16 @@ const struct handle *handles_find(const struct handles *h, struct text value);
 /* Live, of this credential, and this caller's own. */
 bool handle_is_for(const struct handle *h, const struct caller *caller,
                    const char *credential);
+
+/* What a handle of this credential is made like: "ghp_{36}". */
+const char *handle_shape(const struct conf_credential *c);
+/* Appends a fresh random value. False, and nothing is appended, for a shape that has no
+ * "{n}" in it. */
+MUST_USE bool handle_make(const char *shape, struct buf *out);
+/* Appends the name of its variable. */
+void handle_variable(const struct conf_credential *c, struct buf *out);
+/* A secret that the workload must not see stands behind it. */
+bool handle_is_due(const struct conf_credential *c);
 
 /* Writes the live ones as NAME=value lines into `directory`, mode 0644, whole or not at
  * all: handles.env for the workload (or any caller), handles.uid-N.env for another

@@ -1,127 +1,137 @@
-/* Standing tasks, found by the name of their grant. Everything that makes two tasks
- * different is copied: configs come and go while a task lives. */
+/* One task. What it is stands in it as copies: configs come and go while it lives. What
+ * changes are its budget, its counts and whether it has ended, and these are atomic. */
 #include "tasks/task.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "tasks/handle.h"
 
+#include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    ID_BYTES = 16,
-    ID_SIZE = 2 + BASE64URL_SIZE(ID_BYTES),
-    FIRST_BUCKETS = 64,
-    EARLY_MS = 5000 /* how long a request may be on its way with our token */
-};
-
-/* A task and those that renewed it: they end together. */
-struct lineage {
-    unsigned references;
-    bool ended;
+    RANDOM_BYTES = 16,
+    PASSWORD_SIZE = BASE64URL_SIZE(RANDOM_BYTES),
+    EARLY_MS = 5000, /* how long a request may be on its way with our token */
+    CACHE_LINE = 64
 };
 
 struct task {
-    struct task *next;
-    unsigned references; /* one is the table's */
-    bool marked;
-    struct lineage *lineage;
+    struct text id;
+    char *grant, *purpose, *owner, *approver, *workload;
+    int kind;
+    struct conf_caller caller;
+    int64_t ttl_ms, max_requests;
+    int64_t deadline_ms, renew_ms;       /* monotonic */
+    int64_t begun_s, renew_s, expires_s; /* wall: what the token says */
+    struct identity *identity;
+    struct task_handle *handles;
+    size_t n_handles;
+    char id_room[TASK_ID_MAX];
+    char password[PASSWORD_SIZE];
 
-    char *grant, *owner, *purpose, *workload;
-    int64_t ttl_ms;
-
-    char id[ID_SIZE];
-    struct presenter *presenter;
-    int64_t deadline_ms, renew_ms; /* monotonic */
-    int64_t begun_s, renew_s;      /* wall: what the token says */
+    /* Written by every worker: apart from what all of them read. */
+    alignas(CACHE_LINE) atomic_uint references;
+    atomic_int cause;
+    atomic_int_fast64_t left;
+    atomic_uint_fast64_t allowed, refused, cut;
 };
 
-struct tasks {
-    struct authority_key *authority;
-    const struct conf *current;
-    struct task **buckets;
-    size_t n_buckets; /* a power of two */
-    size_t n;
-    uint64_t issued;
+static const char *const words[] = {
+    [TASK_LIVE] = "live",       [TASK_FINISHED] = "finished",
+    [TASK_EXPIRED] = "expired", [TASK_REVOKED] = "revoked",
+    [TASK_SPENT] = "spent",     [TASK_WITHDRAWN] = "withdrawn",
+    [TASK_RENEWED] = "renewed", [TASK_STOPPED] = "stopped",
 };
 
-struct tasks *
-tasks_new(struct authority_key *authority)
+const char *
+task_cause_word(enum task_cause cause)
 {
-    struct tasks *t = memory_new(sizeof *t);
-
-    t->authority = authority;
-    t->n_buckets = FIRST_BUCKETS;
-    t->buckets = memory_new_array(t->n_buckets, sizeof(struct task *));
-    return t;
+    return words[cause];
 }
 
-/* ---- one task */
+/* ---- what it is begun with */
 
-static const char *
-purpose_of(const struct conf_grant *g)
+static bool
+is_of(struct text purpose, const struct strings *purposes)
 {
-    return g->purposes.n > 0 ? g->purposes.at[0] : "";
+    for (size_t i = 0; i < purposes->n; i++)
+        if (text_equals(purpose, text_z(purposes->at[i])))
+            return true;
+    return false;
 }
 
-static const char *
-workload_of(const struct conf *conf)
+static enum reason
+purpose_find(const struct task_terms *t, struct text *out)
 {
-    return conf->workload.id != NULL ? conf->workload.id : "";
+    const struct strings *purposes = &t->grant->purposes;
+
+    *out = t->purpose;
+    if (t->purpose.n == 0 && purposes->n == 1)
+        *out = text_z(purposes->at[0]);
+    return is_of(*out, purposes) ? REASON_OK : REASON_TASK_PURPOSE;
 }
 
 static bool
-is_of(const struct task *k, const struct conf *conf, const struct conf_grant *g)
+is_within(const struct conf_caller *asked, const struct conf_caller *granted)
 {
-    return k->ttl_ms == g->ttl_ms && strcmp(k->grant, g->name) == 0 &&
-           strcmp(k->owner, g->owner) == 0 && strcmp(k->purpose, purpose_of(g)) == 0 &&
-           strcmp(k->workload, workload_of(conf)) == 0;
+    if (asked->any)
+        return granted->any;
+    return asked->uid >= 0 && (granted->any || asked->uid == granted->uid);
 }
 
-static struct lineage *
-lineage_ref(struct lineage *l)
+static bool
+id_is_sound(struct text id)
 {
-    if (l == NULL)
-        l = memory_new(sizeof *l);
-    l->references++;
-    return l;
+    for (size_t i = 0; i < id.n; i++)
+        if (id.at[i] <= ' ' || id.at[i] > '~')
+            return false;
+    return id.n <= TASK_ID_MAX;
+}
+
+static enum reason
+terms_check(const struct task_terms *t, int64_t now_s)
+{
+    const struct conf_grant *g = t->grant;
+
+    if (now_s < g->approved_at || now_s >= g->expires_at)
+        return REASON_GRANT_EXPIRED;
+    if (t->ttl_ms < 0 || t->ttl_ms > g->ttl_ms || t->max_requests < 0)
+        return REASON_TASK_TERMS;
+    if (!is_within(&t->caller, &g->caller) || !id_is_sound(t->id))
+        return REASON_TASK_TERMS;
+    return REASON_OK;
+}
+
+/* ---- making */
+
+static void
+id_make(struct task *k, struct text given)
+{
+    unsigned char bytes[RANDOM_BYTES];
+
+    if (given.n > 0) {
+        memcpy(k->id_room, given.at, given.n);
+        k->id = text_of(k->id_room, given.n);
+        return;
+    }
+    random_bytes(bytes, sizeof bytes);
+    memcpy(k->id_room, "t-", 2);
+    k->id = text_of(k->id_room,
+                    2 + base64url_encode(bytes, sizeof bytes, k->id_room + 2));
 }
 
 static void
-lineage_unref(struct lineage *l)
+password_make(struct task *k)
 {
-    if (--l->references == 0)
-        free(l);
-}
-
-static void
-task_wipe(struct task *k)
-{
-    lineage_unref(k->lineage);
-    presenter_free(k->presenter);
-    free(k->grant);
-    free(k->owner);
-    free(k->purpose);
-    free(k->workload);
-    free(k);
-}
-
-void
-task_unref(struct task *k)
-{
-    if (k != NULL && --k->references == 0)
-        task_wipe(k);
-}
-
-static void
-make_id(char id[ID_SIZE])
-{
-    unsigned char bytes[ID_BYTES];
+    unsigned char bytes[RANDOM_BYTES];
 
     random_bytes(bytes, sizeof bytes);
-    memcpy(id, "t-", 2);
-    (void)base64url_encode(bytes, sizeof bytes, id + 2);
+    (void)base64url_encode(bytes, sizeof bytes, k->password);
+    explicit_bzero(bytes, sizeof bytes);
 }
 
 static int64_t
@@ -130,8 +140,7 @@ least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Sets the times; returns when the token expires. */
-static int64_t
+static void
 set_times(struct task *k, const struct conf_grant *g, int64_t now_s)
 {
     int64_t whole_s = (k->ttl_ms + 999) / 1000, left_s = g->expires_at - now_s;
@@ -143,259 +152,357 @@ set_times(struct task *k, const struct conf_grant *g, int64_t now_s)
     if (left_s <= whole_s) /* the grant ends with it: no later token can be had */
         early_ms = 0;
     k->begun_s = now_s;
-    k->renew_s = now_s + lives_s - early_ms / 1000;
+    k->expires_s = now_s + lives_s;
+    k->renew_s = k->expires_s - early_ms / 1000;
     k->deadline_ms = clock_monotonic_ms() + lives_ms;
     k->renew_ms = k->deadline_ms - early_ms;
-    return now_s + lives_s;
+}
+
+static char *
+copy_text(struct text t)
+{
+    char *copy = memory_new(t.n + 1);
+
+    if (t.n > 0)
+        memcpy(copy, t.at, t.n);
+    return copy;
+}
+
+static const char *
+or_empty(const char *z)
+{
+    return z != NULL ? z : "";
+}
+
+static struct task *
+task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
+{
+    const struct conf_grant *g = t->grant;
+    struct task *k = aligned_alloc(CACHE_LINE, sizeof *k);
+
+    if (k == NULL)
+        memory_exhausted();
+    memset(k, 0, sizeof *k);
+    atomic_init(&k->references, 1);
+    atomic_init(&k->left, t->max_requests > 0 ? t->max_requests : -1);
+    k->grant = memory_copy_z(g->name);
+    k->purpose = copy_text(purpose);
+    k->owner = memory_copy_z(or_empty(g->owner));
+    k->approver = memory_copy_z(or_empty(g->approved_by));
+    k->workload = memory_copy_z(or_empty(t->conf->workload.id));
+    k->kind = g->task;
+    k->caller = t->caller;
+    k->ttl_ms = t->ttl_ms > 0 ? t->ttl_ms : g->ttl_ms;
+    k->max_requests = t->max_requests;
+    id_make(k, t->id);
+    password_make(k);
+    set_times(k, g, now_s);
+    return k;
 }
 
 static enum reason
-task_begin(struct tasks *t, const struct conf *conf, const struct conf_grant *g,
-           const struct task *renewed, int64_t now_s, struct task **out)
+identify(struct task *k, struct authority_key *authority)
 {
-    struct task *k = memory_new(sizeof *k);
-    struct context context;
-    enum reason why;
-    int64_t exp_s;
+    const struct context context = { .workload = text_z(k->workload),
+                                     .task = k->id,
+                                     .grant = text_z(k->grant),
+                                     .purpose = text_z(k->purpose),
+                                     .owner = text_z(k->owner) };
 
-    *out = NULL;
-    k->references = 1;
-    k->lineage = lineage_ref(renewed != NULL ? renewed->lineage : NULL);
-    k->grant = memory_copy_z(g->name);
-    k->owner = memory_copy_z(g->owner);
-    k->purpose = memory_copy_z(purpose_of(g));
-    k->workload = memory_copy_z(workload_of(conf));
-    k->ttl_ms = g->ttl_ms;
-    make_id(k->id);
-    exp_s = set_times(k, g, now_s);
-    context = (struct context){ .workload = text_z(k->workload),
-                                .task = task_id(k),
-                                .grant = text_z(k->grant),
-                                .purpose = text_z(k->purpose),
-                                .owner = text_z(k->owner) };
-    why = presenter_new(t->authority, &context, now_s, exp_s, &k->presenter);
-    if (why != REASON_OK) {
-        task_unref(k);
-        return why;
+    return identity_new(authority, &context, k->begun_s, k->expires_s, &k->identity);
+}
+
+/* ---- its handles */
+
+static bool
+has_handle(const struct task *k, const char *credential)
+{
+    for (size_t i = 0; i < k->n_handles; i++)
+        if (strcmp(k->handles[i].credential, credential) == 0)
+            return true;
+    return false;
+}
+
+static char *
+copy_buf(struct buf *b)
+{
+    char *copy = copy_text(buf_text(b));
+
+    buf_wipe(b);
+    return copy;
+}
+
+/* False: its shape is none. */
+static bool
+add_handle(struct task *k, const struct conf_credential *c)
+{
+    struct buf value = { 0 }, variable = { 0 };
+    struct task_handle *h;
+
+    if (!handle_make(handle_shape(c), &value))
+        return false;
+    k->handles = realloc(k->handles, (k->n_handles + 1) * sizeof *k->handles);
+    if (k->handles == NULL)
+        memory_exhausted();
+    h = &k->handles[k->n_handles++];
+    h->value.n = buf_length(&value);
+    h->value.at = copy_buf(&value);
+    handle_variable(c, &variable);
+    h->env = copy_buf(&variable);
+    h->credential = memory_copy_z(c->name);
+    return true;
+}
+
+static enum reason
+add_handles(struct task *k, const struct task_terms *t)
+{
+    const struct conf_rule *rules = t->grant->rules.at;
+    const char *last = NULL;
+
+    for (size_t i = 0; i < t->grant->rules.n; i++) {
+        const struct conf_credential *c;
+
+        /* Rules side by side often name the same one. */
+        if (rules[i].credential == NULL ||
+            (last != NULL && strcmp(last, rules[i].credential) == 0))
+            continue;
+        last = rules[i].credential;
+        c = conf_credential(t->conf, last);
+        if (c != NULL && handle_is_due(c) && !has_handle(k, c->name) &&
+            !add_handle(k, c))
+            return REASON_TASK_TERMS;
     }
-    t->issued++;
-    *out = k;
     return REASON_OK;
 }
+
+/* ---- its life */
+
+enum reason
+task_new(struct authority_key *authority, const struct task_terms *terms,
+         struct task **out)
+{
+    int64_t now_s = clock_wall_s();
+    enum reason why = terms_check(terms, now_s);
+    struct text purpose;
+    struct task *k;
+
+    *out = NULL;
+    if (why == REASON_OK)
+        why = purpose_find(terms, &purpose);
+    if (why != REASON_OK)
+        return why;
+    k = task_describe(terms, purpose, now_s);
+    if (k->kind == TASK_REQUIRED)
+        why = add_handles(k, terms);
+    if (why == REASON_OK)
+        why = identify(k, authority);
+    if (why == REASON_OK)
+        *out = k;
+    else
+        task_unref(k);
+    return why;
+}
+
+void
+task_ref(struct task *k)
+{
+    atomic_fetch_add(&k->references, 1);
+}
+
+static void
+free_handles(struct task *k)
+{
+    for (size_t i = 0; i < k->n_handles; i++) {
+        free((void *)(uintptr_t)k->handles[i].value.at);
+        free((void *)(uintptr_t)k->handles[i].credential);
+        free((void *)(uintptr_t)k->handles[i].env);
+    }
+    free(k->handles);
+}
+
+void
+task_unref(struct task *k)
+{
+    if (k == NULL || atomic_fetch_sub(&k->references, 1) != 1)
+        return;
+    identity_unref(k->identity);
+    free_handles(k);
+    free(k->grant);
+    free(k->purpose);
+    free(k->owner);
+    free(k->approver);
+    free(k->workload);
+    explicit_bzero(k->password, sizeof k->password);
+    free(k);
+}
+
+void
+task_end(struct task *k, enum task_cause cause)
+{
+    int live = TASK_LIVE;
+
+    (void)atomic_compare_exchange_strong(&k->cause, &live, (int)cause);
+}
+
+bool
+task_is_live(const struct task *k, int64_t now_ms)
+{
+    return task_cause(k) == TASK_LIVE && now_ms < k->deadline_ms;
+}
+
+enum task_cause
+task_cause(const struct task *k)
+{
+    return (enum task_cause)atomic_load_explicit(&k->cause, memory_order_acquire);
+}
+
+bool
+task_is_fresh(const struct task *k, int64_t now_ms, int64_t now_s)
+{
+    return now_ms < k->renew_ms && now_s < k->renew_s && now_s >= k->begun_s;
+}
+
+enum reason
+task_spend(struct task *k)
+{
+    int_fast64_t left = atomic_load_explicit(&k->left, memory_order_relaxed);
+
+    if (k->max_requests == 0)
+        return REASON_OK;
+    while (left > 0)
+        if (atomic_compare_exchange_weak(&k->left, &left, left - 1))
+            return REASON_OK;
+    return REASON_TASK_BUDGET;
+}
+
+static void
+add(atomic_uint_fast64_t *count, uint64_t n)
+{
+    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
+void
+task_count(struct task *k, bool allowed)
+{
+    add(allowed ? &k->allowed : &k->refused, 1);
+}
+
+void
+task_count_cut(struct task *k, uint64_t n)
+{
+    add(&k->cut, n);
+}
+
+void
+task_counts(const struct task *k, struct task_counts *out)
+{
+    *out = (struct task_counts){ .allowed = atomic_load(&k->allowed),
+                                 .refused = atomic_load(&k->refused),
+                                 .cut = atomic_load(&k->cut),
+                                 .left = atomic_load(&k->left) };
+}
+
+/* ---- what it is */
 
 struct text
 task_id(const struct task *k)
 {
-    return text_of(k->id, sizeof k->id);
+    return k->id;
 }
 
-struct presenter *
-task_presenter(const struct task *k)
+const char *
+task_grant(const struct task *k)
 {
-    return k->presenter;
+    return k->grant;
 }
 
-bool
-task_is_live(const struct task *k)
+const char *
+task_purpose(const struct task *k)
 {
-    return !k->lineage->ended && clock_monotonic_ms() < k->deadline_ms;
+    return k->purpose;
 }
 
-/* The wall clock may have been set since: a token from the future, or one that others
- * take for expired, is renewed whatever the monotonic clock says. */
-static bool
-is_fresh(const struct task *k, int64_t now_s)
+const char *
+task_owner(const struct task *k)
 {
-    return clock_monotonic_ms() < k->renew_ms && now_s < k->renew_s &&
-           now_s >= k->begun_s;
+    return k->owner;
 }
 
-/* ---- the table */
-
-static size_t
-hash(const char *grant)
+const char *
+task_approver(const struct task *k)
 {
-    size_t h = 5381;
-
-    for (; *grant != '\0'; grant++)
-        h = h * 33 ^ (unsigned char)*grant;
-    return h;
+    return k->approver;
 }
 
-static struct task **
-bucket_of(const struct tasks *t, const char *grant)
+const char *
+task_workload(const struct task *k)
 {
-    return &t->buckets[hash(grant) & (t->n_buckets - 1)];
+    return k->workload;
 }
 
-static struct task **
-find(const struct tasks *t, const struct conf *conf, const struct conf_grant *g)
+int
+task_kind(const struct task *k)
 {
-    struct task **at = bucket_of(t, g->name);
-
-    while (*at != NULL && !is_of(*at, conf, g))
-        at = &(*at)->next;
-    return at;
+    return k->kind;
 }
 
-static void
-grow(struct tasks *t)
+const struct conf_caller *
+task_caller(const struct task *k)
 {
-    struct task **old = t->buckets;
-    size_t n = t->n_buckets;
-
-    t->n_buckets *= 2;
-    t->buckets = memory_new_array(t->n_buckets, sizeof(struct task *));
-    for (size_t i = 0; i < n; i++) {
-        for (struct task *k = old[i], *next; k != NULL; k = next) {
-            struct task **at = bucket_of(t, k->grant);
-
-            next = k->next;
-            k->next = *at;
-            *at = k;
-        }
-    }
-    free(old);
+    return &k->caller;
 }
 
-static void
-put(struct tasks *t, struct task *k)
+int64_t
+task_deadline_ms(const struct task *k)
 {
-    struct task **at;
-
-    if (++t->n > t->n_buckets)
-        grow(t);
-    at = bucket_of(t, k->grant);
-    k->next = *at;
-    *at = k;
+    return k->deadline_ms;
 }
 
-/* The table lets go of it. */
-static void
-drop(struct tasks *t, struct task **at)
+int64_t
+task_renew_ms(const struct task *k)
 {
-    struct task *k = *at;
-
-    *at = k->next;
-    k->next = NULL;
-    t->n--;
-    task_unref(k);
+    return k->renew_ms;
 }
 
-static void
-end(struct tasks *t, struct task **at)
+int64_t
+task_begun_s(const struct task *k)
 {
-    (*at)->lineage->ended = true;
-    drop(t, at);
+    return k->begun_s;
 }
 
-static void
-end_unmarked(struct tasks *t)
+int64_t
+task_expires_s(const struct task *k)
 {
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        struct task **at = &t->buckets[i];
-
-        while (*at != NULL) {
-            if (!(*at)->marked) {
-                end(t, at);
-                continue;
-            }
-            (*at)->marked = false;
-            at = &(*at)->next;
-        }
-    }
+    return k->expires_s;
 }
 
-void
-tasks_free(struct tasks *t)
+int64_t
+task_ttl_ms(const struct task *k)
 {
-    if (t == NULL)
-        return;
-    end_unmarked(t);
-    free(t->buckets);
-    free(t);
+    return k->ttl_ms;
 }
 
-void
-tasks_keep_only(struct tasks *t, const struct conf *conf)
+int64_t
+task_max_requests(const struct task *k)
 {
-    const struct conf_grant *grants = conf->grants.at;
-
-    t->current = conf;
-    for (size_t i = 0; i < conf->grants.n && t->n > 0; i++) {
-        struct task *k = *find(t, conf, &grants[i]);
-
-        if (k != NULL)
-            k->marked = true;
-    }
-    end_unmarked(t);
+    return k->max_requests;
 }
 
-uint64_t
-tasks_issued(const struct tasks *t)
+struct identity *
+task_identity(const struct task *k)
 {
-    return t->issued;
+    return k->identity;
 }
 
 size_t
-tasks_count(const struct tasks *t)
+task_handles(const struct task *k, const struct task_handle **out)
 {
-    return t->n;
+    *out = k->handles;
+    return k->n_handles;
 }
 
-/* ---- taking */
-
-static bool
-is_same_grant(const struct conf *a, const struct conf_grant *in_a, const struct conf *b,
-              const struct conf_grant *in_b)
+struct text
+task_password(const struct task *k)
 {
-    return in_a->ttl_ms == in_b->ttl_ms && strcmp(in_a->name, in_b->name) == 0 &&
-           strcmp(in_a->owner, in_b->owner) == 0 &&
-           strcmp(purpose_of(in_a), purpose_of(in_b)) == 0 &&
-           strcmp(workload_of(a), workload_of(b)) == 0;
-}
-
-/* An exchange keeps the generation it began with, but begins no task under a grant that
- * has gone since. */
-static bool
-is_granted_still(const struct tasks *t, const struct conf *conf,
-                 const struct conf_grant *g)
-{
-    const struct conf_grant *grants;
-
-    if (t->current == NULL || t->current == conf)
-        return true;
-    grants = t->current->grants.at;
-    for (size_t i = 0; i < t->current->grants.n; i++) {
-        if (is_same_grant(conf, g, t->current, &grants[i]))
-            return true;
-    }
-    return false;
-}
-
-enum reason
-tasks_take(struct tasks *t, const struct conf *conf, const struct conf_grant *grant,
-           struct task **out)
-{
-    int64_t now_s = clock_wall_s();
-    struct task **at = find(t, conf, grant);
-    struct task *k;
-    enum reason why;
-
-    *out = NULL;
-    if (now_s < grant->approved_at || now_s >= grant->expires_at)
-        return REASON_GRANT_EXPIRED;
-    if (!is_granted_still(t, conf, grant))
-        return REASON_TASK_ENDED;
-    if (*at == NULL || !is_fresh(*at, now_s)) {
-        if ((why = task_begin(t, conf, grant, *at, now_s, &k)) != REASON_OK)
-            return why;
-        if (*at != NULL)
-            drop(t, at);
-        put(t, k);
-        at = find(t, conf, grant);
-    }
-    (*at)->references++;
-    *out = *at;
-    return REASON_OK;
+    return text_of(k->password, sizeof k->password);
 }

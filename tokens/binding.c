@@ -1,9 +1,6 @@
-/* What a task presents with, and the list of the ways to present. */
+/* The list of the ways to present. */
 #include "tokens/presenter.h"
 
-#include "base/memory.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 static const struct binding {
@@ -24,54 +21,6 @@ static const struct binding {
       .present = header_present },
     { .word = "bearer", .needs_secret = true, .present = bearer_present },
 };
-
-enum reason
-presenter_new(struct authority_key *authority, const struct context *context,
-              int64_t now_s, int64_t exp_s, struct presenter **out)
-{
-    struct presenter *p = memory_new(sizeof *p);
-    enum reason why = REASON_SIGN;
-
-    *out = NULL;
-    if ((p->key = key_new()) == NULL)
-        goto done;
-    why = authority_issue(authority, context, p->key, now_s, exp_s, &p->wit);
-    if (why != REASON_OK)
-        goto done;
-    key_thumbprint(p->key, p->thumbprint);
-    p->expires_s = exp_s;
-    wpt_prepare(p);
-    *out = p;
-    p = NULL;
-done:
-    presenter_free(p);
-    return why;
-}
-
-void
-presenter_free(struct presenter *p)
-{
-    if (p == NULL)
-        return;
-    key_free(p->key);
-    buf_wipe(&p->wit);
-    buf_wipe(&p->wpt_front);
-    buf_wipe(&p->claims);
-    buf_wipe(&p->proof);
-    free(p);
-}
-
-struct text
-presenter_thumbprint(const struct presenter *p)
-{
-    return text_of(p->thumbprint, sizeof p->thumbprint);
-}
-
-int64_t
-presenter_expires(const struct presenter *p)
-{
-    return p->expires_s;
-}
 
 static const struct binding *
 binding_of(const char *word)

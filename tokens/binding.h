@@ -10,16 +10,29 @@
 #include "tokens/authority.h"
 #include "tokens/context.h"
 
-/* What one task presents with: its key, its WIT and everything that is constant in its
- * proofs. Made at task start, wiped at its end. One thread. */
-struct presenter;
+/* What one task is known by: its key, its WIT and everything that is constant in its
+ * proofs. Made at task start; immutable, so any thread; its key is wiped when the last
+ * who shares it lets go. */
+struct identity;
 
-/* REASON_MINT_TOKEN, REASON_SIGN. Texts of `context` are copied. */
-MUST_USE enum reason presenter_new(struct authority_key *authority,
-                                   const struct context *context, int64_t now_s,
-                                   int64_t exp_s, struct presenter **out);
-void presenter_free(struct presenter *p);
+/* One reference is the caller's. REASON_MINT_TOKEN, REASON_SIGN. Texts of `context` are
+ * copied. */
+MUST_USE enum reason identity_new(struct authority_key *authority,
+                                  const struct context *context, int64_t now_s,
+                                  int64_t exp_s, struct identity **out);
+void identity_ref(struct identity *i);
+void identity_unref(struct identity *i); /* NULL is fine */
 /* RFC 7638 thumbprint of the task's key: joins our log to the service's. */
+struct text identity_thumbprint(const struct identity *i);
+int64_t identity_expires(const struct identity *i);
+/* Tokens issued in this process: for metrics. */
+uint64_t identity_issued(void);
+
+/* Signs for an identity on one thread: a signing context and buffers of its own. NULL,
+ * logged, when it cannot be made. Keeps a reference. */
+struct presenter;
+struct presenter *presenter_new(struct identity *i);
+void presenter_free(struct presenter *p);
 struct text presenter_thumbprint(const struct presenter *p);
 int64_t presenter_expires(const struct presenter *p);
 
@@ -61,6 +74,7 @@ MUST_USE enum reason binding_present(const struct means *with, const char *const
 /* Whether any of `words` says something of the body, so that it is worth waiting for.
  */
 bool binding_covers_body(const char *const *words, size_t n_words);
+
 /* ---- the gate's side */
 
 /* A bounded memory of proofs already seen; fails closed. Any thread (striped locks). */

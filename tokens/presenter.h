@@ -5,17 +5,25 @@
 #include "tokens/binding.h"
 #include "tokens/jws.h"
 
-struct presenter {
-    struct key *key;
+#include <stdatomic.h>
+
+struct identity {
+    atomic_uint references;
+    struct key *key; /* never signs: presenters share it */
     char thumbprint[THUMBPRINT_SIZE];
     int64_t expires_s;
-    struct buf wit;           /* the compact token */
-    struct buf wpt_front;     /* what every proof of this task begins with: wpt.c */
+    struct buf wit;       /* the compact token */
+    struct buf wpt_front; /* what every proof of this task begins with: wpt.c */
+};
+
+struct presenter {
+    struct identity *identity;
+    struct key *key;
     struct buf claims, proof; /* kept for the next request */
 };
 
 /* wpt.c: once the token is there. */
-void wpt_prepare(struct presenter *p);
+void wpt_prepare(struct identity *i);
 /* Adds Workload-Identity-Token and Workload-Proof-Token. */
 MUST_USE enum reason wpt_present(const struct means *with,
                                  const struct presented *request, int64_t now_s,

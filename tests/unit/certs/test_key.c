@@ -1,16 +1,10 @@
 /* certs/key.c: private keys. */
 #include "certs/key.h"
 
+#include "tests/unit/certs/scalar.h"
 #include "tests/unit/certs/scratch.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-
-enum { SCALAR_SIZE = 32 };
 
 /* The public half of a private key, for verifying. */
 static struct public_key *
@@ -257,82 +251,6 @@ a_key_file_of_another_user_is_refused(void **state)
 
 /* ---- wiping */
 
-/* Each byte flipped, so that the search itself is not found. */
-static void
-scalar_of(const struct key *k, unsigned char flipped[SCALAR_SIZE], bool native)
-{
-    BIGNUM *d = NULL;
-    unsigned char bytes[SCALAR_SIZE];
-
-    assert_int_equal(EVP_PKEY_get_bn_param(key_pkey(k), OSSL_PKEY_PARAM_PRIV_KEY, &d),
-                     1);
-    if (native)
-        BN_bn2nativepad(d, bytes, SCALAR_SIZE);
-    else
-        BN_bn2binpad(d, bytes, SCALAR_SIZE);
-    for (int i = 0; i < SCALAR_SIZE; i++)
-        flipped[i] = bytes[i] ^ 0xff;
-    OPENSSL_cleanse(bytes, sizeof bytes);
-    BN_clear_free(d);
-}
-
-static bool
-is_at(const unsigned char *p, const unsigned char flipped[SCALAR_SIZE])
-{
-    for (int i = 0; i < SCALAR_SIZE; i++)
-        if ((p[i] ^ flipped[i]) != 0xff)
-            return false;
-    return true;
-}
-
-static unsigned
-count_in(const unsigned char *p, size_t n, const unsigned char flipped[SCALAR_SIZE])
-{
-    const unsigned char *end = p + n;
-    unsigned count = 0;
-
-    while (n >= SCALAR_SIZE &&
-           (p = memchr(p, flipped[0] ^ 0xff, n - SCALAR_SIZE + 1))) {
-        count += is_at(p, flipped);
-        p++;
-        n = (size_t)(end - p);
-    }
-    return count;
-}
-
-/* How often the scalar stands in memory we can write to, read the way a debugger would.
- */
-static unsigned
-count_in_memory(const unsigned char flipped[SCALAR_SIZE])
-{
-    enum { PIECE = 64 * 1024, REGION_MAX = 256 * 1024 * 1024 };
-    static unsigned char piece[PIECE + SCALAR_SIZE];
-    FILE *maps = fopen("/proc/self/maps", "r");
-    int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-    unsigned long from, to;
-    char mode[8], line[512];
-    unsigned count = 0;
-
-    assert_true(maps != NULL && mem >= 0);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || mode[1] != 'w' ||
-            to - from > REGION_MAX ||
-            (from <= (uintptr_t)piece && (uintptr_t)piece < to))
-            continue;
-        for (; from < to; from += PIECE) {
-            size_t want = to - from < sizeof piece ? to - from : sizeof piece;
-            ssize_t got = pread(mem, piece, want, (off_t)from);
-
-            if (got > 0)
-                count += count_in(piece, (size_t)got, flipped);
-        }
-    }
-    OPENSSL_cleanse(piece, sizeof piece);
-    close(mem);
-    fclose(maps);
-    return count;
-}
-
 static void
 a_freed_key_stands_nowhere_in_memory(void **state)
 {
@@ -350,6 +268,31 @@ a_freed_key_stands_nowhere_in_memory(void **state)
     assert_int_equal(count_in_memory(big_endian), 0);
 }
 
+static void
+a_shared_key_signs_when_the_first_handle_is_gone_and_goes_with_the_last(void **state)
+{
+    unsigned char signature[KEY_ES256_SIGNATURE_SIZE];
+    unsigned char x[2][KEY_COORDINATE_SIZE], y[2][KEY_COORDINATE_SIZE];
+    unsigned char native[SCALAR_SIZE];
+    struct key *k = key_new(), *other = key_share(k);
+    struct public_key *public;
+
+    (void)state;
+    key_coordinates(k, x[0], y[0]);
+    key_coordinates(other, x[1], y[1]);
+    assert_memory_equal(x[0], x[1], sizeof x[0]);
+    assert_memory_equal(y[0], y[1], sizeof y[0]);
+    scalar_of(k, native, true);
+    key_free(k);
+    assert_true(count_in_memory(native) > 0);
+    assert_int_equal(key_sign(other, TEXT("x"), signature), REASON_OK);
+    public = public_key_new(KEY_P256, x[0], y[0]);
+    assert_true(public_key_verify(public, TEXT("x"), signature, sizeof signature));
+    public_key_free(public);
+    key_free(other);
+    assert_int_equal(count_in_memory(native), 0);
+}
+
 int
 main(void)
 {
@@ -363,6 +306,8 @@ main(void)
         SCRATCH_TEST(a_key_file_whose_halves_differ_is_refused),
         SCRATCH_TEST(a_key_file_of_another_user_is_refused),
         cmocka_unit_test(a_freed_key_stands_nowhere_in_memory),
+        cmocka_unit_test(
+            a_shared_key_signs_when_the_first_handle_is_gone_and_goes_with_the_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

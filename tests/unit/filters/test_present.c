@@ -34,6 +34,7 @@ stage_open(void **state)
     g->s.grant.purposes = (struct strings){ .at = purposes, .n = 1 };
     g->s.grant.expires_at = clock_wall_s() + 3600;
     g->s.grant.ttl_ms = 900000;
+    g->s.grant.caller.uid = 1000;
     g->credential.name = "orders";
     g->s.conf.credentials = (struct groups){ .at = &g->credential, .n = 1 };
     g->s.rule.credential = "orders";

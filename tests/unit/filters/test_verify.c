@@ -16,6 +16,7 @@ static const char *const none[] = { "nobody" };
 struct stage {
     struct scene s;
     struct authority_scene a;
+    struct identity *identity;
     struct presenter *presenter;
     struct conf_trust trust;
     struct conf_gate_rule rule;
@@ -80,8 +81,9 @@ stage_open(void **state)
     assert_non_null(g);
     scene_set(&g->s);
     authority_set(&g->a);
-    assert_int_equal(presenter_new(g->a.key, &context, NOW, NOW + 900, &g->presenter),
+    assert_int_equal(identity_new(g->a.key, &context, NOW, NOW + 900, &g->identity),
                      REASON_OK);
+    g->presenter = presenter_new(g->identity);
     (void)snprintf(g->name, sizeof g->name, "https://api%u.example", turn++);
     g->names[0] = g->name;
     scene_target(&g->s, g->name + strlen("https://"));
@@ -114,6 +116,7 @@ stage_close(void **state)
 
     close_filters(g);
     presenter_free(g->presenter);
+    identity_unref(g->identity);
     authority_clear(&g->a);
     scene_clear(&g->s);
     free(g);

@@ -5,11 +5,14 @@
 #include "tokens/authority.h"
 #include "tokens/carried.h"
 
+#include <pthread.h>
+
 static const char *const wimse[] = { "wimse" };
 
 struct stage {
     char directory[40], keep[64], jwks[64];
     struct authority_key *authority;
+    struct identity *identity;
     struct presenter *presenter;
     struct means with;
     struct verifier verifier;
@@ -43,8 +46,9 @@ stage_open(void **state)
     snprintf(s.jwks, sizeof s.jwks, "%s/jwks.json", s.directory);
     assert_int_equal(authority_open(s.keep, "prod.example", &s.authority), REASON_OK);
     assert_int_equal(authority_publish(s.authority, s.directory), REASON_OK);
-    assert_int_equal(presenter_new(s.authority, &context, NOW, NOW + 900, &s.presenter),
+    assert_int_equal(identity_new(s.authority, &context, NOW, NOW + 900, &s.identity),
                      REASON_OK);
+    s.presenter = presenter_new(s.identity);
     s.with.presenter = s.presenter;
     s.anchors = trust_anchors_new();
     assert_int_equal(
@@ -75,6 +79,7 @@ stage_close(void **state)
     char key[96];
 
     presenter_free(s->presenter);
+    identity_unref(s->identity);
     authority_free(s->authority);
     trust_anchors_free(s->anchors);
     replay_cache_free(s->replays);
@@ -308,41 +313,108 @@ the_first_binding_that_can_be_done_is_taken(void **state)
     static const char *const words[] = { "dpop", "wimse" };
     struct stage *s = *state;
 
-    assert_int_equal(binding_present(&s->with, words, 2, &s->request, NOW,
-                                     &s->headers, &s->evidence),
+    assert_int_equal(binding_present(&s->with, words, 2, &s->request, NOW, &s->headers,
+                                     &s->evidence),
                      REASON_OK);
     assert_string_equal(s->evidence.binding, "wimse");
-    assert_int_equal(binding_present(&s->with, NULL, 0, &s->request, NOW,
-                                     &s->headers, &s->evidence),
-                     REASON_NO_BINDING);
+    assert_int_equal(
+        binding_present(&s->with, NULL, 0, &s->request, NOW, &s->headers, &s->evidence),
+        REASON_NO_BINDING);
 }
 
 static void
-a_task_without_a_token_has_no_presenter(void **state)
+a_task_without_a_token_has_no_identity(void **state)
 {
     struct stage *s = *state;
-    struct presenter *p;
+    uint64_t issued = identity_issued();
+    struct identity *i;
 
     authority_fail_issuing(true);
-    assert_int_equal(presenter_new(s->authority, &context, NOW, NOW + 900, &p),
+    assert_int_equal(identity_new(s->authority, &context, NOW, NOW + 900, &i),
                      REASON_MINT_TOKEN);
     authority_fail_issuing(false);
-    assert_null(p);
-    assert_int_equal(presenter_new(s->authority, &context, NOW, NOW, &p),
+    assert_null(i);
+    assert_int_equal(identity_new(s->authority, &context, NOW, NOW, &i),
                      REASON_MINT_TOKEN);
-    assert_null(p);
+    assert_null(i);
+    assert_int_equal(identity_issued(), issued);
 }
 
 static void
 two_tasks_share_no_key(void **state)
 {
     struct stage *s = *state;
-    struct presenter *p;
+    uint64_t issued = identity_issued();
+    struct identity *i;
 
-    assert_int_equal(presenter_new(s->authority, &context, NOW, NOW + 900, &p),
+    assert_int_equal(identity_new(s->authority, &context, NOW, NOW + 900, &i),
                      REASON_OK);
     assert_false(
-        text_equals(presenter_thumbprint(p), presenter_thumbprint(s->presenter)));
+        text_equals(identity_thumbprint(i), presenter_thumbprint(s->presenter)));
+    assert_int_equal(identity_issued(), issued + 1);
+    identity_unref(i);
+}
+
+/* Enough at once for a shared signing context to be caught. */
+static void *
+present_many(void *arg)
+{
+    struct stage *s = arg;
+    struct presenter *p = presenter_new(s->identity);
+    const struct means with = { .presenter = p };
+    struct verifier verifier = s->verifier;
+    struct arena *arena = arena_new();
+    uintptr_t bad = p == NULL;
+
+    verifier.replays = replay_cache_new(100);
+    for (int n = 0; n < 50 && bad == 0; n++) {
+        struct request request = { .method = s->request.method };
+        struct evidence evidence;
+        struct facts facts;
+
+        headers_init(&request.headers, arena);
+        bad += binding_present(&with, wimse, 1, &s->request, NOW, &request.headers,
+                               &evidence) != REASON_OK;
+        bad += proof_verify(&verifier, &request, &s->request, NOW, arena, &facts) !=
+               REASON_OK;
+        arena_reset(arena);
+    }
+    replay_cache_free(verifier.replays);
+    arena_free(arena);
+    presenter_free(p);
+    return (void *)bad;
+}
+
+static void
+threads_that_share_an_identity_sign_at_the_same_time(void **state)
+{
+    pthread_t threads[4];
+    void *bad;
+
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, present_many, *state), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], &bad), 0);
+        assert_null(bad);
+    }
+}
+
+static void
+an_identity_lives_as_long_as_its_last_presenter(void **state)
+{
+    struct stage *s = *state;
+    struct identity *i;
+    struct presenter *p;
+    struct means with;
+
+    assert_int_equal(identity_new(s->authority, &context, NOW, NOW + 900, &i),
+                     REASON_OK);
+    p = presenter_new(i);
+    identity_unref(i);
+    with = (struct means){ .presenter = p };
+    assert_int_equal(
+        binding_present(&with, wimse, 1, &s->request, NOW, &s->headers, &s->evidence),
+        REASON_OK);
     presenter_free(p);
 }
 
@@ -359,7 +431,9 @@ main(void)
         staged(a_proof_never_outlives_its_token),
         staged(what_cannot_be_presented_is_refused_and_adds_nothing),
         staged(the_first_binding_that_can_be_done_is_taken),
-        staged(a_task_without_a_token_has_no_presenter),
+        staged(a_task_without_a_token_has_no_identity),
+        staged(threads_that_share_an_identity_sign_at_the_same_time),
+        staged(an_identity_lives_as_long_as_its_last_presenter),
         staged(two_tasks_share_no_key),
     };
 

@@ -69,6 +69,7 @@ need_node(const char *test)
 
 struct made {
     struct authority_key *authority;
+    struct identity *identity;
     struct presenter *presenter;
     struct arena *arena;
     struct headers headers;
@@ -103,14 +104,15 @@ make(void **state)
     assert_int_equal(authority_open(keep, "prod.example", &made.authority), REASON_OK);
     assert_int_equal(authority_publish(made.authority, directory), REASON_OK);
     assert_int_equal(
-        presenter_new(made.authority, &context, NOW, NOW + 900, &made.presenter),
+        identity_new(made.authority, &context, NOW, NOW + 900, &made.identity),
         REASON_OK);
+    made.presenter = presenter_new(made.identity);
     with.presenter = made.presenter;
     made.arena = arena_new();
     headers_init(&made.headers, made.arena);
-    assert_int_equal(binding_present(&with, words, 1, &request, NOW,
-                                     &made.headers, &evidence),
-                     REASON_OK);
+    assert_int_equal(
+        binding_present(&with, words, 1, &request, NOW, &made.headers, &evidence),
+        REASON_OK);
     *state = &made;
     return 0;
 }
@@ -121,6 +123,7 @@ unmake(void **state)
     struct made *made = *state;
 
     presenter_free(made->presenter);
+    identity_unref(made->identity);
     authority_free(made->authority);
     arena_free(made->arena);
     return 0;
