@@ -278,9 +278,9 @@ bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
 MUST_USE enum reason conf_find_control(const char *path, struct buf *report,
                                        char **socket, char **user);
 
-/* Questionable but legal: what `check --lint` reports (DESIGN.md section 5), a line
- * each; returns how many. */
-size_t conf_lint(const struct conf *c, int64_t now_s, struct buf *report);
+/* Questionable but legal: what `check --lint` reports (DESIGN.md section 5). */
+struct findings;
+void conf_lint(const struct conf *c, int64_t now_s, struct findings *out);
 
 /* Every key with its default, as a config that could be loaded; and the reference in
  * Markdown. */

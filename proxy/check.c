@@ -1,5 +1,6 @@
 /* `holdfast check` and `holdfast version`. */
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "proxy/generation.h"
 #include "proxy/premises.h"
 #include "proxy/privilege.h"
@@ -21,7 +22,8 @@ struct look {
     const char *path;
     struct conf *conf;
     struct identity who;
-    struct buf errors, warnings;
+    struct buf errors; /* a line each */
+    struct findings findings;
 };
 
 /* As whom start would go on; false: as nobody. */
@@ -36,9 +38,9 @@ find_identity(struct look *k)
     else if (k->who.uid == 0 && k->conf->user != NULL)
         buf_printf(&k->errors, "%s: user: Holdfast does not run on as root\n", k->path);
     else if (k->who.uid == 0)
-        buf_printf(&k->warnings,
-                   "%s: user: is missing, and who starts it as root must write it\n",
-                   k->path);
+        findings_add(&k->findings, FINDING_WARNING, "user",
+                     (struct place){ k->path, 0 },
+                     "user: is missing, and who starts it as root must write it");
     else
         (void)identity_fears_nobody(k->conf, k->who.uid, &k->errors);
     buf_free(&report);
@@ -46,17 +48,18 @@ find_identity(struct look *k)
 }
 
 /* What one uid may not read another may: only as the one who will read it, or as root,
- * is there anything to be told. */
+ * is there anything to be told. The config is none the worse for that: a note. */
 static bool
 become_reader(struct look *k)
 {
     bool same = k->who.uid == geteuid(), root = geteuid() == 0;
 
     if (!same && !root)
-        buf_printf(&k->warnings,
-                   "%s: user: this is uid %u, which cannot look with the eyes of uid "
-                   "%u: keys, secrets and directories were not looked at\n",
-                   k->path, (unsigned)geteuid(), (unsigned)k->who.uid);
+        findings_add(&k->findings, FINDING_NOTE, "not_looked_at",
+                     (struct place){ k->path, 0 },
+                     "user: this is uid %u, which cannot look with the eyes of uid %u: "
+                     "keys, secrets and directories were not looked at",
+                     (unsigned)geteuid(), (unsigned)k->who.uid);
     if (same || !root)
         return same;
     if (identity_choose(k->conf, &k->who) == REASON_OK &&
@@ -84,7 +87,7 @@ look_around(struct look *k)
                                  .root_starts = geteuid() == 0,
                                  .now_s = clock_wall_s(),
                                  .errors = &k->errors,
-                                 .warnings = &k->warnings };
+                                 .findings = &k->findings };
     struct generation *generation = NULL;
     struct chain *chain = NULL;
     struct handles *handles = NULL;
@@ -101,40 +104,92 @@ look_around(struct look *k)
     generation_unref(generation);
 }
 
-static int
-tell_findings(struct look *k, bool lint)
-{
-    size_t n = buf_length(&k->warnings);
+/* ---- what is told */
 
-    if (buf_length(&k->errors) > 0) {
-        print(stderr, &k->errors);
-        print(stderr, &k->warnings);
-        return EXIT_CONFIG;
-    }
-    if (lint)
-        n += conf_lint(k->conf, clock_wall_s(), &k->warnings);
-    print(stdout, &k->warnings);
-    if (!lint)
+static bool
+has_errors(const struct look *k)
+{
+    return buf_length(&k->errors) > 0;
+}
+
+static void
+tell_text(const struct look *k, bool lint)
+{
+    struct buf out = { 0 };
+
+    findings_print(&k->findings, &out);
+    print(stderr, &k->errors);
+    print(has_errors(k) ? stderr : stdout, &out);
+    if (!lint && !has_errors(k))
         printf("%s: no errors\n", k->path);
-    return lint && n > 0 ? EXIT_RUNTIME : EXIT_OK;
+    buf_free(&out);
+}
+
+static void
+write_lines(struct buf *out, const char *key, struct text lines)
+{
+    struct text line;
+
+    json_open(out, key, '[');
+    while (text_split(&lines, '\n', &line))
+        if (line.n > 0)
+            json_put_text(out, NULL, line);
+    json_close(out, ']');
+}
+
+static void
+tell_json(const struct look *k)
+{
+    struct buf out = { 0 };
+
+    json_open(&out, NULL, '{');
+    json_put_z(&out, "config", k->path);
+    write_lines(&out, "errors", buf_text(&k->errors));
+    json_open(&out, "findings", '[');
+    findings_write(&k->findings, &out);
+    json_close(&out, ']');
+    json_close(&out, '}');
+    buf_add_byte(&out, '\n');
+    print(stdout, &out);
+    buf_free(&out);
+}
+
+/* What was decided on purpose, with its reason, stops nobody who has not asked for
+ * that. */
+static int
+exit_code_of(const struct look *k, const struct check_wish *wish)
+{
+    size_t n = findings_count(&k->findings, FINDING_WARNING);
+
+    if (has_errors(k))
+        return EXIT_CONFIG;
+    if (wish->strict)
+        n += findings_count(&k->findings, FINDING_NOTE);
+    return wish->lint && n > 0 ? EXIT_RUNTIME : EXIT_OK;
 }
 
 /* Reads the config and looks at what it names as `run` would; makes nothing and opens
  * no door. */
 int
-holdfast_check(const char *path, int lint)
+holdfast_check(const struct check_wish *wish)
 {
-    struct look k = { .path = path };
+    struct look k = { .path = wish->path };
     size_t n;
     const struct conf_filter_table *tables = chain_tables(&n);
     int code;
 
-    if (conf_load(path, tables, n, &k.errors, &k.conf) == REASON_OK)
+    if (conf_load(k.path, tables, n, &k.errors, &k.conf) == REASON_OK)
         look_around(&k);
-    code = tell_findings(&k, lint);
+    if (wish->lint && !has_errors(&k))
+        conf_lint(k.conf, clock_wall_s(), &k.findings);
+    if (wish->json)
+        tell_json(&k);
+    else
+        tell_text(&k, wish->lint);
+    code = exit_code_of(&k, wish);
+    findings_free(&k.findings);
     conf_free(k.conf);
     buf_free(&k.errors);
-    buf_free(&k.warnings);
     return code;
 }
 

@@ -13,8 +13,8 @@
 
 static const char usage[] =
     "usage: holdfast run     [-c FILE]\n"
-    "       holdfast check   [-c FILE] [--lint]      every error at once; --lint: what "
-    "is legal but questionable\n"
+    "       holdfast check   [-c FILE] [--lint [--strict]] [--json]   every error at "
+    "once; --lint: what is legal but questionable\n"
     "       holdfast check   --defaults | --reference | --reasons\n"
     "       holdfast explain [-c FILE] [--uid N] [--door forward|gate] [--header "
     "FIELD]… [--json] METHOD URL\n"
@@ -48,7 +48,7 @@ struct wish {
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;
-    bool lint, defaults, reference, reasons, help, wait, denied, json;
+    bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
     char given[32]; /* the options that were, by their letter */
 };
 
@@ -76,6 +76,7 @@ static const struct option options[] = {
     { "task", required_argument, NULL, 'i' },
     { "since", required_argument, NULL, 'S' },
     { "lint", no_argument, NULL, 'l' },
+    { "strict", no_argument, NULL, 'x' },
     { "defaults", no_argument, NULL, 'd' },
     { "reference", no_argument, NULL, 'r' },
     { "reasons", no_argument, NULL, 'w' },
@@ -118,6 +119,7 @@ take_option(struct wish *w, int c)
         { 'i', &w->audit.task, NULL },
         { 'S', &w->audit.since, NULL },
         { 'l', NULL, &w->lint },
+        { 'x', NULL, &w->strict },
         { 'd', NULL, &w->defaults },
         { 'r', NULL, &w->reference },
         { 'w', NULL, &w->reasons },
@@ -172,6 +174,11 @@ run(const struct wish *w, char **words)
 static int
 check(const struct wish *w, char **words)
 {
+    const struct check_wish wish = { .path = w->ctl.config,
+                                     .lint = w->lint || w->strict,
+                                     .strict = w->strict,
+                                     .json = w->json };
+
     (void)words;
     if (w->defaults)
         return holdfast_print(conf_print_defaults);
@@ -179,7 +186,7 @@ check(const struct wish *w, char **words)
         return holdfast_print(conf_print_reference);
     if (w->reasons)
         return holdfast_print_reasons();
-    return holdfast_check(w->ctl.config, w->lint);
+    return holdfast_check(&wish);
 }
 
 static int
@@ -286,7 +293,7 @@ static const struct {
     int (*obey)(const struct wish *w, char **words);
 } verbs[] = {
     { "run", "c", 0, run },
-    { "check", "cldrw", 0, check },
+    { "check", "clxjdrw", 0, check },
     { "explain", "cuoej", 2, explain },
     { "env", "csuf", 0, env },
     { "version", "", 0, version },

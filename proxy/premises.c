@@ -26,6 +26,21 @@ tell(struct buf *to, const struct place *at, const char *key, const char *format
     buf_printf(to, "%s:%u: %s: %s\n", at->file, at->line, key, message);
 }
 
+/* About the file of a credential. */
+__attribute__((format(printf, 4, 5))) static void
+warn(const struct premises *p, const struct conf_credential *c, const char *kind,
+     const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    findings_add(p->findings, FINDING_WARNING, kind, c->source.place,
+                 "credentials.%s.source.path: %s", c->name, message);
+}
+
 static bool
 may(const char *path, int what)
 {
@@ -146,25 +161,23 @@ look_at_secret(const struct premises *p, const struct vault *vault,
     const struct secret *ignored;
     const char *path = c->source.path;
     struct stat st;
-    char key[256];
 
-    snprintf(key, sizeof key, "credentials.%s.source.path", c->name);
     if (stat(path, &st) != 0 || !may(path, R_OK))
-        tell(p->warnings, &c->source.place, key,
+        warn(p, c, "secret",
              "%s: %s for uid %u: what needs it is refused until it can be read", path,
              strerror(errno), (unsigned)geteuid());
     else if (S_ISREG(st.st_mode) && (st.st_mode & 027) != 0)
-        tell(p->warnings, &c->source.place, key,
+        warn(p, c, "secret",
              "%s has mode %04o and is not shut to others: chmod 0400 it (0440 with a "
              "group of Holdfast's own): what needs it is refused",
              path, (unsigned)(st.st_mode & 07777));
     else if (vault_find(vault, c, &ignored) != REASON_OK)
-        tell(p->warnings, &c->source.place, key,
+        warn(p, c, "secret",
              "%s is not one line of a secret, or not in a file that is shut to "
              "others: what needs it is refused",
              path);
     else if (p->now_s - st.st_mtime > c->rotate_every_ms / 1000)
-        tell(p->warnings, &c->source.place, key,
+        warn(p, c, "overdue_rotation",
              "%s is %" PRId64 " days old: its rotation is overdue", path,
              (p->now_s - st.st_mtime) / (24 * 60 * 60));
 }

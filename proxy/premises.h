@@ -5,13 +5,15 @@
 #define PROXY_PREMISES_H
 
 #include "conf/conf.h"
+#include "conf/finding.h"
 
 struct premises {
     const struct conf *conf;
     bool root_starts; /* whoever starts it is root, and makes what is missing */
     int64_t now_s;
-    struct buf *errors;   /* a line each: with these it would not start */
-    struct buf *warnings; /* … and with these it starts, and refuses or is in arrears */
+    struct buf *errors;        /* a line each: with these it would not start */
+    struct findings *findings; /* … and with these it starts, and refuses or is in
+                                  arrears */
 };
 
 /* As the identity that will use them. */

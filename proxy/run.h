@@ -14,9 +14,15 @@ enum {
     EXIT_CONFIG = 78
 };
 
-int holdfast_run(const char *path);             /* run.c */
-int holdfast_check(const char *path, int lint); /* check.c */
-int holdfast_version(void);                     /* check.c */
+int holdfast_run(const char *path); /* run.c */
+struct check_wish {
+    const char *path;
+    bool lint;   /* what is legal but questionable as well */
+    bool strict; /* … and its notes count against it */
+    bool json;
+};
+int holdfast_check(const struct check_wish *wish); /* check.c */
+int holdfast_version(void);                        /* check.c */
 /* conf_print_defaults or conf_print_reference, to standard output. */
 int holdfast_print(void (*print_tables)(const struct conf_filter_table *filters,
                                         size_t n, struct buf *out));

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "conf/conf.h"
+#include "conf/finding.h"
 #include "filters/chain.h"
 #include "tasks/grant.h"
 
@@ -98,9 +99,14 @@ use(const struct conf *c)
 {
     struct buf report = { 0 };
     struct grants *grants = NULL;
+    struct findings findings = { 0 };
 
     PROMISE(c->path != NULL && c->doors.n > 0);
-    conf_lint(c, 1800000000, &report);
+    conf_lint(c, 1800000000, &findings);
+    findings_print(&findings, &report);
+    if (findings.n > 0)
+        promise_report(buf_text(&report));
+    findings_free(&findings);
     buf_free(&report);
     if (grants_new(c, &report, &grants) != REASON_OK)
         promise_report(buf_text(&report));

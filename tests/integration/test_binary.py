@@ -111,7 +111,7 @@ def example(name):
     with open(os.path.join(ROOT, "conf/examples", name), encoding="utf-8") as f:
         text = f.read()
     for old, new in (("/etc/holdfast/gate.pem", leaf.certificate), ("/run/secrets/gate.key", leaf.key),
-                     ("/etc/holdfast/prod.jwks.json", jwks), ("/run/holdfast", ws.directory("run")),
+                     ("/etc/holdfast/prod.jwks.json", jwks), ("/run/holdfast", ws.directory("run")), ("/var/lib/holdfast", ws.directory("state")),
                      ('user = "holdfast"', f'user = "{PROXY_UID}"'), ('user      = "holdfast"', f'user = "{PROXY_UID}"')):
         text = text.replace(old, new)
     return ws.file(name, text)
@@ -138,9 +138,41 @@ def check_tells_every_error_and_exits_78():
 
 
 @promise
-def lint_tells_what_is_questionable():
-    done = holdfast("check", "-c", example("quickstart.conf"), "--lint")
-    assert done.returncode == 1 and "standing" in done.stdout, done
+def what_lint_finds_decided_on_purpose_fails_nobody_who_is_not_strict():
+    path = example("quickstart.conf")
+    done = holdfast("check", "-c", path, "--lint")
+    assert done.returncode == 0 and f"{path}:" in done.stdout and ": note: grant nightly-orders: a standing task" in done.stdout, done
+    assert holdfast("check", "-c", path, "--lint", "--strict").returncode == 1
+    assert holdfast("check", "-c", path).returncode == 0
+
+
+@promise
+def what_lint_warns_of_fails():
+    with open(example("quickstart.conf"), encoding="utf-8") as f:
+        text = f.read()
+    for old, new, words in ((r'methods = \["GET", "POST"\]', 'methods = "any"', "all methods are allowed"),
+                            (r'keep = "[^"]*/ledger"', 'off_because = "no disk"', "nothing that is decided is recorded: no disk")):
+        changed, n = re.subn(old, new, text)
+        assert n == 1
+        path = ws.file("questionable.conf", changed)
+        done = holdfast("check", "-c", path, "--lint")
+        assert done.returncode == 1 and any(": warning: " in line and words in line for line in done.stdout.splitlines()), done
+        assert holdfast("check", "-c", path).returncode == 0
+
+
+@promise
+def findings_and_errors_are_told_as_json():
+    path = example("quickstart.conf")
+    told = json.loads(holdfast("check", "-c", path, "--lint", "--json").stdout)
+    assert told["config"] == path and told["errors"] == [], told
+    standing = [f for f in told["findings"] if f["kind"] == "standing"]
+    assert len(standing) == 1 and standing[0]["level"] == "note" and standing[0]["file"] == path and standing[0]["line"] > 0, told
+    with open(path, encoding="utf-8") as f:
+        broken = ws.file("broken-json.conf", f.read().replace("methods =", "methdos ="))
+    done = holdfast("check", "-c", broken, "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 78 and any("methdos" in e and e.startswith(broken + ":") for e in told["errors"]), done
+    assert told["findings"] == [] and done.stderr == "", done
 
 
 @promise

@@ -210,7 +210,8 @@ def a_secret_that_is_not_as_it_should_be_is_a_warning(row):
     assert done.returncode == 0 and "no errors" in done.stdout, done
     assert any(".conf:" in line and ": credentials.hub.source.path: " in line and words in line
                for line in done.stdout.splitlines()), done
-    assert words in house.check("--lint").stdout
+    linted = house.check("--lint")
+    assert linted.returncode == 1 and any(": warning: " in line and words in line for line in linted.stdout.splitlines()), linted
 
 
 @promise
@@ -227,7 +228,7 @@ def somebody_else_is_told_what_was_not_looked_at():
     house = House()
     os.unlink(house.at("gate.key"))
     done = house.check(uid=OTHER_UID)
-    assert done.returncode == 0 and "were not looked at" in done.stdout, done
+    assert done.returncode == 0 and ": note: user: " in done.stdout and "were not looked at" in done.stdout, done
     house.say("methods =", "methdos =")
     assert house.check(uid=OTHER_UID).returncode == 78
 

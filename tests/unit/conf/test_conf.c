@@ -2,6 +2,8 @@
  * merge, strings live as long as the conf; and what lint says of the questionable. */
 #include "folder.h"
 
+#include "conf/finding.h"
+
 #include <glob.h>
 
 static const struct conf_grant *
@@ -438,23 +440,41 @@ many_rules_load(void **state)
 static const struct {
     const char *from, *to;
     unsigned line;
-    const char *fragment;
+    const char *kind, *fragment;
 } lint_rows[] = {
-    { "filters =", "filters =", 23, "a standing task has no end of its own" },
-    { "ttl = \"15m\"", "ttl = \"61m\"", 23, "longer than an hour" },
-    { "owner = \"a@example\"", "owner = \"security@example\"", 23,
+    { "ttl = \"15m\"", "ttl = \"61m\"", 23, "long_ttl", "longer than an hour" },
+    { "owner = \"a@example\"", "owner = \"security@example\"", 23, "own_approval",
       "approved what they own" },
-    { "\"2027-02-20\"", "\"2026-11-20\"", 23, "expired" },
-    { "\"2026-11-20\"", "\"2027-01-20\"", 23, "in the future" },
-    { "\"pypi.org\"", "\"*.pypi.org\"", 33, "\"*.pypi.org\" is every host below" },
-    { "[\"HEAD\"]", "\"any\"", 33, "all methods are allowed at pypi.org" },
+    { "\"2027-02-20\"", "\"2026-11-20\"", 23, "expired", "refuses everything" },
+    { "\"2026-11-20\"", "\"2027-01-20\"", 23, "approved_later", "in the future" },
+    { "\"pypi.org\"", "\"*.pypi.org\"", 33, "wide_host",
+      "\"*.pypi.org\" is every host below" },
+    { "[\"HEAD\"]", "\"any\"", 33, "all_methods",
+      "all methods are allowed at pypi.org" },
     { "approved_by = \"iam@example\"", "approved_by = \"security@example\"", 29,
-      "both this grant and credential orders" },
+      "one_approval", "both this grant and credential orders" },
     { "approved_by = \"iam@example\"", "approved_by = \"orders-team@example\"", 16,
+      "own_approval",
       "credentials.orders: orders-team@example approved what they own" },
+    { "keep = \"/run/ledger\"", "off_because = \"no disk\"", 39, "ledger_off",
+      "nothing that is decided is recorded: no disk" },
 };
 
 enum { NOW = 1795305600 }; /* 2026-11-22 */
+
+static void
+expect_warning(const struct findings *found, size_t row)
+{
+    const struct finding *at = found->at;
+
+    while (at->level != FINDING_WARNING)
+        at++;
+    if (at->place.line != lint_rows[row].line ||
+        strcmp(at->kind, lint_rows[row].kind) != 0 ||
+        strstr(at->message, lint_rows[row].fragment) == NULL)
+        fail_msg("%s: line %u: %s: %s", lint_rows[row].to, at->place.line, at->kind,
+                 at->message);
+}
 
 static void
 lint_names_what_is_questionable(void **state)
@@ -462,20 +482,61 @@ lint_names_what_is_questionable(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof lint_rows / sizeof *lint_rows; i++) {
         char *text = whole_with(lint_rows[i].from, lint_rows[i].to);
-        struct buf report = { 0 };
-        char start[128];
-        const char *at;
+        struct findings found = { 0 };
 
-        /* The standing task is always told; with each row exactly one thing more. */
-        assert_int_equal(conf_lint(load(text), NOW, &report), i == 0 ? 1 : 2);
-        buf_add_byte(&report, '\0');
-        snprintf(start, sizeof start, "%s:%u: ", folder.main, lint_rows[i].line);
-        at = strstr(buf_text(&report).at, lint_rows[i].fragment);
-        if (at == NULL || strstr(buf_text(&report).at, start) == NULL)
-            fail_msg("%s: %s", lint_rows[i].to, buf_text(&report).at);
-        buf_free(&report);
+        /* The standing task is a note; with each row there is exactly one warning. */
+        conf_lint(load(text), NOW, &found);
+        assert_int_equal(findings_count(&found, FINDING_NOTE), 1);
+        assert_int_equal(findings_count(&found, FINDING_WARNING), 1);
+        expect_warning(&found, i);
+        findings_free(&found);
         free(text);
     }
+}
+
+static void
+what_was_decided_on_purpose_is_a_note(void **state)
+{
+    char *text = whole_with("filters =", "filters =");
+    struct findings found = { 0 };
+
+    (void)state;
+    conf_lint(load(text), NOW, &found);
+    assert_int_equal(found.n, 1);
+    assert_int_equal(found.at[0].level, FINDING_NOTE);
+    assert_string_equal(found.at[0].kind, "standing");
+    assert_int_equal(found.at[0].place.line, 23);
+    findings_free(&found);
+    free(text);
+}
+
+static void
+findings_are_told_as_lines_and_as_json(void **state)
+{
+    struct findings f = { 0 };
+    struct buf out = { 0 };
+
+    (void)state;
+    findings_add(&f, FINDING_NOTE, "standing", (struct place){ "a.conf", 7 }, "said %s",
+                 "\"why\"");
+    for (unsigned i = 0; i < 20; i++)
+        findings_add(&f, FINDING_WARNING, "user", (struct place){ "a.conf", 0 }, "%u",
+                     i);
+    findings_print(&f, &out);
+    assert_true(text_starts(buf_text(&out), text_z("a.conf:7: note: said \"why\"\n"
+                                                   "a.conf: warning: 0\n")));
+    buf_truncate(&out, 0);
+    findings_write(&f, &out);
+    assert_true(text_starts(
+        buf_text(&out),
+        text_z(
+            "{\"level\":\"note\",\"kind\":\"standing\",\"file\":\"a.conf\",\"line\":7,"
+            "\"message\":\"said "
+            "\\\"why\\\"\"},{\"level\":\"warning\",\"kind\":\"user\","
+            "\"file\":\"a.conf\",\"message\":\"0\"},")));
+    assert_int_equal(findings_count(&f, FINDING_WARNING), 20);
+    findings_free(&f);
+    buf_free(&out);
 }
 
 static void
@@ -515,6 +576,8 @@ main(void)
         TEST(a_part_that_is_no_file_is_an_error_and_not_passed_over),
         TEST(many_rules_load),
         TEST(lint_names_what_is_questionable),
+        TEST(what_was_decided_on_purpose_is_a_note),
+        TEST(findings_are_told_as_lines_and_as_json),
         TEST(nothing_is_freed_twice_and_nothing_needs_no_freeing),
     };
 
