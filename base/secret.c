@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -78,39 +80,92 @@ enum guard { GUARD_NONE, GUARD_OWNER_ONLY, GUARD_MOUNTED };
 
 static const struct {
     mode_t forbidden;
-    const char *fault;
+    const char *fault, *mode; /* what is wrong, and what its owner's reader wants */
 } guards[] = {
-    [GUARD_OWNER_ONLY] = { S_IRWXG | S_IRWXO, "lets group or others in; make it 0600" },
-    [GUARD_MOUNTED] = { S_IWGRP | S_IRWXO,
-                        "lets others in, or group write: chmod 0440 it (in a Secret "
-                        "volume: defaultMode: 0440)" },
+    [GUARD_OWNER_ONLY] = { S_IRWXG | S_IRWXO, "lets group or others in", "0600" },
+    [GUARD_MOUNTED] = { S_IWGRP | S_IRWXO, "lets others in, or group write", "0400" },
 };
+
+/* A file that is asked for; who wants to tell what is wrong with it has `fault`, else
+ * it is logged. */
+struct wanted {
+    const char *path;
+    size_t max;
+    enum guard guard;
+    struct buf *fault;
+};
+
+__attribute__((format(printf, 3, 4))) static enum reason
+tell(const struct wanted *w, enum reason why, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (w->fault == NULL)
+        return log_reason(why, "%s: %s", w->path, message);
+    buf_printf(w->fault, "%s: %s", w->path, message);
+    return why;
+}
+
+static bool
+is_our_group(gid_t group)
+{
+    gid_t groups[256];
+    int n = getgroups(sizeof groups / sizeof *groups, groups);
+
+    for (int i = 0; i < n; i++)
+        if (groups[i] == group)
+            return true;
+    return group == getegid();
+}
+
+/* What makes it readable by us and by nobody else: of root's files we read only what
+ * their group may. */
+static enum reason
+tell_mode(const struct wanted *w, const struct stat *st)
+{
+    unsigned mode = (unsigned)(st->st_mode & 07777), us = (unsigned)geteuid();
+    const char *fault = guards[w->guard].fault, *wanted = guards[w->guard].mode;
+
+    if (st->st_uid == geteuid())
+        return tell(w, REASON_FILE_UNSAFE, "mode %04o %s: chmod %s it", mode, fault,
+                    wanted);
+    if (w->guard == GUARD_MOUNTED && is_our_group(st->st_gid))
+        return tell(w, REASON_FILE_UNSAFE,
+                    "mode %04o %s: chmod 0440 it (in a Secret volume: defaultMode: "
+                    "0440)",
+                    mode, fault);
+    return tell(w, REASON_FILE_UNSAFE, "mode %04o %s: chown %u it, and chmod %s", mode,
+                fault, us, wanted);
+}
 
 /* Judged on the descriptor, after opening: the path may be another file by now. */
 static enum reason
-judge_file(int fd, const char *path, enum guard guard)
+judge_file(int fd, const struct wanted *w)
 {
     struct stat st;
 
     if (fstat(fd, &st) != 0)
-        return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+        return tell(w, REASON_FILE_UNREADABLE, "%s", strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return log_reason(REASON_FILE_UNSAFE, "%s: not a regular file", path);
-    if (guard == GUARD_NONE)
+        return tell(w, REASON_FILE_UNSAFE, "not a regular file");
+    if (w->guard == GUARD_NONE)
         return REASON_OK;
     if (st.st_uid != geteuid() && st.st_uid != 0)
-        return log_reason(REASON_FILE_UNSAFE,
-                          "%s: owned by uid %u, not by us or root: chown it", path,
-                          (unsigned)st.st_uid);
-    if ((st.st_mode & guards[guard].forbidden) != 0)
-        return log_reason(REASON_FILE_UNSAFE, "%s: mode %04o %s", path,
-                          (unsigned)(st.st_mode & 07777), guards[guard].fault);
+        return tell(w, REASON_FILE_UNSAFE,
+                    "owned by uid %u, not by us or root: chown %u it, and chmod %s",
+                    (unsigned)st.st_uid, (unsigned)geteuid(), guards[w->guard].mode);
+    if ((st.st_mode & guards[w->guard].forbidden) != 0)
+        return tell_mode(w, &st);
     return REASON_OK;
 }
 
 /* Fills s to its room or to the end of the file. */
 static enum reason
-read_into(int fd, const char *path, struct secret *s)
+read_into(int fd, const struct wanted *w, struct secret *s)
 {
     ssize_t got;
 
@@ -120,7 +175,7 @@ read_into(int fd, const char *path, struct secret *s)
             s->n += (size_t)got;
     } while ((got > 0 && s->n < s->room) || (got < 0 && errno == EINTR));
     if (got < 0)
-        return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+        return tell(w, REASON_FILE_UNREADABLE, "%s", strerror(errno));
     return REASON_OK;
 }
 
@@ -136,26 +191,48 @@ without_newline(const struct secret *s)
     return n;
 }
 
+/* Whom it must let in, and how a file of a kind that is guarded does that. */
+static enum reason
+tell_unopened(const struct wanted *w)
+{
+    unsigned us = (unsigned)geteuid(), group = (unsigned)getegid();
+
+    switch (errno == EACCES ? w->guard : GUARD_NONE) {
+    case GUARD_OWNER_ONLY:
+        return tell(w, REASON_FILE_UNREADABLE,
+                    "Permission denied for uid %u: chown %u it, and chmod 0600", us,
+                    us);
+    case GUARD_MOUNTED:
+        return tell(
+            w, REASON_FILE_UNREADABLE,
+            "Permission denied for uid %u: chown %u it, and chmod 0400 (or "
+            "chown root:%u, and chmod 0440), in directories that let it through",
+            us, us, group);
+    default:
+        return tell(w, REASON_FILE_UNREADABLE, "%s", strerror(errno));
+    }
+}
+
 /* O_NONBLOCK: a fifo put in its place must not hang us. */
 static enum reason
-open_file(const char *path, enum guard guard, int *fd)
+open_file(const struct wanted *w, int *fd)
 {
-    int follow = guard == GUARD_MOUNTED ? 0 : O_NOFOLLOW;
+    int follow = w->guard == GUARD_MOUNTED ? 0 : O_NOFOLLOW;
 
-    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
+    *fd = open(w->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
     /* A volume's link may be swapped, and what it pointed to go, while we walk along
      * it. */
-    if (*fd < 0 && errno == ENOENT && guard == GUARD_MOUNTED)
-        *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (*fd < 0 && errno == ENOENT && w->guard == GUARD_MOUNTED)
+        *fd = open(w->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd >= 0)
-        return judge_file(*fd, path, guard);
+        return judge_file(*fd, w);
     if (errno == ELOOP && follow != 0)
-        return log_reason(REASON_FILE_UNSAFE, "%s: is a link", path);
-    return log_reason(REASON_FILE_UNREADABLE, "%s: %s", path, strerror(errno));
+        return tell(w, REASON_FILE_UNSAFE, "is a link");
+    return tell_unopened(w);
 }
 
 static enum reason
-read_guarded(const char *path, size_t max, enum guard guard, struct secret **out)
+read_wanted(const struct wanted *w, struct secret **out)
 {
     struct secret *whole = NULL;
     enum reason why;
@@ -163,16 +240,15 @@ read_guarded(const char *path, size_t max, enum guard guard, struct secret **out
     int fd;
 
     *out = NULL;
-    assert(max < SIZE_MAX);
-    if ((why = open_file(path, guard, &fd)) != REASON_OK)
+    assert(w->max < SIZE_MAX);
+    if ((why = open_file(w, &fd)) != REASON_OK)
         goto done;
-    whole = secret_with_room(max + 1);
-    if ((why = read_into(fd, path, whole)) != REASON_OK)
+    whole = secret_with_room(w->max + 1);
+    if ((why = read_into(fd, w, whole)) != REASON_OK)
         goto done;
     n = without_newline(whole);
-    if (whole->n > max || n == 0) {
-        why = log_reason(REASON_FILE_CONTENT, "%s: %s", path,
-                         n == 0 ? "is empty" : "is too long");
+    if (whole->n > w->max || n == 0) {
+        why = tell(w, REASON_FILE_CONTENT, n == 0 ? "is empty" : "is too long");
         goto done;
     }
     *out = secret_new(whole->bytes, n);
@@ -186,11 +262,20 @@ done:
 enum reason
 secret_read(const char *path, size_t max, bool owner_only, struct secret **out)
 {
-    return read_guarded(path, max, owner_only ? GUARD_OWNER_ONLY : GUARD_NONE, out);
+    const struct wanted w = { .path = path,
+                              .max = max,
+                              .guard = owner_only ? GUARD_OWNER_ONLY : GUARD_NONE };
+
+    return read_wanted(&w, out);
 }
 
 enum reason
-secret_read_mounted(const char *path, size_t max, struct secret **out)
+secret_read_mounted(const char *path, size_t max, struct buf *fault,
+                    struct secret **out)
 {
-    return read_guarded(path, max, GUARD_MOUNTED, out);
+    const struct wanted w = {
+        .path = path, .max = max, .guard = GUARD_MOUNTED, .fault = fault
+    };
+
+    return read_wanted(&w, out);
 }

@@ -3,6 +3,7 @@
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
 
+#include "base/buf.h"
 #include "base/reason.h"
 #include "base/text.h"
 
@@ -18,9 +19,10 @@ MUST_USE enum reason secret_read(const char *path, size_t max, bool owner_only,
                                  struct secret **out);
 /* The same for a file that an orchestrator mounts: links are followed, for a Secret
  * volume is made of them, and group may read what it may not write (fsGroup). Others
- * may do neither. */
+ * may do neither. What is wrong with it, and what to do, is added to `fault`; nothing
+ * is logged. */
 MUST_USE enum reason secret_read_mounted(const char *path, size_t max,
-                                         struct secret **out);
+                                         struct buf *fault, struct secret **out);
 void secret_free(struct secret *s);
 
 /* A loan for as long as the secret lives. A forked child finds zeros there. */

@@ -117,9 +117,11 @@ tell_text(const struct look *k, bool lint)
 {
     struct buf out = { 0 };
 
+    /* The errors last, where they are looked for; that root must name a user is found
+     * first, and told so. */
     findings_print(&k->findings, &out);
-    print(stderr, &k->errors);
     print(has_errors(k) ? stderr : stdout, &out);
+    print(stderr, &k->errors);
     if (!lint && !has_errors(k))
         printf("%s: no errors\n", k->path);
     buf_free(&out);

@@ -120,8 +120,8 @@ doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
             continue;
         address_print(&doors[i].listen.address, address);
         return log_reason(REASON_CANNOT_BIND,
-                          "%s:%u: doors: cannot listen on %s port %u: %s",
-                          doors[i].place.file, doors[i].place.line, address,
+                          "%s:%u: doors[%zu]: cannot listen on %s port %u: %s",
+                          doors[i].place.file, doors[i].place.line, i, address,
                           doors[i].listen.port, strerror(errno));
     }
     return REASON_OK;

@@ -78,10 +78,14 @@ set_up(struct question *q)
 /* ---- the steps */
 
 static struct explain_step *
-begin_step(struct question *q, const char *filter)
+begin_step(struct question *q, enum chain_phase phase, const char *filter)
 {
+    static const char *const phases[] = {
+        [CHAIN_TUNNEL] = "tunnel", [CHAIN_JUDGE] = "judge", [CHAIN_PRESENT] = "present"
+    };
     struct explain_step *s = &q->said.steps[q->said.n_steps++];
 
+    s->phase = phases[phase];
     s->filter = filter;
     s->verdict = pass();
     s->until = q->view.notes;
@@ -117,7 +121,7 @@ run_phase(struct question *q, enum chain_phase phase)
     for (size_t i = 0; q->said.why == REASON_OK && q->said.n_steps < EXPLAIN_STEPS &&
                        (name = chain_name(kind, phase, i)) != NULL;
          i++) {
-        struct explain_step *s = begin_step(q, name);
+        struct explain_step *s = begin_step(q, phase, name);
 
         s->presents = !is_asked(name);
         if (!s->presents)
@@ -129,6 +133,8 @@ run_phase(struct question *q, enum chain_phase phase)
 static void
 judge_forward(struct question *q)
 {
+    if (text_equals(q->view.scheme, TEXT("https")))
+        run_phase(q, CHAIN_TUNNEL);
     run_phase(q, CHAIN_JUDGE);
     if (q->said.why != REASON_OK) {
         q->view.rule = NULL; /* what no rule allows has no rule */
@@ -169,7 +175,7 @@ static void
 judge_gate(struct question *q)
 {
     const struct conf_gate_rule *rules = q->view.door->rules.at;
-    struct explain_step *s = begin_step(q, "verify");
+    struct explain_step *s = begin_step(q, CHAIN_JUDGE, "verify");
     bool any_method = false;
     enum reason why;
 

@@ -24,6 +24,7 @@ int holdfast_explain(const struct explain *e);
 
 /* What one filter said, with what it left behind. */
 struct explain_step {
+    const char *phase; /* "tunnel", "judge", "present" */
     const char *filter;
     struct verdict verdict;
     const struct note *notes, *until; /* newest first, up to those of the step before */

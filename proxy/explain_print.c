@@ -65,7 +65,7 @@ say_presented(const struct conf_rule *r)
 static void
 say_step(const struct view *v, const struct explain_step *s)
 {
-    printf("step      %-8s ", s->filter);
+    printf("step      %-8s %-8s ", s->phase, s->filter);
     if (s->presents)
         say_presented(v->rule);
     else if (s->verdict.answer == PASS)
@@ -174,6 +174,7 @@ static void
 write_step(struct buf *out, const struct view *v, const struct explain_step *s)
 {
     json_open(out, NULL, '{');
+    json_put_z(out, "phase", s->phase);
     json_put_z(out, "filter", s->filter);
     json_put_z(out, "answer", word_of(s));
     if (s->verdict.answer == DENY)

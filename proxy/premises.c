@@ -158,28 +158,15 @@ static void
 look_at_secret(const struct premises *p, const struct vault *vault,
                const struct conf_credential *c)
 {
-    const struct secret *ignored;
-    const char *path = c->source.path;
-    struct stat st;
+    const char *fault = vault_fault(vault, c);
+    int64_t age_s = p->now_s - vault_written_s(vault, c);
 
-    if (stat(path, &st) != 0 || !may(path, R_OK))
-        warn(p, c, "secret",
-             "%s: %s for uid %u: what needs it is refused until it can be read", path,
-             strerror(errno), (unsigned)geteuid());
-    else if (S_ISREG(st.st_mode) && (st.st_mode & 027) != 0)
-        warn(p, c, "secret",
-             "%s has mode %04o and is not shut to others: chmod 0400 it (0440 with a "
-             "group of Holdfast's own): what needs it is refused",
-             path, (unsigned)(st.st_mode & 07777));
-    else if (vault_find(vault, c, &ignored) != REASON_OK)
-        warn(p, c, "secret",
-             "%s is not one line of a secret, or not in a file that is shut to "
-             "others: what needs it is refused",
-             path);
-    else if (p->now_s - st.st_mtime > c->rotate_every_ms / 1000)
+    if (fault != NULL)
+        warn(p, c, "secret", "%s; what needs it is refused until then", fault);
+    else if (age_s > c->rotate_every_ms / 1000)
         warn(p, c, "overdue_rotation",
-             "%s is %" PRId64 " days old: its rotation is overdue", path,
-             (p->now_s - st.st_mtime) / (24 * 60 * 60));
+             "%s is %" PRId64 " days old: its rotation is overdue", c->source.path,
+             age_s / (24 * 60 * 60));
 }
 
 static void

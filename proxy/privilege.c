@@ -92,9 +92,7 @@ identity_choose(const struct conf *conf, struct identity *out)
     if ((why = identity_find(conf, out, &report)) != REASON_OK)
         (void)log_each(why, buf_text(&report));
     else if (out->uid == 0)
-        why = log_reason(
-            REASON_PRIVILEGES,
-            "Holdfast does not run on as root: set `user` to whom it shall become");
+        why = REASON_STAYS_ROOT; /* whose sentence is all there is to tell */
     else if (!started_as_root && out->uid != geteuid())
         why = log_reason(REASON_PRIVILEGES, "only root can become user \"%s\"",
                          conf->user);

@@ -18,8 +18,8 @@ struct identity {
 MUST_USE enum reason identity_find(const struct conf *conf, struct identity *out,
                                    struct buf *report);
 
-/* Who we shall be: conf->user by name or number, else who we are. Refused, with the
- * detail logged: running on as root (REASON_PRIVILEGES), being the workload
+/* Who we shall be: conf->user by name or number, else who we are. Refused: running on
+ * as root (REASON_STAYS_ROOT); and, with the detail logged, being the workload
  * (REASON_EQUAL_UID), an unknown user (REASON_CONFIG). */
 MUST_USE enum reason identity_choose(const struct conf *conf, struct identity *out);
 

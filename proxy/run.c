@@ -71,6 +71,7 @@ load(struct holdfast *h)
         goto done;
     if ((why = generation_build(h->path, 1, &report, &h->generation)) == REASON_OK &&
         (why = generation_make_handles(h->generation, NULL, &report)) == REASON_OK)
+        /* What is wrong with them is told when they are followed. */
         h->first_secrets = vault_read(generation_conf(h->generation));
 done:
     reload_tell_report(&report);

@@ -38,6 +38,7 @@ work(void *owner)
 
     s->read.why = secrets_publish(s->read.generation);
     s->read.vault = vault_read(generation_conf(s->read.generation));
+    vault_tell(s->read.vault);
 }
 
 static void

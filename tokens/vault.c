@@ -16,6 +16,7 @@ struct vault {
     const struct conf_credential *credentials; /* of the config it was read for */
     size_t n;
     struct secret **secrets; /* NULL: there is none to be had */
+    char **faults;           /* … and what is wrong with its file */
     int64_t *written_s;      /* their files were */
 };
 
@@ -31,24 +32,23 @@ may_stand_in_a_field(struct text t)
 }
 
 static struct secret *
-read_one(const struct conf_credential *c)
+read_one(const struct conf_credential *c, char **fault)
 {
     struct secret *s = NULL;
-    enum reason why = secret_read_mounted(c->source.path, SECRET_MAX, &s);
+    struct buf told = { 0 };
+    enum reason why = secret_read_mounted(c->source.path, SECRET_MAX, &told, &s);
 
     if (why == REASON_OK && !may_stand_in_a_field(secret_reveal(s))) {
-        log_reason(REASON_FILE_CONTENT,
+        buf_printf(&told,
                    "%s: holds bytes that cannot stand in a header field: write the "
                    "secret alone, on one line",
                    c->source.path);
         secret_free(s);
         s = NULL;
     }
-    if (s == NULL)
-        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
-                   "%s:%u: credentials.%s: requests that need it are refused until its "
-                   "file can be used",
-                   c->place.file, c->place.line, c->name);
+    buf_add_byte(&told, '\0');
+    *fault = s == NULL ? memory_copy_z(buf_text(&told).at) : NULL;
+    buf_free(&told);
     return s;
 }
 
@@ -70,11 +70,12 @@ vault_read(const struct conf *conf)
     v->credentials = conf->credentials.at;
     v->n = conf->credentials.n;
     v->secrets = memory_new_array(v->n, sizeof *v->secrets);
+    v->faults = memory_new_array(v->n, sizeof *v->faults);
     v->written_s = memory_new_array(v->n, sizeof *v->written_s);
     for (size_t i = 0; i < v->n; i++) {
         if (v->credentials[i].source.kind != SOURCE_FILE)
             continue;
-        v->secrets[i] = read_one(&v->credentials[i]);
+        v->secrets[i] = read_one(&v->credentials[i], &v->faults[i]);
         if (v->secrets[i] != NULL)
             v->written_s[i] = time_of(v->credentials[i].source.path);
     }
@@ -92,9 +93,12 @@ vault_unref(struct vault *v)
 {
     if (v == NULL || atomic_fetch_sub(&v->references, 1) != 1)
         return;
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n; i++) {
         secret_free(v->secrets[i]);
+        free(v->faults[i]);
+    }
     free(v->secrets);
+    free(v->faults);
     free(v->written_s);
     free(v);
 }
@@ -110,6 +114,24 @@ int64_t
 vault_written_s(const struct vault *v, const struct conf_credential *c)
 {
     return v->written_s[slot_of(v, c)];
+}
+
+const char *
+vault_fault(const struct vault *v, const struct conf_credential *c)
+{
+    return v->faults[slot_of(v, c)];
+}
+
+void
+vault_tell(const struct vault *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->faults[i] != NULL)
+            log_reason(REASON_CREDENTIAL_UNAVAILABLE,
+                       "%s:%u: credentials.%s: %s; requests that need it are refused "
+                       "until then",
+                       v->credentials[i].place.file, v->credentials[i].place.line,
+                       v->credentials[i].name, v->faults[i]);
 }
 
 enum reason

@@ -192,11 +192,11 @@ def old(house):
 
 SECRETS = [
     ("gone", move_away("secret"), "No such file"),
-    ("unreadable", lambda h: os.chown(h.at("secret"), 0, 0), "Permission denied"),
+    ("unreadable", lambda h: os.chown(h.at("secret"), 0, 0), f"Permission denied for uid {PROXY_UID}: chown {PROXY_UID} it, and chmod 0400"),
     ("a-directory", lambda h: (os.unlink(h.at("secret")), h.folder("secret")), "what needs it is refused"),
-    ("everybodys", lambda h: os.chmod(h.at("secret"), 0o644), "shut to others"),
-    ("empty", lambda h: h.put("secret", b"\n", 0o600), "is not one line of a secret"),
-    ("two-lines", lambda h: h.put("secret", b"not-to-be-seen\nby-anybody\n", 0o600), "is not one line of a secret"),
+    ("everybodys", lambda h: os.chmod(h.at("secret"), 0o644), "mode 0644 lets others in, or group write: chmod 0400 it; what needs it"),
+    ("empty", lambda h: h.put("secret", b"\n", 0o600), "is empty"),
+    ("two-lines", lambda h: h.put("secret", b"not-to-be-seen\nby-anybody\n", 0o600), "write the secret alone, on one line"),
     ("old", old, "its rotation is overdue"),
 ]
 
@@ -208,10 +208,25 @@ def a_secret_that_is_not_as_it_should_be_is_a_warning(row):
     spoil(house)
     done = house.check()
     assert done.returncode == 0 and "no errors" in done.stdout, done
-    assert any(".conf:" in line and ": credentials.hub.source.path: " in line and words in line
-               for line in done.stdout.splitlines()), done
+    told = [line for line in done.stdout.splitlines() if "no errors" not in line]
+    assert len(told) == 1 and house.at("secret") not in done.stderr, ("not told once", done)
+    assert ".conf:" in told[0] and ": credentials.hub.source.path: " in told[0] and words in told[0], done
     linted = house.check("--lint")
     assert linted.returncode == 1 and any(": warning: " in line and words in line for line in linted.stdout.splitlines()), linted
+
+
+@promise
+def that_root_must_name_a_user_stands_before_all_else():
+    house = House()
+    house.say(f'user = "{PROXY_UID}";', "")
+    os.unlink(house.at("secret"))
+    done = house.check()  # its gate's key is not root's
+    told = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert done.returncode == 78 and ": user: is missing" in told[0] and len(told) > 2, done
+    os.chown(house.at("gate.key"), 0, 0)
+    done = house.check()
+    told = done.stdout.splitlines()
+    assert done.returncode == 0 and ": user: is missing" in told[0] and len(told) > 2, done
 
 
 @promise

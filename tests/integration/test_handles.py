@@ -730,6 +730,9 @@ def a_start_without_its_secret_serves_the_rest():
     answer = with_others.get("/crm/x")
     assert (answer.status, answer.reason) == (503, "credential_unavailable")
     assert with_others.get("/nothing/x").status == 200
+    with_others.wait_for("secrets read")
+    told = [li["msg"] for li in with_others.lines if s.path("not-there") in li["msg"]]
+    assert len(told) == 1 and "credentials.crm: " in told[0], told
     s.put("not-there", s.crm)
     until(lambda: with_others.get("/crm/x").status == 200, "the secret that came after the start")
     with_others.stop()

@@ -133,6 +133,7 @@ a_link_is_not_followed(void **state)
 static void
 a_mounted_secret_is_read_through_its_links(void **state)
 {
+    struct buf fault = { 0 };
     struct secret *s;
 
     (void)state;
@@ -140,13 +141,15 @@ a_mounted_secret_is_read_through_its_links(void **state)
     put_file(in_folder("..2026/token"), 0440, "x\n", 2);
     assert_int_equal(symlink("..2026", in_folder("..data")), 0);
     assert_int_equal(symlink("..data/token", in_folder("token")), 0);
-    assert_int_equal(secret_read_mounted(in_folder("token"), 16, &s), REASON_OK);
+    assert_int_equal(secret_read_mounted(in_folder("token"), 16, &fault, &s),
+                     REASON_OK);
     assert_true(text_equals(secret_reveal(s), TEXT("x")));
     secret_free(s);
     assert_int_equal(symlink("nowhere", in_folder("dangling")), 0);
-    assert_int_equal(secret_read_mounted(in_folder("dangling"), 16, &s),
+    assert_int_equal(secret_read_mounted(in_folder("dangling"), 16, &fault, &s),
                      REASON_FILE_UNREADABLE);
     assert_null(s);
+    buf_free(&fault);
 }
 
 static void
@@ -162,20 +165,22 @@ a_mounted_secret_may_be_read_by_its_group_and_by_nobody_else(void **state)
         { 0660, REASON_FILE_UNSAFE }, { 0602, REASON_FILE_UNSAFE },
         { 0601, REASON_FILE_UNSAFE },
     };
+    struct buf fault = { 0 };
     struct secret *s;
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         put_file(in_folder("mounted"), rows[i].mode, "x", 1);
-        assert_int_equal(secret_read_mounted(in_folder("mounted"), 16, &s),
+        assert_int_equal(secret_read_mounted(in_folder("mounted"), 16, &fault, &s),
                          rows[i].why);
         secret_free(s);
         unlink(in_folder("mounted"));
     }
     assert_int_equal(mkfifo(in_folder("pipe"), 0400), 0);
-    assert_int_equal(secret_read_mounted(in_folder("pipe"), 16, &s),
+    assert_int_equal(secret_read_mounted(in_folder("pipe"), 16, &fault, &s),
                      REASON_FILE_UNSAFE);
-    assert_int_equal(secret_read_mounted(folder, 16, &s), REASON_FILE_UNSAFE);
+    assert_int_equal(secret_read_mounted(folder, 16, &fault, &s), REASON_FILE_UNSAFE);
+    buf_free(&fault);
 }
 
 static void
@@ -206,6 +211,59 @@ a_file_of_someone_else_is_refused(void **state)
     assert_int_equal(secret_read(in_folder("theirs"), 16, true, &s),
                      REASON_FILE_UNSAFE);
     assert_null(s);
+}
+
+/* As uid and gid 65534 sees it: what it is told to do makes it readable. */
+static void
+what_to_do_with_a_mounted_secret_is_true_of_its_owner_and_group(void **state)
+{
+    enum { US = 65534, OTHER = 1 };
+    static const struct {
+        uid_t owner;
+        gid_t group;
+        mode_t mode;
+        const char *told;
+    } rows[] = {
+        { 0, US, 0440, NULL },
+        { US, US, 0400, NULL },
+        { US, US, 0444, "mode 0444 lets others in, or group write: chmod 0400 it" },
+        { 0, US, 0444, "mode 0444 lets others in, or group write: chmod 0440 it" },
+        { 0, 0, 0444,
+          "mode 0444 lets others in, or group write: chown 65534 it, and chmod 0400" },
+        { OTHER, US, 0440,
+          "owned by uid 1, not by us or root: chown 65534 it, and chmod 0400" },
+        { 0, 0, 0440,
+          "Permission denied for uid 65534: chown 65534 it, and chmod 0400 (or chown "
+          "root:65534, and chmod 0440)" },
+    };
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("SKIPPED: %s: only root can give a file away\n", __func__);
+        skip();
+    }
+    assert_int_equal(chmod(folder, 0711), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf fault = { 0 };
+        struct secret *s;
+
+        put_file(in_folder("given"), rows[i].mode, "x", 1);
+        assert_int_equal(chown(in_folder("given"), rows[i].owner, rows[i].group), 0);
+        assert_int_equal(setegid(US), 0);
+        assert_int_equal(seteuid(US), 0);
+        assert_int_equal(secret_read_mounted(in_folder("given"), 16, &fault, &s) ==
+                             REASON_OK,
+                         rows[i].told == NULL);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(setegid(0), 0);
+        buf_add_byte(&fault, '\0');
+        assert_int_equal(s == NULL, rows[i].told != NULL);
+        if (rows[i].told != NULL && strstr(buf_text(&fault).at, rows[i].told) == NULL)
+            fail_msg("row %zu: %s", i, buf_text(&fault).at);
+        secret_free(s);
+        buf_free(&fault);
+        unlink(in_folder("given"));
+    }
 }
 
 static void
@@ -264,6 +322,8 @@ main(void)
         cmocka_unit_test(a_mounted_secret_may_be_read_by_its_group_and_by_nobody_else),
         cmocka_unit_test(a_fifo_neither_hangs_us_nor_is_read),
         cmocka_unit_test(a_file_of_someone_else_is_refused),
+        cmocka_unit_test(
+            what_to_do_with_a_mounted_secret_is_true_of_its_owner_and_group),
         cmocka_unit_test(an_empty_or_too_long_or_missing_file_is_refused),
         cmocka_unit_test(a_forked_child_finds_the_secret_wiped),
     };

@@ -84,9 +84,9 @@ root_becomes_whom_the_config_names(void **state)
         { "-1", -1, REASON_CONFIG, 0 },
         { "4294967295", -1, REASON_CONFIG, 0 }, /* means "leave it" to setresuid */
         { "4321x", -1, REASON_CONFIG, 0 },
-        { "root", -1, REASON_PRIVILEGES, 0 },
-        { "0", -1, REASON_PRIVILEGES, 0 },
-        { NULL, -1, REASON_PRIVILEGES, 0 },
+        { "root", -1, REASON_STAYS_ROOT, 0 },
+        { "0", -1, REASON_STAYS_ROOT, 0 },
+        { NULL, -1, REASON_STAYS_ROOT, 0 },
     };
 
     (void)state;
@@ -115,7 +115,7 @@ choose_as_somebody(void)
         { NULL, -1, REASON_OK },
         { "4321", 1000, REASON_OK },
         { "4322", -1, REASON_PRIVILEGES },
-        { "root", -1, REASON_PRIVILEGES },
+        { "root", -1, REASON_STAYS_ROOT },
         { NULL, SOMEBODY, REASON_EQUAL_UID },
     };
 
