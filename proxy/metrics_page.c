@@ -458,6 +458,32 @@ write_credentials(struct writer *w, const struct family *f)
     }
 }
 
+/* Of what cannot be read nobody knows how old it is. */
+static void
+write_ages(struct writer *w, const struct family *f)
+{
+    for (size_t i = 0; i < w->page->n_credentials; i++) {
+        const struct secret_file *c = &w->page->credentials[i];
+        int64_t age = w->page->now_wall_s - c->written_s;
+
+        if (!c->is_readable)
+            continue;
+        begin(w, f, "");
+        label(w, "credential", c->credential);
+        value(w, age > 0 ? (uint64_t)age : 0);
+    }
+}
+
+static void
+write_rotations(struct writer *w, const struct family *f)
+{
+    for (size_t i = 0; i < w->page->n_credentials; i++) {
+        begin(w, f, "");
+        label(w, "credential", w->page->credentials[i].credential);
+        value(w, (uint64_t)w->page->credentials[i].rotate_every_ms / 1000);
+    }
+}
+
 static void
 write_log_lost(struct writer *w, const struct family *f)
 {
@@ -523,6 +549,8 @@ static const struct family families[] = {
     { "holdfast_tokens_issued", COUNTER, "Tokens that were signed.", write_issued },
     { "holdfast_presented", COUNTER, "Requests that were given a credential, by its binding.", write_presented },
     { "holdfast_credential_readable", GAUGE, "1 while the secret of this credential can be presented.", write_credentials },
+    { "holdfast_credential_age_seconds", GAUGE, "Since the file of this credential was written, while it can be read.", write_ages },
+    { "holdfast_credential_rotate_every_seconds", GAUGE, "How old it may grow: its rotate_every.", write_rotations },
     { "holdfast_open_connections", GAUGE, "Client connections.", write_connections },
     { "holdfast_connections_accepted", COUNTER, "Client connections taken.", write_accepted },
     { "holdfast_connections_refused", COUNTER, "Client connections turned away at a limit.", write_turned_away },

@@ -11,9 +11,12 @@
 
 enum page_format { PAGE_TEXT, PAGE_OPEN_METRICS };
 
-struct readable {
+/* A credential whose secret lies in a file. */
+struct secret_file {
     const char *credential; /* name */
     bool is_readable;
+    int64_t written_s; /* of the file, as it was read; wall clock */
+    int64_t rotate_every_ms;
 };
 
 /* What there is to tell; all on loan. */
@@ -21,7 +24,7 @@ struct page {
     const struct metrics *const *workers;
     size_t n_workers;
     const struct series *series; /* may be NULL */
-    const struct readable *credentials;
+    const struct secret_file *credentials;
     size_t n_credentials;
     struct process process;
     unsigned generations;
@@ -30,6 +33,7 @@ struct page {
     int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
     uint64_t log_lost;
     int64_t now_ms; /* monotonic */
+    int64_t now_wall_s;
 };
 
 void metrics_page_write(const struct page *p, enum page_format format, struct buf *out);

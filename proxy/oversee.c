@@ -16,7 +16,7 @@ struct overseer {
     const struct metrics **workers; /* as many as h->n_workers */
     struct ops **doors;
     size_t n_doors;
-    struct readable *credentials; /* whose names are those of the config in force */
+    struct secret_file *credentials; /* whose names are those of the config in force */
     size_t n_credentials;
     bool reload_ok;
     int64_t reloaded_ms;
@@ -69,7 +69,8 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
                          .reload_ok = h->overseer->reload_ok,
                          .reloaded_ms = h->overseer->reloaded_ms,
                          .log_lost = log_lines_lost(),
-                         .now_ms = clock_monotonic_ms() };
+                         .now_ms = clock_monotonic_ms(),
+                         .now_wall_s = clock_wall_s() };
 
     process_read(h->overseer->process, &page.process);
     metrics_page_write(&page, format, out);
@@ -111,8 +112,11 @@ oversee_secrets(struct holdfast *h, const struct vault *secrets)
     o->n_credentials = 0;
     for (size_t i = 0; i < credentials->n; i++)
         if (c[i].source.kind == SOURCE_FILE)
-            o->credentials[o->n_credentials++] = (struct readable){
-                c[i].name, vault_find(secrets, &c[i], &secret) == REASON_OK
+            o->credentials[o->n_credentials++] = (struct secret_file){
+                .credential = c[i].name,
+                .is_readable = vault_find(secrets, &c[i], &secret) == REASON_OK,
+                .written_s = vault_written_s(secrets, &c[i]),
+                .rotate_every_ms = c[i].rotate_every_ms
             };
 }
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Origin, Sidecar, Skip,
                       echo, gate_config, grant, hosts, main, own_network, promise, rows, run_as)
@@ -377,6 +378,8 @@ def a_secret_that_cannot_be_read_and_a_handle_in_the_wrong_hands_are_seen():
         f.write(secret)
     os.chmod(path, 0o600)
     os.chown(path, PROXY_UID, PROXY_UID)
+    long_ago = time.time() - 40 * 24 * 3600
+    os.utime(path, (long_ago, long_ago))
     rule = s.rule(more='credential = "hub"; bind = ["bearer"]; unbound_because = "it takes nothing else";')
     h = Holdfast(s.ws, s.config(grants=grant(rule) + "," + grant(s.rule(), name="others", caller=f"{{ uid = {OTHER_UID}; }}"),
                                 credentials=FILE_CREDENTIAL % (path, handle)), name="secrets-run")
@@ -386,6 +389,9 @@ def a_secret_that_cannot_be_read_and_a_handle_in_the_wrong_hands_are_seen():
     h.mark()
     page = Page(h)
     assert page.get("holdfast_credential_readable", credential="hub") == 1
+    age = page.get("holdfast_credential_age_seconds", credential="hub")
+    assert 39 * 24 * 3600 <= age <= time.time() - long_ago + 1, age
+    assert page.get("holdfast_credential_rotate_every_seconds", credential="hub") == 30 * 24 * 3600
     assert page.get("holdfast_presented_total", binding="bearer") == 1 and page.total("holdfast_alarms_total") == 0
     answer = h.get("/theirs", uid=OTHER_UID, fields=bearer)
     assert (answer.status, answer.reason) == (403, "foreign_handle"), answer.line
@@ -395,6 +401,9 @@ def a_secret_that_cannot_be_read_and_a_handle_in_the_wrong_hands_are_seen():
     assert page.get("holdfast_blocked_total", **{"class": "credential"}) == 1
     os.unlink(path)
     until(lambda: Page(h).get("holdfast_credential_readable", credential="hub") == 0, what="the secret's loss")
+    page = Page(h)
+    assert not any(name == "holdfast_credential_age_seconds" for name, _ in page.samples)
+    assert page.get("holdfast_credential_rotate_every_seconds", credential="hub") == 30 * 24 * 3600
     text = Page(h).text
     assert secret not in text and handle not in text and path not in text
     h.stop()

@@ -250,8 +250,9 @@ every_family_has_its_help_and_its_type_before_its_samples(void **state)
 static void
 a_label_cannot_end_its_line(void **state)
 {
-    static const struct readable credentials[] = { { "a\"b\\c\nd", true },
-                                                   { "plain", false } };
+    static const struct secret_file credentials[] = {
+        { "a\"b\\c\nd", true, 900, 60000 }, { "plain", false, 0, 90000 }
+    };
     const char *text;
 
     (void)state;
@@ -260,6 +261,31 @@ a_label_cannot_end_its_line(void **state)
     text = page_text(PAGE_TEXT);
     assert_line(text, "holdfast_credential_readable{credential=\"a\\\"b\\\\c\\nd\"} 1");
     assert_line(text, "holdfast_credential_readable{credential=\"plain\"} 0");
+}
+
+static void
+a_credential_is_as_old_as_its_file_and_of_no_age_while_it_cannot_be_read(void **state)
+{
+    static const struct secret_file credentials[] = {
+        { "old", true, 900, 60000 },
+        { "lost", false, 0, 90000 },
+        { "from-the-future", true, 1300, 86400000 },
+    };
+    const char *text;
+
+    (void)state;
+    page.credentials = credentials;
+    page.n_credentials = 3;
+    page.now_wall_s = 1000;
+    text = page_text(PAGE_TEXT);
+    assert_line(text, "holdfast_credential_age_seconds{credential=\"old\"} 100");
+    assert_line(text,
+                "holdfast_credential_age_seconds{credential=\"from-the-future\"} 0");
+    assert_null(strstr(text, "age_seconds{credential=\"lost\"}"));
+    assert_line(text,
+                "holdfast_credential_rotate_every_seconds{credential=\"old\"} 60");
+    assert_line(text,
+                "holdfast_credential_rotate_every_seconds{credential=\"lost\"} 90");
 }
 
 static void
@@ -358,6 +384,8 @@ main(void)
         METRICS_TEST(the_page_adds_up_what_the_workers_counted),
         METRICS_TEST(every_family_has_its_help_and_its_type_before_its_samples),
         METRICS_TEST(a_label_cannot_end_its_line),
+        METRICS_TEST(
+            a_credential_is_as_old_as_its_file_and_of_no_age_while_it_cannot_be_read),
         METRICS_TEST(open_metrics_names_counters_without_total_and_ends_with_eof),
         METRICS_TEST(traffic_changes_figures_but_never_the_number_of_lines),
         METRICS_TEST(figures_of_several_are_sums_and_the_worst),
