@@ -432,7 +432,7 @@ def the_alert_rules_are_sound_and_fire_on_what_they_name():
     code, said = promtool("test", "rules", os.path.join(ROOT, "tests/integration/alerts_test.yml"))
     assert code == 0, said
     with open(path, encoding="utf-8") as f:
-        named = set(re.findall(r"\b(?:holdfast|process)_\w+", "".join(re.findall(r"expr: (.*)", f.read()))))
+        named = set(re.findall(r"\b(?:holdfast|process)_\w+", " ".join(re.findall(r"expr: (.*)", f.read()))))
     page = Page(s.h)
     named = {re.sub("_bucket$", "", n) for n in named}
     assert named and named <= set(page.types), named - set(page.types)
