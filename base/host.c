@@ -1,8 +1,10 @@
 /* Hosts and authorities in one spelling. Everything a reader could disagree about
  * (userinfo, zones, escapes, letters beyond ASCII, numbers that some resolver calls an
  * address) is refused, so that the name judged is the name dialled, signed and logged.
- * Nothing here allocates. */
+ * Nothing here allocates but authority_keep. */
 #include "base/host.h"
+
+#include "base/memory.h"
 
 #include <string.h>
 
@@ -191,6 +193,34 @@ bool
 authority_equals(const struct authority *a, const struct authority *b)
 {
     return a->port == b->port && host_equals(&a->host, &b->host);
+}
+
+struct authority_kept {
+    struct address address;
+    uint16_t port;
+    uint8_t n;
+    char name[]; /* NUL-terminated */
+};
+
+struct authority_kept *
+authority_keep(const struct authority *a)
+{
+    struct authority_kept *k = memory_new(sizeof *k + a->host.n + 1);
+
+    k->address = a->host.address;
+    k->port = a->port;
+    k->n = a->host.n;
+    memcpy(k->name, a->host.name, a->host.n);
+    return k;
+}
+
+void
+authority_recall(const struct authority_kept *k, struct authority *out)
+{
+    *out = (struct authority){ .port = k->port };
+    out->host.address = k->address;
+    out->host.n = k->n;
+    memcpy(out->host.name, k->name, k->n);
 }
 
 struct text

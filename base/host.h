@@ -36,6 +36,12 @@ bool host_equals(const struct host *a, const struct host *b);
 bool authority_equals(const struct authority *a, const struct authority *b);
 struct text host_text(const struct host *h);
 
+/* An authority in as many bytes as its name has: for who holds thousands. free(3) ends
+ * one. */
+struct authority_kept;
+struct authority_kept *authority_keep(const struct authority *a);
+void authority_recall(const struct authority_kept *k, struct authority *out);
+
 /* "host" or "host:port" when the port is not the scheme's own; IPv6 in brackets. n of
  * out is at least AUTHORITY_PRINT_SIZE. Returns the text in out. */
 enum { AUTHORITY_PRINT_SIZE = HOST_MAX + 10 };

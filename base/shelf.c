@@ -86,18 +86,24 @@ shelf_give(struct shelf *s, void *block)
     poison((char *)block + sizeof *spare, s->size - sizeof *spare);
 }
 
-static void
+static bool
 settle(struct shelf *s)
 {
+    bool any = s->idle > 0;
+
     for (unsigned n = s->idle; n > 0; n--)
         free(take_first(s));
     s->idle = s->count;
+    return any;
 }
 
-void
+bool
 shelves_settle(void)
 {
+    bool any = false;
+
     pthread_once(&once, make_key);
     for (struct shelf *s = pthread_getspecific(at_thread_end); s != NULL; s = s->next)
-        settle(s);
+        any = settle(s) || any;
+    return any;
 }

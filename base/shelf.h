@@ -30,7 +30,7 @@ void shelf_give(struct shelf *s, void *block);
 
 /* Frees what waited on this thread's shelves without being taken since the last call.
  * Called now and then, it lets a shelf be as large as a burst wants and as small as the
- * time after it needs. */
-void shelves_settle(void);
+ * time after it needs. True when it freed any. */
+bool shelves_settle(void);
 
 #endif

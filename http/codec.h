@@ -19,6 +19,7 @@ struct codec {
     enum flow (*next)(struct wire *w, struct stream **s);
     struct stream *(*open)(struct wire *w);
     bool (*is_busy)(const struct wire *w);
+    bool (*is_fresh)(const struct wire *w);
     bool (*may_reuse)(const struct wire *w);
 
     enum flow (*read_request)(struct stream *s, struct arena *a, struct request *out,

@@ -2,10 +2,11 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/shelf.h"
 
 #include <http_parser.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <string.h>
 
 struct parser {
     struct http_parser hp;
@@ -22,6 +23,9 @@ struct parser {
     bool is_head_whole, is_whole, is_chunked;
     uint64_t length; /* UINT64_MAX: none */
 };
+
+static _Thread_local struct shelf spares = { .size = sizeof(struct parser),
+                                             .keep = 64 };
 
 static int
 on_url(http_parser *hp, const char *at, size_t n)
@@ -113,8 +117,11 @@ struct parser *
 parser_new(enum wire_role role)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct parser *p = memory_new(sizeof *p);
+    struct parser *p = shelf_take(&spares);
 
+    if (p == NULL)
+        p = memory_new_raw(sizeof *p);
+    memset(p, 0, sizeof *p);
     pthread_once(&once, lift_its_limit);
     p->role = role;
     return p;
@@ -123,7 +130,8 @@ parser_new(enum wire_role role)
 void
 parser_free(struct parser *p)
 {
-    free(p);
+    if (p != NULL)
+        shelf_give(&spares, p);
 }
 
 static bool

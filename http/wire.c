@@ -42,6 +42,12 @@ wire_is_busy(const struct wire *w)
 }
 
 bool
+wire_is_fresh(const struct wire *w)
+{
+    return w->codec->is_fresh(w);
+}
+
+bool
 wire_may_reuse(const struct wire *w)
 {
     return w->codec->may_reuse(w);

@@ -57,6 +57,9 @@ struct stream *wire_open(struct wire *w);
 /* Server: bytes of a request's head have come but not all, whether or not wire_next has
  * given its stream: what a head's deadline is for. Client: an exchange is open. */
 bool wire_is_busy(const struct wire *w);
+/* Server: between two requests and like a new one, which can take its place: no byte of
+ * a next request has come, or was skipped. */
+bool wire_is_fresh(const struct wire *w);
 /* May carry another exchange: both messages of the last were whole, and neither side
  * asked to close. Client: nor is there a byte that nobody asked for. */
 bool wire_may_reuse(const struct wire *w);

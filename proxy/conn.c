@@ -53,6 +53,7 @@ end(struct conn *c)
     link_close(&c->link);
     list_remove(&c->member);
     leave_handshakes(c);
+    free(c->target);
     free(c);
     worker_conn_gone(w);
 }
@@ -62,6 +63,7 @@ static void
 log_end(const struct conn *c, enum reason why)
 {
     struct log_line *l = log_line_begin(LOG_INFO, "connection");
+    struct authority target;
     char id[24], to[AUTHORITY_PRINT_SIZE];
 
     tally_add(&c->worker->metrics->ended[why], 1);
@@ -72,8 +74,10 @@ log_end(const struct conn *c, enum reason why)
     if (c->caller.has_uid)
         log_line_number(l, "uid", c->caller.uid);
     log_line_z(l, "door", door_of(c)->kind == DOOR_GATE ? "gate" : "forward");
-    if (c->tunnelled)
-        log_line_text(l, "to", authority_print(&c->target, 0, to));
+    if (c->target != NULL) {
+        authority_recall(c->target, &target);
+        log_line_text(l, "to", authority_print(&target, 0, to));
+    }
     log_line_z(l, "reason", reason_token(why));
     log_line_end(l);
 }
@@ -142,20 +146,22 @@ choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
 {
     struct conn *c = owner;
     struct leaf_cache *cache = c->named ? c->worker->leaves : c->worker->refusal_leaves;
+    struct authority target;
     struct host host;
     struct metrics *m = c->worker->metrics;
     enum reason why;
     uint64_t minted;
 
+    authority_recall(c->target, &target);
     if (name.at != NULL) {
         if (host_parse(name, &host) != REASON_OK || host.address.family != 0)
             return REASON_SERVER_NAME;
-        if (!host_equals(&host, &c->target.host))
+        if (!host_equals(&host, &target.host))
             return REASON_NAMES_DISAGREE;
     }
     *key = leaf_cache_key(cache);
     minted = leaf_cache_minted(cache);
-    why = leaf_get(cache, &c->target.host, leaf);
+    why = leaf_get(cache, &target.host, leaf);
     if (why == REASON_OK)
         tally_add(leaf_cache_minted(cache) == minted ? &m->leaf_hits : &m->leaf_misses,
                   1);
@@ -165,14 +171,9 @@ choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
 static void
 begin_serving(struct conn *c)
 {
-    const struct conf_limits *l = limits(c);
-    struct wire_limits wire = { (size_t)l->head_bytes, (size_t)l->fields,
-                                (size_t)l->target_bytes };
-
-    c->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &wire, &c->link.in, &c->link.out);
     c->step = CONN_SERVE;
     c->sent_seen = c->link.sent;
-    set_alarm(c, l->head_timeout_ms);
+    set_alarm(c, limits(c)->head_timeout_ms);
 }
 
 /* Those that say nothing must not keep others out: when all places are taken, the
@@ -272,12 +273,43 @@ send_on(struct conn *c)
         await_reader(c);
 }
 
+static struct wire *
+new_wire(struct conn *c)
+{
+    const struct conf_limits *l = limits(c);
+    struct wire_limits most = { (size_t)l->head_bytes, (size_t)l->fields,
+                                (size_t)l->target_bytes };
+
+    return wire_new(WIRE_HTTP1, WIRE_SERVER, &most, &c->link.in, &c->link.out);
+}
+
+/* The first byte of a request makes a wire, and one that waits for the next, without
+ * any, gives it back: a thousand silent clients hold none. */
+static enum flow
+next_stream(struct conn *c, struct stream **s)
+{
+    enum flow flow;
+
+    if (c->wire == NULL && buf_length(&c->link.in) == 0)
+        return FLOW_WAIT;
+    if (c->wire == NULL)
+        c->wire = new_wire(c);
+    if (c->link.read_ended)
+        wire_read_closed(c->wire);
+    flow = wire_next(c->wire, s);
+    if (flow == FLOW_WAIT && wire_is_fresh(c->wire)) {
+        wire_free(c->wire);
+        c->wire = NULL;
+    }
+    return flow;
+}
+
 static bool
 begin_exchange(struct conn *c)
 {
     struct stream *s;
 
-    switch (wire_next(c->wire, &s)) {
+    switch (next_stream(c, &s)) {
     case FLOW_OK:
         alarm_clear(&c->alarm);
         c->exchange = exchange_new(c, s);
@@ -301,8 +333,6 @@ serve(struct conn *c)
     }
     if (c->link.state == LINK_DEAD)
         return false;
-    if (c->link.read_ended)
-        wire_read_closed(c->wire);
     if (c->worker->draining)
         return leave(c);
     send_on(c);
@@ -437,8 +467,7 @@ conn_exchange_over(struct conn *c)
 void
 conn_begin_tunnel(struct conn *c, const struct authority *target, bool named)
 {
-    c->tunnelled = true;
-    c->target = *target;
+    c->target = authority_keep(target);
     c->named = named;
     c->step = CONN_SNIFF;
     set_alarm(c, limits(c)->head_timeout_ms);

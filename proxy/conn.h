@@ -20,14 +20,14 @@ struct conn {
     size_t door;
     struct caller caller;
     struct link link;
-    struct wire *wire;
+    struct wire *wire; /* NULL while nothing is asked */
     struct wake wake;
     struct alarm alarm;
     enum conn_step step;
-    bool tunnelled; /* CONNECT was accepted: every request must be for `target` */
-    bool named;     /* … and a live grant of this caller names it */
-    bool cut;       /* what was sent is not whole: the end must not look like one */
-    struct authority target;
+    bool named; /* a live grant of this caller names `target` */
+    bool cut;   /* what was sent is not whole: the end must not look like one */
+    /* CONNECT was accepted: every request must be for this. NULL: it was not. */
+    struct authority_kept *target;
     struct exchange *exchange;
     uint64_t exchanges;
     uint64_t sent_seen; /* link.sent when the alarm was last set */

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 enum { BEAT_S = 1 };
@@ -16,6 +17,7 @@ struct heart {
     struct worker *worker;
     struct event *event;
     int64_t due_us;
+    bool has_freed; /* the beat before this gave memory back to malloc */
 };
 
 static size_t
@@ -41,12 +43,24 @@ tell_gauges(const struct worker *w)
     tally_set(&w->metrics->tasks, w->tasks != NULL ? tasks_count(w->tasks) : 0);
 }
 
+/* A burst is over when nothing more is left over of it. malloc then has whole pages
+ * between what lives on, and only this call gives them to the system. */
+static void
+settle(struct heart *h)
+{
+    bool freed = shelves_settle();
+
+    if (h->has_freed && !freed)
+        (void)malloc_trim(0);
+    h->has_freed = freed;
+}
+
 static void
 beat(struct heart *h, int64_t late_us)
 {
     metrics_beat(h->worker->metrics, clock_monotonic_ms(), late_us);
     tell_gauges(h->worker);
-    shelves_settle();
+    settle(h);
 }
 
 static void

@@ -25,14 +25,14 @@ name_in_tunnel(struct exchange *x)
     enum reason why;
 
     v->scheme = conn_is_tls(c) ? TEXT("https") : TEXT("http");
-    v->target = c->target;
+    authority_recall(c->target, &v->target);
     if (x->request.form == TARGET_ABSOLUTE) {
         if (!text_equals_nocase(x->request.scheme, v->scheme))
             return REASON_TARGET;
         if ((why = authority_parse(x->request.authority, port_of(v->scheme), &named)) !=
             REASON_OK)
             return why;
-        if (!authority_equals(&named, &c->target))
+        if (!authority_equals(&named, &v->target))
             return REASON_NAMES_DISAGREE;
     }
     if (text_is_empty(x->request.host))
@@ -40,7 +40,7 @@ name_in_tunnel(struct exchange *x)
     if ((why = authority_parse(x->request.host, port_of(v->scheme), &named)) !=
         REASON_OK)
         return why;
-    return authority_equals(&named, &c->target) ? REASON_OK : REASON_NAMES_DISAGREE;
+    return authority_equals(&named, &v->target) ? REASON_OK : REASON_NAMES_DISAGREE;
 }
 
 /* A plain proxy request: http://host/path, and the same in Host. https:// has to come
@@ -96,7 +96,7 @@ name(struct exchange *x)
 {
     if (exchange_door(x)->kind == DOOR_GATE)
         return name_at_gate(x);
-    return x->conn->tunnelled ? name_in_tunnel(x) : name_at_forward(x);
+    return x->conn->target != NULL ? name_in_tunnel(x) : name_at_forward(x);
 }
 
 /* ---- CONNECT */
@@ -112,7 +112,7 @@ open_tunnel(struct exchange *x)
     enum reason why;
     bool named;
 
-    if (exchange_door(x)->kind != DOOR_FORWARD || x->conn->tunnelled)
+    if (exchange_door(x)->kind != DOOR_FORWARD || x->conn->target != NULL)
         return refuse(x, REASON_TARGET);
     if ((why = authority_parse(x->request.authority, 0, &target)) != REASON_OK)
         return refuse(x, why);

@@ -144,8 +144,15 @@ attach(SSL_CTX *ctx, int fd)
     assert(t->ssl != NULL && bio != NULL);
     BIO_set_data(bio, t);
     SSL_set_bio(t->ssl, bio, bio);
-    SSL_set_app_data(t->ssl, t);
     return t;
+}
+
+/* Asked of the socket, which knows already: OpenSSL's own place for it would be two
+ * blocks of memory for each connection. */
+static struct tls *
+tls_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
 }
 
 /* ---- towards clients */
@@ -184,7 +191,7 @@ offers_tls13(SSL *ssl)
 static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
-    struct tls *t = SSL_get_app_data(ssl);
+    struct tls *t = tls_of(ssl);
     EVP_PKEY *key = NULL;
     X509 *leaf = NULL;
     struct text name;
@@ -227,7 +234,7 @@ static void
 on_message(int is_sent, int version, int type, const void *at, size_t n, SSL *ssl,
            void *arg)
 {
-    struct tls *t = SSL_get_app_data(ssl);
+    struct tls *t = tls_of(ssl);
 
     (void)version;
     (void)at;
@@ -352,7 +359,7 @@ session_of(const struct tls_session *s)
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
-    struct tls *t = SSL_get_app_data(ssl);
+    struct tls *t = tls_of(ssl);
 
     if (t->keep == NULL || SSL_SESSION_is_resumable(session) != 1 ||
         SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
@@ -517,6 +524,30 @@ explain_failure(struct tls *t)
                    X509_verify_cert_error_string(verdict));
 }
 
+/* Frees what the key holds; the SSL keeps the empty shell. */
+static void
+empty_key(EVP_PKEY *key)
+{
+    int ok = EVP_PKEY_set_type(key, EVP_PKEY_get_base_id(key));
+
+    assert(ok == 1);
+    EVP_PKEY_free(key);
+}
+
+/* What the handshake agreed on its secrets with is of no more use, but OpenSSL would
+ * keep it as long as the connection lives: our private half, from which who finds it in
+ * our memory reads all that was said, and half a KiB. */
+static void
+forget_key_shares(SSL *ssl)
+{
+    EVP_PKEY *key;
+
+    if (SSL_get_tmp_key(ssl, &key) == 1)
+        empty_key(key);
+    if (SSL_get_peer_tmp_key(ssl, &key) == 1)
+        empty_key(key);
+}
+
 enum io
 tls_handshake(struct tls *t)
 {
@@ -526,8 +557,10 @@ tls_handshake(struct tls *t)
     forget_errors();
     result = SSL_do_handshake(t->ssl);
     t->is_shaken = result == 1;
-    if (result == 1)
+    if (result == 1) {
+        forget_key_shares(t->ssl);
         return IO_OK;
+    }
     io = wants(t, result);
     if (io == IO_WANT_READ || io == IO_WANT_WRITE)
         return io;

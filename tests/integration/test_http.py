@@ -60,6 +60,49 @@ def a_pipelined_request_that_is_refused_stops_there():
     assert [r.target for r in requests] == ["/ok"]
 
 
+def let_our_turn_pass():
+    """So long as another's request takes: what was sent before has been looked at by then, or is at the next."""
+    s.h.get()
+
+
+@promise
+def a_client_that_rests_goes_on_where_it_stopped():
+    mark = s.mark()
+    with s.h.tls() as c:
+        for i in range(5):
+            head = f"GET /rest/{i} HTTP/1.1\r\nHost: {HOST}\r\nX-Half: whole\r\n\r\n"
+            for piece in (head[:1], head[1:30], head[30:]):
+                let_our_turn_pass()
+                c.send(piece)
+            assert c.read_answer().json()["target"] == f"/rest/{i}"
+    requests, _ = s.since(mark, 20)
+    assert [r.get("x-half") for r in requests if r.target.startswith("/rest/")] == ["whole"] * 5
+
+
+@promise
+def of_empty_lines_before_a_request_one_is_skipped_however_long_the_client_rests_between_them():
+    request = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+    with s.h.tls() as c:
+        for _ in range(3):
+            for piece in ("\r", "\n", request):
+                c.send(piece)
+                let_our_turn_pass()
+            assert c.read_answer().status == 200
+        for piece in ("\r\n", "\r\n"):
+            c.send(piece)
+            let_our_turn_pass()
+        assert c.read_answer().status == 400
+        assert c.is_closed()
+
+
+@promise
+def a_client_that_ends_while_it_rests_is_ended():
+    with s.h.tls() as c:
+        assert c.request("GET", "/", HOST).status == 200
+        let_our_turn_pass()
+        c.sock.unwrap()
+
+
 @promise
 def a_chunked_body_arrives_whole_and_reframed():
     mark = s.mark()

@@ -412,6 +412,35 @@ an_authority_is_printed_as_a_host_field_wants_it(void **state)
 }
 
 static void
+an_authority_kept_is_recalled_whole(void **state)
+{
+    static const char *const rows[] = {
+        "a.b:1",
+        "example.com:443",
+        "192.0.2.1:80",
+        "[2001:db8::1]:8443",
+        L63 "." L63 "." L63 "." L60 "n:65535",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct authority a, b;
+        struct authority_kept *k;
+
+        assert_int_equal(authority_parse(text_z(rows[i]), 0, &a), REASON_OK);
+        k = authority_keep(&a);
+        memset(&b, 'x', sizeof b);
+        authority_recall(k, &b);
+        free(k);
+        assert_true(authority_equals(&a, &b));
+        assert_string_equal(a.host.name, b.host.name);
+        assert_int_equal(a.host.address.family, b.host.address.family);
+        if (a.host.address.family != 0)
+            assert_true(address_equals(&a.host.address, &b.host.address));
+    }
+}
+
+static void
 two_authorities_are_one_when_host_and_port_are(void **state)
 {
     static const struct {
@@ -654,6 +683,7 @@ main(void)
         cmocka_unit_test(a_host_comes_out_in_its_one_spelling_or_is_refused),
         cmocka_unit_test(an_authority_names_one_host_and_one_port_or_is_refused),
         cmocka_unit_test(an_authority_is_printed_as_a_host_field_wants_it),
+        cmocka_unit_test(an_authority_kept_is_recalled_whole),
         cmocka_unit_test(two_authorities_are_one_when_host_and_port_are),
         cmocka_unit_test(metadata_and_local_names_are_known_and_look_alikes_are_not),
         cmocka_unit_test(whatever_ends_in_a_number_is_a_strict_dotted_quad_or_refused),

@@ -574,6 +574,43 @@ a_client_that_sends_half_of_a_head_is_busy(void **state)
     server_free(&s);
 }
 
+/* Its owner frees such a wire and makes another when bytes come: nothing may be
+ * forgotten by that. */
+static void
+a_wire_is_like_a_new_one_only_when_nothing_is_to_be_remembered(void **state)
+{
+    struct server s;
+    struct stream *none;
+
+    (void)state;
+    server_init(&s);
+    assert_true(wire_is_fresh(s.wire));
+    assert_int_equal(server_read(&s, HEAD "\r\n"), FLOW_OK);
+    assert_false(wire_is_fresh(s.wire)); /* an exchange is open */
+    server_answer(&s, 200, BODY_LENGTH, "ok");
+    assert_false(wire_is_fresh(s.wire));
+    stream_close(s.stream);
+    assert_true(wire_is_fresh(s.wire));
+    buf_add_z(&s.in, "\r"); /* may be half of the empty line, or a bad byte */
+    assert_int_equal(wire_next(s.wire, &none), FLOW_WAIT);
+    assert_false(wire_is_fresh(s.wire));
+    buf_add_z(&s.in, "\n"); /* the one empty line has been skipped */
+    assert_int_equal(wire_next(s.wire, &none), FLOW_WAIT);
+    assert_int_equal(buf_length(&s.in), 0);
+    assert_false(wire_is_fresh(s.wire));
+    assert_int_equal(server_read(&s, HEAD "\r\n"), FLOW_OK);
+    stream_close_after(s.stream);
+    server_answer(&s, 200, BODY_LENGTH, "ok");
+    stream_close(s.stream);
+    assert_false(wire_is_fresh(s.wire)); /* it carries no other */
+    server_free(&s);
+
+    server_init(&s);
+    wire_read_closed(s.wire);
+    assert_false(wire_is_fresh(s.wire));
+    server_free(&s);
+}
+
 static void
 a_client_that_closes_between_requests_has_ended(void **state)
 {
@@ -852,6 +889,8 @@ main(void)
         cmocka_unit_test(only_a_body_without_frames_may_be_passed_by),
         cmocka_unit_test(the_next_request_waits_until_the_one_before_is_closed),
         cmocka_unit_test(a_client_that_sends_half_of_a_head_is_busy),
+        cmocka_unit_test(
+            a_wire_is_like_a_new_one_only_when_nothing_is_to_be_remembered),
         cmocka_unit_test(a_client_that_closes_between_requests_has_ended),
         cmocka_unit_test(requests_that_came_before_the_end_are_still_answered),
         cmocka_unit_test(answers_are_framed_for_the_request_they_answer),
