@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 enum {
-    VALUE_MAX = 512,
     ENDED_MAX =
         1024, /* remembered; the oldest are forgotten, and mean nothing at all */
     KEY_SIZE = 32
@@ -37,7 +36,7 @@ struct handles {
     size_t n, room;
     uint32_t *slots; /* 1-based, 0: empty; open addressing, at most half full */
     size_t mask;
-    bool lengths[VALUE_MAX + 1]; /* of values: most strangers' texts are of another */
+    bool lengths[HANDLE_MAX + 1]; /* of values: most strangers' texts are of another */
 };
 
 /* ---- hashes */
@@ -50,11 +49,11 @@ make_key(void)
     random_bytes(hash_key, sizeof hash_key);
 }
 
-static void
-hash_value(struct text value, unsigned char out[SHA256_SIZE])
+void
+handle_digest(struct text value, unsigned char out[SHA256_SIZE])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    char room[KEY_SIZE + VALUE_MAX];
+    char room[KEY_SIZE + HANDLE_MAX];
 
     (void)pthread_once(&once, make_key);
     memcpy(room, hash_key, KEY_SIZE);
@@ -93,9 +92,9 @@ find_value(const struct handles *h, struct text value)
 {
     unsigned char digest[SHA256_SIZE];
 
-    if (value.n == 0 || value.n > VALUE_MAX || !h->lengths[value.n])
+    if (value.n == 0 || value.n > HANDLE_MAX || !h->lengths[value.n])
         return NULL;
-    hash_value(value, digest);
+    handle_digest(value, digest);
     return find_digest(h, digest);
 }
 
@@ -141,7 +140,7 @@ add(struct handles *h, const struct handle *like, const char *origin)
     e->handle.credential = arena_copy_z(a, text_z(like->credential));
     e->handle.env = arena_copy_z(a, text_z(like->env));
     e->origin = arena_copy_z(a, text_z(origin));
-    hash_value(like->value, e->digest);
+    handle_digest(like->value, e->digest);
     h->lengths[like->value.n] = true;
     enter(h, h->n++);
 }
@@ -209,8 +208,8 @@ handle_make(const char *shape, struct buf *out)
     uint64_t n;
 
     if (close == NULL ||
-        !text_to_u64(text_of(open + 1, (size_t)(close - open - 1)), VALUE_MAX, &n) ||
-        strlen(shape) + n > VALUE_MAX)
+        !text_to_u64(text_of(open + 1, (size_t)(close - open - 1)), HANDLE_MAX, &n) ||
+        strlen(shape) + n > HANDLE_MAX)
         return false;
     buf_add(out, text_of(shape, (size_t)(open - shape)));
     add_random(out, n);
@@ -279,7 +278,7 @@ static void
 add_fixed(struct building *b, const struct conf_credential *c, struct handle *made)
 {
     made->value = text_z(c->handle.value);
-    if (made->value.n == 0 || made->value.n > VALUE_MAX)
+    if (made->value.n == 0 || made->value.n > HANDLE_MAX)
         complain(b, c, "handle.value", "is empty or longer than 512 bytes");
     else if (find_value(b->handles, made->value) != NULL)
         complain(

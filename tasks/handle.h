@@ -9,6 +9,7 @@
 #define TASKS_HANDLE_H
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "conf/conf.h"
 #include "tasks/caller.h"
 
@@ -39,6 +40,10 @@ const struct handle *handles_find(const struct handles *h, struct text value);
 bool handle_is_for(const struct handle *h, const struct caller *caller,
                    const char *credential);
 
+/* A hash keyed anew in each process, of at most HANDLE_MAX bytes: what handles are
+ * found by. */
+enum { HANDLE_MAX = 512 };
+void handle_digest(struct text value, unsigned char out[SHA256_SIZE]);
 /* What a handle of this credential is made like: "ghp_{36}". */
 const char *handle_shape(const struct conf_credential *c);
 /* Appends a fresh random value. False, and nothing is appended, for a shape that has no

@@ -26,7 +26,8 @@ struct task_change {
 
 struct registry_needs {
     struct authority_key *authority; /* NULL: no forward door, no tasks */
-    size_t n_workers;
+    size_t n_workers;                /* one at least */
+    /* Their answers come later, never from inside this. */
     void (*tell)(void *owner, const struct task_change *c);
     /* Every worker has obeyed: a start may be answered; an end is over, its keys gone
      * as far as workers held them. Once for each ticket: with `ended` and its cause

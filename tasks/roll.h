@@ -20,8 +20,8 @@ struct entry {
     unsigned references;         /* exchanges, and the roll */
     bool ended;                  /* nothing new is begun under it */
 };
-/* Nothing for a task that has ended already. */
-void roll_begin(struct roll *r, struct task *k);
+/* On loan; NULL, and nothing is begun, for a task that has ended already. */
+struct entry *roll_begin(struct roll *r, struct task *k);
 /* The entry is off the roll: exchanges that hold it may go on to their end; its handles
  * are remembered as ended (the last 4,096). One reference is the caller's. NULL: it was
  * not there. Asked again while somebody holds the entry, it is found again: a task that
@@ -55,6 +55,8 @@ struct rolled_handle {
     bool ended;
 };
 const struct rolled_handle *roll_handle(const struct roll *r, struct text value);
+/* There is one to be found, live or ended. */
+bool roll_has_handles(const struct roll *r);
 /* By Proxy-Authorization's id and password, compared in constant time; a live one, on
  * loan; NULL: no. */
 struct task *roll_prove(const struct roll *r, struct text id, struct text password);

@@ -1,0 +1,81 @@
+/* Inside tasks/: the registry's tables, and the two ways they change: a task begins,
+ * a task ends. Which ones, and when, is said in registry.c (by those who ask) and
+ * upkeep.c (by the clock and by reloads). */
+#ifndef TASKS_MEMBERS_H
+#define TASKS_MEMBERS_H
+
+#include "base/list.h"
+#include "tasks/agenda.h"
+#include "tasks/prepared.h"
+
+/* How long a step of the wall clock may go unnoticed, and a vacancy unfilled. */
+enum { LOOK_MS = 1000 };
+
+/* All tasks of one grant. */
+struct group {
+    struct table_node by_name;
+    struct list in_groups;
+    char *name;
+    const struct prospect *prospect; /* in the config in force; NULL: it has gone */
+    struct list live, leaving;       /* of members */
+    struct list in_vacant;           /* a task that nobody starts should be here */
+    bool revoked;                    /* … but must not */
+};
+
+/* A task that lives, or leaves: told to end, and not every worker has obeyed. */
+struct member {
+    struct task *task;
+    struct group *group;
+    struct list in_group, in_all;
+    struct table_node by_id;
+    struct appointment due;
+    struct ticket *ticket; /* of its end */
+    bool drains;
+};
+
+/* A change that not every worker has obeyed. */
+struct ticket {
+    struct table_node by_number;
+    uint64_t number;
+    struct task *begun;   /* a reference, or NULL */
+    struct member *ended; /* or NULL */
+    enum task_cause cause;
+    int64_t told_ms;
+    size_t left; /* answers */
+};
+
+struct registry {
+    struct registry_needs needs;
+    struct prepared *in_force;
+    struct table groups, ids, tickets;
+    struct list all_groups, vacant, all; /* of live members, the oldest first */
+    struct agenda agenda;
+    size_t n_leaving, n_unstarted; /* live ones that nobody started */
+    uint64_t last_ticket;
+    int64_t retry_ms; /* the vacant are looked at again */
+    int64_t look_ms;  /* … and the wall clock */
+    int64_t wall_ms;  /* the wall clock's lead over the other */
+    int64_t announced_ms;
+};
+
+struct group *group_find(const struct registry *r, const char *name);
+struct group *group_get(struct registry *r, const char *name); /* made if need be */
+/* Frees it unless it has members, or should have. */
+void group_settle(struct registry *r, struct group *g);
+/* The grant's tasks are begun by Holdfast itself. */
+bool group_is_unstarted(const struct group *g);
+void group_set_vacant(struct registry *r, struct group *g, bool vacant);
+
+struct member *member_find(const struct registry *r, struct text id); /* live */
+/* Takes the reference. */
+void member_add(struct registry *r, struct group *g, struct task *k);
+/* Tells the workers: one begins (NULL: none), one ends (NULL: none). The ticket. */
+uint64_t members_change(struct registry *r, struct task *begun, struct member *ended,
+                        enum task_cause cause);
+/* One that drains is cut. */
+uint64_t member_cut(struct registry *r, struct member *m, enum task_cause cause);
+
+/* Says when there is something to do. */
+void registry_announce(struct registry *r);
+
+#endif
