@@ -61,7 +61,7 @@ say_tasks(const struct page *p)
 
         fputs("  task       ", stdout);
         print_text(stdout, i->key);
-        fputs(t->start != NULL ? " started:" : " its start is not here", stdout);
+        fputs(t->start != NULL ? " started:" : " no start is recorded", stdout);
         say_members(text_z(t->start));
         fputs(t->end != NULL ? "; ended:" : "; no end is recorded", stdout);
         say_members(text_z(t->end));

@@ -199,7 +199,9 @@ read_torn(const struct json *torn, struct opening *o)
 static bool
 read_opening(const struct audit_segment *s, struct opening *o)
 {
+    unsigned char digest[SHA256_SIZE + 1];
     struct json *j;
+    size_t length;
     struct text key;
     int64_t number;
     bool is_good;
@@ -211,6 +213,8 @@ read_opening(const struct audit_segment *s, struct opening *o)
     is_good = json_number(json_get(j, "segment"), &number) && number > 0 &&
               json_string(json_get(j, "key"), &key) && key.n == sizeof o->key &&
               read_torn(json_get(j, "torn"), o);
+    /* It is told to people: nothing but what a thumbprint is made of. */
+    is_good = is_good && base64url_decode(key, digest, &length);
     if (is_good) {
         o->number = (uint64_t)number;
         memcpy(o->key, key.at, key.n);
@@ -470,6 +474,21 @@ is_behind_gap(struct audit *a, size_t k)
     return true;
 }
 
+/* It could not be read, and the chain found nothing wrong with it. */
+static void
+tell_bad_opening(struct audit *a)
+{
+    const struct audit_segment *s = &a->segment;
+    struct audit_place at = place_of_segment(s->number);
+
+    if (s->n == 0)
+        audit_fault(&a->chain, &at, "segment %u: changed, it holds no record",
+                    s->number);
+    else
+        audit_fault(&a->chain, &at, "segment %u: changed, no segment begins like this",
+                    s->number);
+}
+
 static void
 judge_segment(struct audit *a, size_t k)
 {
@@ -477,15 +496,18 @@ judge_segment(struct audit *a, size_t k)
     struct opening o = { .number = a->segment.number };
     struct audit_chain before = a->chain;
     enum standing standing = IN_PLACE;
+    bool is_opened = read_opening(&a->segment, &o);
     uint64_t faults;
 
-    if (read_opening(&a->segment, &o)) {
+    if (is_opened) {
         standing = judge_opening(a, &o);
         if (standing == IN_PLACE && !behind_gap)
             judge_tail(a, &o);
     }
     faults = a->result->faults;
     audit_follow(&a->chain, &a->segment);
+    if (!is_opened && a->result->faults == faults)
+        tell_bad_opening(a);
     if (standing != APART || o.number != a->segment.number)
         judge_signatures(a, a->result->faults == faults);
     note_passed(a, o.number);
@@ -498,15 +520,25 @@ judge_segment(struct audit *a, size_t k)
 
 /* ---- the ledger */
 
+/* Segments in whose place another stands, and that stand nowhere: if one behind them
+ * is there, so were they. */
 static void
 tell_replaced(struct audit *a)
 {
+    uint64_t last = 0;
+
+    for (size_t i = 0; i < a->n_passed; i++)
+        if (a->passed[i].number > last)
+            last = a->passed[i].number;
     for (size_t i = 0; i < a->n_passed && a->result->faults > 0 &&
                        a->result->faults < AUDIT_FAULTS_TOLD;
-         i++)
-        if (a->passed[i].number != a->passed[i].place &&
-            find_passed(a, a->passed[i].place) == NULL)
-            tell_missing(a, a->passed[i].place, a->passed[i].place);
+         i++) {
+        unsigned place = a->passed[i].place;
+
+        if (place != a->passed[i].number && place < last &&
+            find_passed(a, place) == NULL)
+            tell_missing(a, place, place);
+    }
 }
 
 static void

@@ -297,5 +297,38 @@ def hellos():
     put("hello", b"\0GET / HTTP/1.1\r\n\r\n")
 
 
-for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos):
+def ledgers():
+    """Whole ones under the key that the target knows, and each of them spoilt in some way."""
+    sys.path.insert(0, str(TESTS / "integration"))
+    from ledger import Key, Writer, name_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        w = Writer(folder, Key(20261122))
+        parts = []
+        for torn in (b"", b'{"seq":9,"pr', b""):
+            w.begin()
+            w.put("grant", name="g", owner="o")
+            w.put("lost", refusals=2)
+            w.put("decision", verdict="allow", path="/")
+            if torn:
+                w.checkpoint()
+                w.tear(torn)
+            else:
+                w.end()
+            parts.append((pathlib.Path(folder) / name_of(w.segment)).read_bytes())
+    mark = b"====\n"
+    for n in range(1, 4):
+        put("audit", mark.join(parts[:n]))
+    put("audit", mark.join([parts[1], parts[0], parts[2]]))
+    put("audit", mark.join([parts[0], b"", parts[2]]))
+    put("audit", mark.join([parts[0], parts[1], parts[1], parts[2]]))
+    put("audit", b"".join(parts))
+    first = parts[0].splitlines(keepends=True)
+    for i in range(len(first)):
+        put("audit", b"".join(first[:i] + first[i + 1:]))
+        put("audit", b"".join(first[:i] + first[i:i + 2][::-1] + first[i + 2:]))
+        put("audit", b"".join(first[:i] + first[i:i + 1] + first[i:]))
+
+
+for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
     derive()

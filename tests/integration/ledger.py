@@ -36,8 +36,10 @@ def thumbprint(jwk):
 
 
 class Key:
-    def __init__(self):
-        self.private = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, number=None):
+        """number: always the same key."""
+        curve = ec.SECP256R1()
+        self.private = ec.generate_private_key(curve) if number is None else ec.derive_private_key(number, curve)
         n = self.private.public_key().public_numbers()
         self.jwk = {"alg": "ES256", "crv": "P-256", "kty": "EC", "x": spell(n.x.to_bytes(32, "big")),
                     "y": spell(n.y.to_bytes(32, "big"))}

@@ -48,10 +48,10 @@ CREDENTIAL = {"generation": 1, "name": "orders", "owner": "orders@example", "app
 def decide(w, i, **more):
     allowed = {"verdict": "allow", "credential": "orders", "binding": "wimse", "proof": f"p{i}"}
     refused = {"verdict": "refuse", "reason": "path_not_allowed"}
-    w.put("decision", x=f"1.{i}", **(refused if i % 5 == 3 else allowed),
-          **{"rule": "main.conf:7", "grant": "nightly", "owner": "orders@example", "approved_by": "security@example",
-             "task": "t-1", "purpose": "export", "who": "uid 1000", "to": "orders.example:443",
-             "method": "GET" if i % 2 else "POST", "path": f"/v1/orders/{i}", **more})
+    w.put("decision", **{
+        "x": f"1.{i}", "rule": "main.conf:7", "grant": "nightly", "owner": "orders@example", "approved_by": "security@example",
+        "task": "t-1", "purpose": "export", "who": "uid 1000", "to": "orders.example:443", "method": "GET" if i % 2 else "POST",
+        "path": f"/v1/orders/{i}", **(refused if i % 5 == 3 else allowed), **more})
 
 
 def segment_of(w, decisions, first=0):
@@ -148,6 +148,134 @@ def the_record_shown_is_the_record_written(row):
     denied = holdfast("show", "--ledger", directory, "--json", "--denied").stdout.rstrip(b"\n").split(b"\n")
     assert denied == [line for line in lines if b'"verdict":"refuse"' in line], denied
     assert holdfast("show", "--ledger", directory).stdout.count(b"\n") == len(lines)
+
+
+@promise
+def show_chooses_by_task_grant_and_time():
+    directory, _ = second_writer()
+    records = [json.loads(line) for _, line in verify(directory, key_of(directory))]
+
+    def shown(*words):
+        out = holdfast("show", "--ledger", directory, "--json", *words).stdout
+        return [json.loads(line)["seq"] for line in out.splitlines()]
+
+    assert shown("--task", "t-1") == [r["seq"] for r in records if r.get("task") == "t-1"]
+    assert shown("--task", "t-2") == [] == shown("--grant", "day")
+    assert shown("--grant", "nightly") == [r["seq"] for r in records if "nightly" in (r.get("grant"), r.get("name"))]
+    since = records[100]["ts"][:19] + "Z"
+    assert shown("--since", since) == [r["seq"] for r in records if r["ts"] >= since[:-1] + ".000Z"]
+    assert shown("--since", "2026-11-23") == []
+    assert shown("--since", "9999d") == [r["seq"] for r in records]
+    holdfast("show", "--ledger", directory, "--since", "yesterday", code=2)
+
+
+@promise
+def a_line_for_the_terminal_carries_no_command_for_it():
+    w = Writer(place())
+    w.begin()
+    decide(w, 1, path="/\x1b[2J\u202e")
+    w.end()
+    out = holdfast("show", "--ledger", w.directory).stdout
+    assert out.count(b"\n") == 4 and b"\x1b" not in out and b"\\u001b" in out and "\u202e".encode() not in out, out
+
+
+@promise
+def the_report_says_on_whose_authority_and_what_came_of_it():
+    w = Writer(place())
+    segment_of(w, 30)
+    decide(w, 40, credential="hub", binding="bearer", unbound_because="GitHub takes bearer tokens only", to="github.example:443",
+           method="GET")
+    w.put("decision", x="9.1", verdict="refuse", reason="host_not_allowed", who="uid 7", to="elsewhere.example:443", method="GET",
+          path="/")
+    w.put("alarm", alarm="foreign_handle", task="t-1", credential="orders", grant="nightly", who="uid 7", to="orders.example:443")
+    w.put("grant", **{**GRANT, "generation": 2, "approved_by": "another@example", "ticket": "SEC-9"})
+    w.end()
+    pages = {p["grant"]: p for p in json.loads(holdfast("report", "--ledger", w.directory, "--json").stdout)}
+    page = pages["nightly"]
+    assert [a["ticket"] for a in page["approvals"]] == ["SEC-1", "SEC-9"], page
+    assert page["approvals"][0] == {k: v for k, v in GRANT.items() if k not in ("generation", "name", "rules", "digest")}, page
+    refused = sum(i % 5 == 3 for i in range(30))
+    assert (page["allowed"], page["refused"]) == (31 - refused, refused), page
+    assert page["credentials"] == [
+        {"name": "orders", "count": 30 - refused,
+         "approvals": [{k: v for k, v in CREDENTIAL.items() if k not in ("generation", "name")}]},
+        {"name": "hub", "count": 1, "approvals": []}], page
+    assert page["bindings"] == [{"binding": "wimse", "count": 30 - refused},
+                                {"binding": "bearer", "unbound_because": "GitHub takes bearer tokens only", "count": 1}], page
+    assert {"to": "github.example:443", "method": "GET", "count": 1} in page["reached"], page
+    assert page["refusals"] == [{"reason": "path_not_allowed", "count": refused}], page
+    assert page["purposes"] == [{"purpose": "export", "count": 31}], page
+    task, = page["tasks"]
+    assert task["started"]["by"] == 0 and task["started"]["caller"] == "uid 1000" and task["ended"]["cause"] == "finished", task
+    assert page["alarms"] == [{"alarm": "foreign_handle", "credential": "orders", "who": "uid 7", "to": "orders.example:443",
+                               "count": 1}], page
+    assert page["first"] < page["last"]
+    assert pages[""]["refusals"] == [{"reason": "host_not_allowed", "count": 1}], pages
+    text = holdfast("report", "--ledger", w.directory, "--grant", "nightly").stdout.decode()
+    for words in ("grant nightly", "owner=orders@example", "ticket=SEC-9", "credential orders", "privileges=", "cause=finished",
+                  "orders.example:443", "path_not_allowed", "GitHub takes", f"{31 - refused} allowed"):
+        assert words in text, text
+    assert "no grant" not in text and "elsewhere" not in text, text
+
+
+@promise
+def what_cannot_be_read_is_neither_whole_nor_broken():
+    directory, kept = second_writer()
+    holdfast("verify", "--ledger", os.path.join(home, "nowhere"), code=78)
+    holdfast("verify", "--ledger", directory, "--key", os.path.join(home, "no-key"), code=78)
+    holdfast("verify", "--ledger", directory, "--checkpoint", kept_file(b"not a checkpoint"), code=78)
+    holdfast("verify", "--ledger", directory, "--denied", code=2)
+    holdfast("verify", "--ledger", directory, "one-word-more", code=2)
+    holdfast("what", code=2)
+    holdfast("verify", "-c", os.path.join(home, "no.conf"), code=78)
+    os.rename(os.path.join(directory, name_of(2)), os.path.join(directory, "away"))
+    os.symlink("away", os.path.join(directory, name_of(2)))
+    holdfast("verify", "--ledger", directory, code=78)
+    holdfast("show", "--ledger", directory, code=78)
+
+
+@promise
+def a_key_and_a_checkpoint_of_another_ledger_are_not_this_ones():
+    directory, kept = second_writer()
+    other, foreign = second_writer("other")
+    said = audit(directory, 1, "--key", key_file(other))
+    assert any(OTHER in fault for fault in said["report"]) and said["covered"] == 0, said
+    said = audit(directory, 1, "--checkpoint", kept_file(foreign))
+    assert said["report"] == ["checkpoint: the checkpoint given: bad signature"], said
+
+
+@promise
+def one_history_or_another_is_told_by_the_checkpoint_kept():
+    """A state put back and continued by its own key: each of the two ledgers is whole in itself."""
+    key = Key()
+    one, two = Writer(place(), key), Writer(place(), key)
+    for w in (one, two):
+        segment_of(w, 20)
+        decide(w, 21, path="/" + w.directory[-1])
+        w.put("stop", why="TERM")
+    kept = one.end()
+    two.end()
+    assert audit(two.directory, 0)["whole"]
+    said = audit(two.directory, 1, "--checkpoint", kept_file(kept))
+    assert all(TIME in fault for fault in said["report"]), said
+
+
+@promise
+def a_ledger_that_is_being_written_is_whole_at_every_look():
+    if not os.path.exists(FILL):
+        raise Skip(f"{FILL} is not built")
+    directory = place("live")
+    writer, looks = None, 0
+    while looks < by_size(5, 20):
+        if writer is None or writer.poll() is not None:
+            assert writer is None or writer.returncode == 0
+            writer = subprocess.Popen([FILL, directory, "20000", "3000000", "end"])
+        if os.path.exists(os.path.join(directory, name_of(1))):
+            audit(directory, 0)
+            looks += 1
+    assert writer.wait() == 0
+    said = audit(directory, 0)
+    assert said["ended"] and said["segments"] > 1, said
 
 
 # ---- tampering
