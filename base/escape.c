@@ -51,11 +51,70 @@ is_harmful(uint32_t code)
            code == 0xfeff;
 }
 
+#define EIGHT(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Some byte of the eight is zero: the bit at its top is set, and above it others may
+ * be. */
+static uint64_t
+has_zero(uint64_t eight)
+{
+    return (eight - EIGHT(1)) & ~eight & EIGHT(0x80);
+}
+
+/* is_plain_ascii of eight at once: nearly all text is. */
+static bool
+are_plain_ascii(uint64_t eight)
+{
+    return ((((eight - EIGHT(0x20)) | eight) & EIGHT(0x80)) |
+            has_zero(eight ^ EIGHT('"')) | has_zero(eight ^ EIGHT('\\')) |
+            has_zero(eight ^ EIGHT(0x7f))) == 0;
+}
+
+static uint64_t
+eight_at(const char *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof eight);
+    return eight;
+}
+
+/* Of four to seven bytes, each at least once. */
+static uint64_t
+eight_of_few(struct text t)
+{
+    uint32_t front, back;
+
+    memcpy(&front, t.at, sizeof front);
+    memcpy(&back, t.at + t.n - sizeof back, sizeof back);
+    return (uint64_t)front << 32 | back;
+}
+
+/* The last eight may be looked at twice. */
+static bool
+is_all_plain(struct text t)
+{
+    size_t i = 0;
+
+    if (t.n < 4)
+        return false;
+    if (t.n < 8)
+        return are_plain_ascii(eight_of_few(t));
+    for (; t.n - i > 8; i += 8)
+        if (!are_plain_ascii(eight_at(t.at + i)))
+            return false;
+    return are_plain_ascii(eight_at(t.at + t.n - 8));
+}
+
 size_t
 escape_plain(struct text t)
 {
     size_t i = 0;
 
+    if (is_all_plain(t))
+        return t.n;
+    while (t.n - i >= 8 && are_plain_ascii(eight_at(t.at + i)))
+        i += 8;
     while (i < t.n && is_plain_ascii((unsigned char)t.at[i]))
         i++;
     return i;

@@ -236,15 +236,25 @@ json_bool(const struct json *j, bool *out)
 void
 json_write_string(struct buf *out, struct text t)
 {
-    buf_add_byte(out, '"');
-    while (t.n > 0) {
-        size_t n = escape_plain(t);
+    size_t n = escape_plain(t);
+    char *at = buf_reserve(out, n + 2);
+
+    *at = '"';
+    if (n > 0)
+        memcpy(at + 1, t.at, n);
+    at[n + 1] = '"';
+    if (n == t.n) {
+        buf_commit(out, n + 2);
+        return;
+    }
+    buf_commit(out, n + 1);
+    do {
         char form[ESCAPE_MAX];
 
-        buf_add(out, text_of(t.at, n));
         t = text_of(t.at + n, t.n - n);
-        if (t.n > 0)
-            buf_add(out, text_of(form, escape_one(&t, form)));
-    }
+        buf_add(out, text_of(form, escape_one(&t, form)));
+        n = escape_plain(t);
+        buf_add(out, text_of(t.at, n));
+    } while (n < t.n);
     buf_add_byte(out, '"');
 }

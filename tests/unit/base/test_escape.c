@@ -79,11 +79,35 @@ every_single_byte_comes_out_as_one_harmless_form(void **state)
     }
 }
 
+/* Text is looked at in larger pieces than bytes: no place in one may be overlooked. */
+static void
+no_byte_is_overlooked_wherever_it_stands(void **state)
+{
+    enum { LONGEST = 40 };
+    char t[LONGEST];
+
+    (void)state;
+    for (size_t n = 0; n <= LONGEST; n++) {
+        memset(t, 'a', sizeof(t));
+        assert_int_equal(escape_plain(text_of(t, n)), n);
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                bool bare = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+                t[at] = (char)c;
+                assert_int_equal(escape_plain(text_of(t, n)), bare ? n : at);
+            }
+            t[at] = 'a';
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(harmful_characters_are_escaped_and_others_left),
+        cmocka_unit_test(no_byte_is_overlooked_wherever_it_stands),
         cmocka_unit_test(every_single_byte_comes_out_as_one_harmless_form),
     };
 
