@@ -213,7 +213,7 @@ struct conf_limits {
     int64_t stream_buffer, body_digest;
     int64_t pool, pool_idle_ms, sessions, leaves, refusal_leaves, refusal_leaf_rate;
     int64_t drain_ms, generations, worker_stuck_ms;
-    int64_t tasks, ledger_queue, ledger_queue_bytes;
+    int64_t tasks, ledger_queue, ledger_queue_bytes, ledger_wait_ms;
 };
 
 enum conf_detail { DETAIL_NONE, DETAIL_REASON, DETAIL_HINT };

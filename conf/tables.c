@@ -332,6 +332,8 @@ static const struct setting limits[] = {
     INTEGER("ledger_queue", IN(conf_limits, ledger_queue), "4096", 1, 1000000,
             "Records the ledger has accepted and not yet written; past it requests are refused."),
     SIZE("ledger_queue_bytes", IN(conf_limits, ledger_queue_bytes), "8m", 64 * KIB, KIB * MIB, "Their bytes."),
+    DURATION("ledger_wait", IN(conf_limits, ledger_wait_ms), 0, "5s", 10, HOUR,
+             "How long a request waits for its record to be on the disk (`durable = \"decision\"`) before it is refused."),
     END
 };
 

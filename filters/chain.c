@@ -93,12 +93,13 @@ chain_open(const struct conf *conf, struct buf *report, struct chain **out)
     return REASON_OK;
 }
 
-/* What no rule allows has no rule: the one that came near stays in rule_place, for the
- * log alone. */
+/* What no rule allows has no rule: the one that came near stays in rule_place and its
+ * grant in nearest, for log and ledger alone. */
 static struct verdict
 refuse(struct view *v, enum chain_phase phase, struct verdict verdict)
 {
     if (phase != CHAIN_PRESENT) {
+        v->nearest = v->grant;
         v->grant = NULL;
         v->rule = NULL;
         v->gate_rule = NULL;

@@ -21,8 +21,9 @@ void chain_close(struct chain *c);
 
 /* Runs the filters of this phase for the door's kind, in order, until one denies.
  * *by: the filter that denied (its name); NULL when all passed. A judgement that denies
- * leaves no grant and no rule in the view, only rule_place, for the log. CHAIN_PRESENT
- * may be run again for a retry: what the attempt before put on the request goes first.
+ * leaves no grant and no rule in the view, only nearest and rule_place, for the log.
+ * CHAIN_PRESENT may be run again for a retry: what the attempt before put on the
+ * request goes first.
  */
 struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v,
                          const char **by);

@@ -60,7 +60,8 @@ struct view {
     const struct conf_grant *grant;
     const struct conf_rule *rule;
     const struct conf_gate_rule *gate_rule;
-    struct place rule_place; /* file NULL: no rule came near */
+    struct place rule_place;          /* file NULL: no rule came near */
+    const struct conf_grant *nearest; /* of a request that no rule allows; NULL: none */
     enum reason
         policy; /* forward: why no rule allows this; REASON_OK when `rule` does */
     const struct handles *handles; /* all of ours */
@@ -77,6 +78,7 @@ struct view {
     struct text *stripped; /* names only */
     size_t n_stripped, stripped_room;
     struct evidence evidence;
+    const char *alarmed;    /* the credential whose handle was in the wrong hands */
     struct text prohibited; /* the address that guard refused, and what it is */
     struct text thumbprint;
     struct note *notes; /* newest first */

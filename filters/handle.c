@@ -25,8 +25,9 @@ alarm_about(const struct view *v, const struct handle *h, const char *kind)
 }
 
 static enum reason
-refuse(const struct view *v, const struct handle *h, enum reason why)
+refuse(struct view *v, const struct handle *h, enum reason why)
 {
+    v->alarmed = h->credential;
     alarm_about(v, h, reason_token(why));
     return why;
 }

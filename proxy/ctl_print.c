@@ -149,6 +149,25 @@ say_credentials(const struct json *credentials)
     }
 }
 
+static void
+say_ledger(const struct json *ledger)
+{
+    bool failed = false;
+
+    if (!json_is_object(ledger)) {
+        printf("ledger       none\n");
+        return;
+    }
+    (void)json_bool(json_get(ledger, "failed"), &failed);
+    say("ledger       ", ledger, "keep", "");
+    printf(": %" PRId64 " records, %" PRId64 " queued, %" PRId64 " lost, last %" PRId64
+           ", checkpoint %" PRId64 "%s\n",
+           number_in(ledger, "records"), number_in(ledger, "queued"),
+           number_in(ledger, "lost"), number_in(ledger, "last"),
+           number_in(ledger, "checkpoint"),
+           failed ? "; it cannot be written, and nothing leaves" : "");
+}
+
 void
 print_status(const struct json *a)
 {
@@ -168,6 +187,7 @@ print_status(const struct json *a)
     say_doors(json_get(a, "doors"));
     say_workers(json_get(a, "workers"));
     say_credentials(json_get(a, "credentials"));
+    say_ledger(json_get(a, "ledger"));
 }
 
 /* ---- the others */

@@ -14,7 +14,8 @@ static const struct {
     [STEP_JUDGE] = { "judge", judge },   /* caller, grant, path; at a gate: the proof */
     [STEP_COLLECT] = { "collect", collect }, /* the body, as far as a proof covers it */
     [STEP_DIAL] = { "dial", dial }, /* resolve, judge the address, verify the peer */
-    [STEP_PRESENT] = { "present", present },  /* strip, sign, send the head */
+    [STEP_PRESENT] = { "present", present }, /* strip, sign */
+    [STEP_ENTER] = { "enter", enter }, /* in the ledger first; then the head is sent */
     [STEP_RELAY] = { "relay", relay_bodies }, /* both ways, at the slower side's pace */
     [STEP_FINISH] = { "finish", finish },     /* answer if refused; one log line */
 };
@@ -26,6 +27,7 @@ end(struct exchange *x)
     struct conn *c = x->conn;
     struct arena *arena = x->arena;
 
+    enter_leave(x);
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
     wake_cancel(&x->wake);

@@ -16,6 +16,7 @@ enum step {
     STEP_COLLECT,
     STEP_DIAL,
     STEP_PRESENT,
+    STEP_ENTER,
     STEP_RELAY,
     STEP_FINISH
 };
@@ -53,6 +54,9 @@ struct exchange {
     struct upstream *up;
     struct stream *up_stream; /* its place on the upstream's wire */
     uint64_t up_received;     /* of the link, when the request was sent */
+    uint64_t ticket;          /* of this attempt's record in the ledger; 0: none yet */
+    struct list awaiting;     /* on the worker's list, until the disk has that */
+    bool sent;                /* this attempt's head has gone */
     bool fresh_only;          /* retrying: no pooled connection this time */
     struct response response;
     bool answered;   /* a final head has come from the upstream */
@@ -80,6 +84,7 @@ enum pace read_head(struct exchange *x);    /* judge.c */
 enum pace collect(struct exchange *x);      /* collect.c */
 enum pace dial(struct exchange *x);         /* dial.c */
 enum pace present(struct exchange *x);      /* present.c */
+enum pace enter(struct exchange *x);        /* enter.c */
 enum pace relay_bodies(struct exchange *x); /* relay.c */
 enum pace finish(struct exchange *x);       /* finish.c */
 
@@ -94,6 +99,14 @@ enum pace wait_once(struct exchange *x, int64_t ms, enum reason on_timeout);
 /* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
  * is whole, or is not to be held. */
 enum reason hold_body(struct exchange *x, bool *ready); /* collect.c */
+void
+present_send(struct exchange *x); /* present.c: what was presented, to the upstream */
+/* It waits no more for its record. */
+void enter_leave(struct exchange *x); /* enter.c */
+/* MESSAGE_WRITTEN: whoever waits looks again. */
+void enter_hear(struct worker *w); /* enter.c */
+/* The exchange is over: its refusal is entered, if it was one, and its alarm. */
+void enter_refusal(struct exchange *x); /* enter.c */
 void exchange_drop_upstream(struct exchange *x);
 
 const char *step_name(enum step step);

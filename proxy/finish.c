@@ -1,32 +1,12 @@
-/* FINISH: the refusal, when there was one, and the one log line. */
+/* FINISH: the refusal, when there was one, recorded; and the one log line. */
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/testimony.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-static struct text
-who(const struct exchange *x)
-{
-    if (!text_is_empty(x->view.facts.context.workload))
-        return x->view.facts.context.workload;
-    if (x->conn->caller.has_uid)
-        return arena_printf(x->arena, "uid:%u", x->conn->caller.uid);
-    return TEXT("unknown");
-}
-
-/* "-" when the request never got so far as to name a host. */
-static struct text
-to(const struct exchange *x)
-{
-    char *room = arena_alloc(x->arena, AUTHORITY_PRINT_SIZE);
-
-    if (x->view.target.port == 0)
-        return TEXT("-");
-    return authority_print(&x->view.target, 0, room);
-}
 
 static void
 add_rule(struct log_line *l, const struct exchange *x)
@@ -84,9 +64,9 @@ write_line(const struct exchange *x, int64_t us)
         return;
     log_line_text(
         l, "x", arena_printf(x->arena, "%" PRIx64 ".%" PRIu64, x->conn->id, x->number));
-    log_line_text(l, "who", who(x));
+    log_line_text(l, "who", testimony_who(x));
     log_line_z(l, "door", exchange_door(x)->kind == DOOR_GATE ? "gate" : "forward");
-    log_line_text(l, "to", to(x));
+    log_line_text(l, "to", testimony_to(x));
     if (!text_is_empty(x->request.method))
         log_line_text(l, "method", x->request.method);
     if (x->view.path.at != NULL)
@@ -146,5 +126,6 @@ finish(struct exchange *x)
     us = clock_monotonic_us() - x->began_us;
     count(x, us);
     write_line(x, us);
+    enter_refusal(x);
     return DONE;
 }

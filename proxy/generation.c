@@ -1,8 +1,10 @@
 #include "proxy/generation.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "proxy/privilege.h"
 #include "proxy/reaper.h"
+#include "tasks/record.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -25,7 +27,9 @@ struct generation {
     struct tls_server **doors; /* a gate's own; NULL for the others */
     struct client_of_trust *clients;
     size_t n_clients;
-    uint16_t *series; /* of each grant */
+    uint16_t *series;        /* of each grant */
+    struct buf approvals;    /* of each grant, one behind the other … */
+    size_t *approvals_begin; /* … from here; one more than there are grants */
 };
 
 static atomic_uint alive;
@@ -124,6 +128,23 @@ load_doors(struct generation *g, struct buf *report)
 }
 
 static void
+write_approvals(struct generation *g)
+{
+    const struct conf_grant *grants = g->conf->grants.at;
+    size_t n = g->conf->grants.n;
+
+    g->approvals_begin = memory_new_array(n + 1, sizeof *g->approvals_begin);
+    for (size_t i = 0; i < n; i++) {
+        struct buf one = { 0 };
+
+        record_approval(&one, &grants[i]);
+        buf_add(&g->approvals, buf_text(&one));
+        buf_free(&one);
+        g->approvals_begin[i + 1] = buf_length(&g->approvals);
+    }
+}
+
+static void
 destroy(void *owner)
 {
     struct generation *g = owner;
@@ -136,6 +157,8 @@ destroy(void *owner)
     free(g->doors);
     tls_server_free(g->minted);
     free(g->series);
+    buf_free(&g->approvals);
+    free(g->approvals_begin);
     chain_close(g->chain);
     handles_unref(g->handles);
     conf_free(g->conf);
@@ -171,6 +194,8 @@ generation_build_unless(const char *path, uint64_t number,
         (why = chain_open(g->conf, report, &g->chain)) == REASON_OK &&
         (why = load_doors(g, report)) == REASON_OK)
         why = load_trusts(g, report);
+    if (why == REASON_OK)
+        write_approvals(g);
     if (why == REASON_OK)
         *out = g;
     else
@@ -229,6 +254,17 @@ generation_series(const struct generation *g, const struct conf_grant *grant)
 
     assert(grant >= first && grant < first + g->conf->grants.n);
     return g->series != NULL ? g->series[grant - first] : 0;
+}
+
+struct text
+generation_approval(const struct generation *g, const struct conf_grant *grant)
+{
+    const struct conf_grant *first = g->conf->grants.at;
+    size_t i = (size_t)(grant - first);
+
+    assert(grant >= first && i < g->conf->grants.n);
+    return text_of(buf_text(&g->approvals).at + g->approvals_begin[i],
+                   g->approvals_begin[i + 1] - g->approvals_begin[i]);
 }
 
 uint64_t

@@ -5,6 +5,7 @@
 #define PROXY_HOLDFAST_H
 
 #include "proxy/builder.h"
+#include "proxy/chronicle.h"
 #include "proxy/control.h"
 #include "proxy/doors.h"
 #include "proxy/mailbox.h"
@@ -32,6 +33,7 @@ struct holdfast {
     struct identity who;
     struct ca *ca;
     struct authority_key *authority;
+    struct chronicle chronicle;
     struct doors doors;
     struct shared shared; /* by the workers */
     struct worker **workers;
@@ -59,7 +61,8 @@ struct holdfast {
     struct control *control;      /* NULL: there is no control.socket */
     int64_t began_ms, loaded_ms;  /* monotonic; wall clock, the generation in force */
     bool stopping;
-    bool log_is_old; /* the log that the config names could not be opened */
+    bool stopped_now; /* … without waiting for what runs */
+    bool log_is_old;  /* the log that the config names could not be opened */
 };
 
 /* ---- reload.c */

@@ -14,6 +14,7 @@ enum message_kind {
     MESSAGE_DRAIN,
     MESSAGE_STOP,
     MESSAGE_DUMP,
+    MESSAGE_WRITTEN, /* the ledger: bell.h */
     /* to main */
     MESSAGE_ADOPTED,
     MESSAGE_ENDED

@@ -490,6 +490,22 @@ write_log_lost(struct writer *w, const struct family *f)
     one(w, f, w->page->log_lost);
 }
 
+/* ---- the ledger: without one there is nothing to say of it */
+
+#define OF_LEDGER(field)                                                               \
+    static void write_ledger_##field(struct writer *w, const struct family *f)         \
+    {                                                                                  \
+        if (w->page->ledger != NULL)                                                   \
+            one(w, f, w->page->ledger->field);                                         \
+    }
+
+OF_LEDGER(records)
+OF_LEDGER(lost)
+OF_LEDGER(queued)
+OF_LEDGER(failed)
+OF_LEDGER(last)
+OF_LEDGER(checkpoint)
+
 static void
 write_build(struct writer *w, const struct family *f)
 {
@@ -572,6 +588,12 @@ static const struct family families[] = {
     { "holdfast_loop_delay_seconds", HISTOGRAM, "How late a worker's loop was, at each heartbeat.", write_lag },
     { "holdfast_heartbeat_age_seconds", GAUGE, "Since a worker's last heartbeat.", write_beat },
     { "holdfast_log_lines_lost", COUNTER, "Log lines that could not be written.", write_log_lost },
+    { "holdfast_ledger_records", COUNTER, "Records written to the ledger.", write_ledger_records },
+    { "holdfast_ledger_refusals_lost", COUNTER, "Refusals that could not be recorded: the queue was full or the ledger failed.", write_ledger_lost },
+    { "holdfast_ledger_queued", GAUGE, "Records accepted and not yet written.", write_ledger_queued },
+    { "holdfast_ledger_failed", GAUGE, "1 while the ledger cannot be written, and so nothing leaves.", write_ledger_failed },
+    { "holdfast_ledger_last_record", GAUGE, "The number of the last record written.", write_ledger_last },
+    { "holdfast_ledger_last_checkpoint", GAUGE, "The number of the last checkpoint.", write_ledger_checkpoint },
     { "holdfast_generations_alive", GAUGE, "Configs that exchanges still live under, the one in force included.", write_generations },
     { "holdfast_config_generation", GAUGE, "The config in force.", write_generation },
     { "holdfast_config_last_reload_successful", GAUGE, "0 when the last reload was refused.", write_reload_ok },

@@ -8,6 +8,7 @@
 #include "proxy/metrics.h"
 #include "proxy/process.h"
 #include "proxy/series.h"
+#include "tasks/ledger.h"
 
 enum page_format { PAGE_TEXT, PAGE_OPEN_METRICS };
 
@@ -32,7 +33,8 @@ struct page {
     bool reload_ok;      /* the last reload; the start counts as one */
     int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
     uint64_t log_lost;
-    int64_t now_ms; /* monotonic */
+    const struct ledger_state *ledger; /* NULL: none is kept */
+    int64_t now_ms;                    /* monotonic */
     int64_t now_wall_s;
 };
 

@@ -71,7 +71,12 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
                          .log_lost = log_lines_lost(),
                          .now_ms = clock_monotonic_ms(),
                          .now_wall_s = clock_wall_s() };
+    struct ledger_state ledger;
 
+    if (h->chronicle.ledger != NULL) {
+        ledger_look(h->chronicle.ledger, &ledger);
+        page.ledger = &ledger;
+    }
     process_read(h->overseer->process, &page.process);
     metrics_page_write(&page, format, out);
 }

@@ -1,5 +1,5 @@
-/* PRESENT: strip, sign, and send the head anew. A retry comes through here again and
- * gets a new proof. */
+/* PRESENT: strip and sign; and, once that is in the ledger, the head anew. A retry
+ * comes through here again and gets a new proof. */
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
@@ -24,8 +24,8 @@ send_held_body(struct exchange *x)
     stream_write_end(x->up_stream, NULL);
 }
 
-static void
-send_head(struct exchange *x)
+void
+present_send(struct exchange *x)
 {
     x->up_received = x->up->link.received;
     stream_write_request(x->up_stream, &x->request, x->view.path, x->view.query,
@@ -68,7 +68,7 @@ present(struct exchange *x)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
     metrics_presented(x->worker->metrics, x->view.evidence.binding);
-    send_head(x);
-    x->wake.is_short = true; /* an answer does not wait for others' signatures */
-    return go(x, STEP_RELAY);
+    x->ticket = 0;
+    x->sent = false;
+    return go(x, STEP_ENTER);
 }

@@ -176,7 +176,21 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
         conclude(h);
 }
 
-/* Its handles are published and its secrets read: what was built is whole. */
+static void
+report_failure(struct holdfast *h, const struct generation *next, enum reason why)
+{
+    if (why == REASON_LEDGER_FULL || why == REASON_LEDGER_FAILED)
+        buf_printf(&h->reload.report,
+                   "ledger.keep: the grants cannot be recorded in %s\n",
+                   generation_conf(next)->ledger.keep);
+    else
+        buf_printf(&h->reload.report,
+                   "ca.publish: the handles cannot be written to %s\n",
+                   generation_conf(next)->ca.publish);
+}
+
+/* Its handles are published, its secrets read, its grants recorded: what was built is
+ * whole. */
 static void
 take_next(struct holdfast *h, const struct secrets_told *t)
 {
@@ -188,10 +202,9 @@ take_next(struct holdfast *h, const struct secrets_told *t)
         return;
     }
     h->reload.why = t->why;
-    buf_printf(&h->reload.report, "ca.publish: the handles cannot be written to %s\n",
-               generation_conf(next)->ca.publish);
+    report_failure(h, next, t->why);
     generation_unref(next);
-    secrets_follow(h->secrets, h->generation);
+    secrets_follow(h->secrets, h->generation, true);
     conclude(h);
 }
 
@@ -246,7 +259,7 @@ on_built(void *arg, const struct built *b)
     reload_tell_report(b->report);
     if (h->reload.why == REASON_OK) {
         h->next = b->generation;
-        secrets_follow(h->secrets, h->next);
+        secrets_follow(h->secrets, h->next, false);
         return;
     }
     conclude(h);
@@ -326,11 +339,11 @@ reload_begin(struct holdfast *h)
 {
     h->patience = event_new(h->base, -1, 0, on_patience, h);
     h->builder = builder_new(h->base, h->path, on_built, h);
-    h->secrets = secrets_new(h->base, on_secrets, h);
+    h->secrets = secrets_new(h->base, h->chronicle.ledger, on_secrets, h);
     assert(h->patience != NULL && h->builder != NULL);
     builder_knows(h->builder, generation_conf(h->generation)->digest);
     h->reload.number = generation_number(h->generation);
-    secrets_follow(h->secrets, h->generation);
+    secrets_follow(h->secrets, h->generation, true);
     h->loaded_ms = clock_wall_ms();
     if (h->first_secrets != NULL)
         keep_vault(h, h->first_secrets);

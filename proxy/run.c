@@ -105,9 +105,10 @@ start(struct holdfast *h)
     if (conf_has_door(conf, DOOR_FORWARD) &&
         (why = secrets_publish(h->generation)) != REASON_OK)
         return why;
-    if ((why = identity_resume_root()) != REASON_OK)
+    if ((why = identity_resume_root()) != REASON_OK ||
+        (why = identity_drop(&h->who)) != REASON_OK)
         return why;
-    return identity_drop(&h->who);
+    return chronicle_open(&h->chronicle, h->generation, h->n_workers);
 }
 
 /* ---- workers */
@@ -133,6 +134,7 @@ start_workers(struct holdfast *h)
                                  .ca = h->ca,
                                  .authority = h->authority,
                                  .shared = &h->shared,
+                                 .ledger = h->chronicle.ledger,
                                  .to_main = h->inbox };
     enum reason why = REASON_OK;
 
@@ -141,6 +143,7 @@ start_workers(struct holdfast *h)
     for (size_t i = 0; i < with.n_workers && why == REASON_OK; i++) {
         with.index = i;
         with.doors = doors_of_worker(&h->doors, i);
+        with.bell = chronicle_bell(&h->chronicle, i);
         why = worker_start(&with, &h->workers[i]);
         h->n_workers = why == REASON_OK ? i + 1 : i;
     }
@@ -210,12 +213,21 @@ serve(struct holdfast *h)
     return why;
 }
 
+static const char *
+why_it_stops(const struct holdfast *h, enum reason why)
+{
+    if (why != REASON_OK)
+        return reason_token(why);
+    return h->stopped_now ? "stopped" : "drained";
+}
+
 static void
-tear_down(struct holdfast *h)
+tear_down(struct holdfast *h, enum reason why)
 {
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);
     reload_end(h);
+    chronicle_close(&h->chronicle, why_it_stops(h, why));
     signals_forget(h);
     mailbox_free(h->inbox);
     if (h->base != NULL)
@@ -258,6 +270,7 @@ holdfast_run(const char *path)
     enum reason why;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
     tls_memory_begin();
     evthread_use_pthreads();
     faults_read();
@@ -265,6 +278,6 @@ holdfast_run(const char *path)
         why = serve(&h);
     if (why != REASON_OK)
         log_reason(why, "did not start: %s", reason_sentence(why));
-    tear_down(&h);
+    tear_down(&h, why);
     return exit_code(why);
 }

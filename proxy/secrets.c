@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/chronicle.h"
 #include "proxy/job.h"
 #include "proxy/watch.h"
 
@@ -13,12 +14,15 @@ enum { NO_THREAD_MS = 500 };
 struct secrets {
     void (*on_read)(void *owner, const struct secrets_told *t);
     void *owner;
+    struct ledger *ledger;
     struct watch *watch;
     struct job *job;
     struct event *later;           /* when no thread could be started */
     struct generation *generation; /* followed; a reference */
+    bool is_told;                  /* to the ledger */
     bool changed;                  /* since what is being read was begun */
-    struct secrets_told read;      /* the thread's while it runs; references */
+    struct secrets_told read;      /* the thread's while it runs; references … */
+    bool must_tell;                /* … and this */
 };
 
 enum reason
@@ -38,6 +42,9 @@ work(void *owner)
 
     s->read.why = secrets_publish(s->read.generation);
     s->read.vault = vault_read(generation_conf(s->read.generation));
+    /* Last, so that what stands in the ledger fails no more. */
+    if (s->read.why == REASON_OK && s->must_tell)
+        s->read.why = chronicle_tell(s->ledger, s->read.generation);
     vault_tell(s->read.vault);
 }
 
@@ -62,6 +69,7 @@ begin(struct secrets *s)
     s->changed = false;
     generation_ref(s->generation);
     s->read.generation = s->generation;
+    s->must_tell = !s->is_told;
     if (job_start(s->job))
         return;
     log_error("secrets are not read: no thread can be started");
@@ -76,8 +84,10 @@ done(void *owner)
     struct secrets_told told = s->read;
 
     s->read = (struct secrets_told){ 0 };
-    if (told.generation == s->generation)
+    if (told.generation == s->generation) {
+        s->is_told |= told.why == REASON_OK;
         s->on_read(s->owner, &told);
+    }
     forget_read(&told);
     if (s->changed)
         begin(s);
@@ -98,13 +108,14 @@ on_later(evutil_socket_t fd, short what, void *arg)
 }
 
 struct secrets *
-secrets_new(struct event_base *base,
+secrets_new(struct event_base *base, struct ledger *ledger,
             void (*on_read)(void *owner, const struct secrets_told *t), void *owner)
 {
     struct secrets *s = memory_new(sizeof *s);
 
     s->on_read = on_read;
     s->owner = owner;
+    s->ledger = ledger;
     s->watch = watch_new(base, on_change, s);
     s->job = job_new(base, work, done, s);
     s->later = event_new(base, -1, 0, on_later, s);
@@ -143,11 +154,12 @@ watch_files(struct secrets *s)
 
 /* Watched first: what changes while it is read is read again. */
 void
-secrets_follow(struct secrets *s, struct generation *g)
+secrets_follow(struct secrets *s, struct generation *g, bool has_served)
 {
     generation_ref(g);
     generation_unref(s->generation);
     s->generation = g;
+    s->is_told = has_served;
     watch_files(s);
     begin(s);
 }

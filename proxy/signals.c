@@ -31,7 +31,7 @@ void
 holdfast_stop(struct holdfast *h)
 {
     log_info("stopping now");
-    h->stopping = true;
+    h->stopping = h->stopped_now = true;
     tell_stopping(h);
     for (size_t i = 0; i < h->n_workers; i++)
         worker_stop(h->workers[i]);

@@ -176,6 +176,27 @@ write_credentials(const struct holdfast *h, struct buf *out)
                         (int64_t)(conf->credentials.n - CREDENTIALS_TOLD));
 }
 
+static void
+write_ledger(const struct holdfast *h, struct buf *out)
+{
+    struct ledger_state s;
+
+    if (h->chronicle.ledger == NULL) {
+        json_put_z(out, "ledger", NULL);
+        return;
+    }
+    ledger_look(h->chronicle.ledger, &s);
+    json_open(out, "ledger", '{');
+    json_put_z(out, "keep", generation_conf(h->generation)->ledger.keep);
+    json_put_number(out, "records", (int64_t)s.records);
+    json_put_number(out, "lost", (int64_t)s.lost);
+    json_put_number(out, "queued", (int64_t)s.queued);
+    json_put_bool(out, "failed", s.failed);
+    json_put_number(out, "last", (int64_t)s.last);
+    json_put_number(out, "checkpoint", (int64_t)s.checkpoint);
+    json_close(out, '}');
+}
+
 void
 status_write(const struct holdfast *h, struct buf *out)
 {
@@ -189,4 +210,5 @@ status_write(const struct holdfast *h, struct buf *out)
     write_workers(h, out);
     json_put_number(out, "generations_alive", generations_alive());
     write_credentials(h, out);
+    write_ledger(h, out);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/bell.h"
 #include "proxy/conn.h"
 #include "proxy/descriptors.h"
 #include "proxy/exchange.h"
@@ -324,6 +325,9 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_DUMP:
         dump(w);
         break;
+    case MESSAGE_WRITTEN:
+        enter_hear(w);
+        break;
     case MESSAGE_ADOPTED:
     case MESSAGE_ENDED:
     default:
@@ -376,6 +380,8 @@ dismantle(struct worker *w)
     free(w->doors);
     tasks_free(w->tasks); /* it borrows from the config in force */
     epoch_unref(w->now);
+    if (w->start.bell != NULL)
+        bell_tie(w->start.bell, NULL);
     mailbox_free(w->mailbox);
     leaf_cache_free(w->leaves);
     leaf_cache_free(w->refusal_leaves);
@@ -437,9 +443,12 @@ worker_start(const struct worker_start *start, struct worker **out)
     loop_measure(w->loop, &w->metrics->lag);
     list_init(&w->epochs);
     list_init(&w->conns);
+    list_init(&w->awaiting);
     list_init(&w->handshakes);
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
+    if (start->bell != NULL)
+        bell_tie(start->bell, w->mailbox);
     if ((why = equip(w)) == REASON_OK) {
         w->heart = heart_new(w);
         if (pthread_create(&t->id, NULL, work, w) != 0)

@@ -1,5 +1,6 @@
 /* A worker: one thread with its own loop, doors, pools and caches. It reads no files
- * (its resolver's own aside) and scans no directories; what it needs comes by message. */
+ * (its resolver's own aside) and scans no directories; what it needs comes by message.
+ */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
@@ -12,9 +13,11 @@
 #include "proxy/metrics.h"
 #include "proxy/rate.h"
 #include "tasks/caller.h"
+#include "tasks/ledger.h"
 #include "tasks/standing.h"
 #include "tokens/authority.h"
 
+struct bell;
 struct mailbox;
 struct worker;
 
@@ -35,6 +38,8 @@ struct worker_start {
     struct ca *ca;                   /* NULL without a forward door */
     struct authority_key *authority; /* likewise */
     struct shared *shared;
+    struct ledger *ledger; /* NULL: nothing is recorded */
+    struct bell *bell;     /* its own, where there is a ledger */
     struct mailbox
         *to_main; /* MESSAGE_ADOPTED and, as the last of all, MESSAGE_ENDED */
 };
@@ -69,6 +74,7 @@ struct worker {
     struct epoch *now;
     struct list epochs; /* oldest first */
     struct list conns;
+    struct list awaiting; /* exchanges that wait for the ledger's disk */
     size_t n_conns, n_handshakes;
     struct list handshakes; /* of conns, the oldest first */
     uint64_t next_conn;

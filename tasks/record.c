@@ -134,6 +134,22 @@ digest_rules(const struct groups *rules, unsigned char digest[SHA256_SIZE])
 /* ---- the records */
 
 void
+record_approval(struct buf *out, const struct conf_grant *g)
+{
+    put_known(out, "grant", g->name);
+    put_known(out, "owner", g->owner);
+    put_known(out, "approved_by", g->approved_by);
+}
+
+void
+record_start(struct buf *out, const char *version, const struct conf *conf)
+{
+    put_known(out, "version", version);
+    put_digest(out, "config", conf->digest);
+    put_known(out, "workload", conf->workload.id);
+}
+
+void
 record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g)
 {
     unsigned char digest[SHA256_SIZE];

@@ -19,7 +19,7 @@
  *   task_end     "task","grant","cause","allowed","refused",
  *                "cut": exchanges that were in flight,
  *                "ms": until every worker had obeyed,"revocation","by"?
- *   decision     "x","verdict":"allow"|"refuse","reason"?,"rule","grant","owner",
+ *   decision "x","verdict":"allow"|"refuse","reason"?,"step"?,"rule","grant","owner",
  *                "approved_by","task","purpose","who","to","method","path",
  *                "stripped":[…],"credential","binding","proof","key",
  *                "unbound_because"
@@ -34,9 +34,12 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
+/* Of a decision by this grant, and of nothing else: "grant","owner","approved_by". */
+void record_approval(struct buf *out, const struct conf_grant *g);
 void record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g);
 void record_credential(struct buf *out, uint64_t generation,
                        const struct conf_credential *c);
+void record_start(struct buf *out, const char *version, const struct conf *conf);
 void record_generation(struct buf *out, uint64_t generation, const struct conf *conf);
 
 #endif

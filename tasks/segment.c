@@ -151,6 +151,9 @@ segment_put_checkpoint(struct segment *s)
         s->checkpoint = s->chain.seq;
         spool_clear(&s->checkpoint_line);
         spool_add(&s->checkpoint_line, line);
+        spool_clear(&s->anchor);
+        spool_add(&s->anchor, text_of(line.at, line.n - 1));
+        memcpy(s->anchor_hash, s->chain.hash, sizeof s->anchor_hash);
     }
     buf_free(&members);
     return why;

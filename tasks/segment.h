@@ -50,6 +50,8 @@ struct segment {
     int64_t uncovered_ms;         /* monotonic: since when there are any */
     uint64_t checkpoint;          /* seq of the last one */
     struct spool checkpoint_line; /* … and itself, until it is in its file */
+    struct spool anchor;          /* … without its newline, until the next */
+    char anchor_hash[SHA256_BASE64URL_SIZE];
 
     int64_t stamp_ms; /* what `stamp` says */
     char stamp[25];

@@ -365,6 +365,7 @@ segment_close(struct segment *s)
     buf_free(&s->jws_header);
     spool_free(&s->unsynced);
     spool_free(&s->checkpoint_line);
+    spool_free(&s->anchor);
     free(s->directory);
     free(s);
 }

@@ -12,6 +12,7 @@
 enum {
     REST_MS = 2,
     RETRY_MS = 1000,
+    ANCHOR_MS = 60 * 1000, /* the log is told of a checkpoint this often at most */
     NEVER_MS = 60 * 60 * 1000,
     PATIENCE = 16,             /* rests that found nothing, before it sleeps */
     UNSYNCED_MAX = 1024 * 1024 /* kept in memory until the next sync */
@@ -46,6 +47,14 @@ checkpoint_due_ms(const struct segment *s)
     return s->uncovered_ms + LEDGER_CHECKPOINT_MS;
 }
 
+static int64_t
+anchor_due_ms(const struct ledger *l)
+{
+    if (l->segment->checkpoint == l->anchored)
+        return clock_monotonic_ms() + NEVER_MS;
+    return l->anchored == 0 ? 0 : l->anchored_ms + ANCHOR_MS;
+}
+
 static bool
 is_quiet(const struct ledger *l)
 {
@@ -56,7 +65,8 @@ is_quiet(const struct ledger *l)
 static void
 sleep_if_quiet(struct ledger *l)
 {
-    int64_t end = checkpoint_due_ms(l->segment);
+    int64_t checkpoint = checkpoint_due_ms(l->segment), anchor = anchor_due_ms(l);
+    int64_t end = checkpoint < anchor ? checkpoint : anchor;
 
     l->quiet = is_quiet(l) ? l->quiet + 1 : 0;
     if (l->quiet < PATIENCE)
@@ -243,6 +253,25 @@ report(struct ledger *l, enum reason why, bool has_synced)
             l->listeners[i].tell(l->listeners[i].owner);
 }
 
+/* Whoever keeps the log keeps a checkpoint, too. */
+static void
+anchor(struct ledger *l, bool is_last)
+{
+    const struct segment *s = l->segment;
+    struct log_line *line;
+
+    if (s->checkpoint_line.n > 0 || s->anchor.n == 0 || s->checkpoint == l->anchored ||
+        (!is_last && clock_monotonic_ms() < anchor_due_ms(l)))
+        return;
+    l->anchored = s->checkpoint;
+    l->anchored_ms = clock_monotonic_ms();
+    line = log_line_begin(LOG_INFO, "checkpoint");
+    log_line_number(line, "seq", (int64_t)s->checkpoint);
+    log_line_text(line, "hash", text_of(s->anchor_hash, sizeof s->anchor_hash));
+    log_line_text(line, "record", spool_text(&s->anchor));
+    log_line_end(line);
+}
+
 void *
 writer_run(void *ledger)
 {
@@ -255,6 +284,8 @@ writer_run(void *ledger)
         do {
             why = carry_out(l, is_last, &has_synced);
             report(l, why, has_synced);
+            if (why == REASON_OK)
+                anchor(l, is_last);
         } while (why != REASON_OK && wait_to_retry(l));
     }
     return NULL;

@@ -40,7 +40,9 @@ struct ledger {
     uint64_t drained;  /* the ticket of the last record that was put */
     uint64_t refusals; /* to be told by the next `lost` */
     uint64_t seq_before;
-    unsigned quiet; /* rests in a row that found nothing */
+    unsigned quiet;      /* rests in a row that found nothing */
+    uint64_t anchored;   /* seq of the last checkpoint that the log was told of */
+    int64_t anchored_ms; /* … monotonic: when */
 };
 
 /* Under the lock: somebody waits for a ticket that is not on the disk. */

@@ -50,7 +50,7 @@ begin(void **state)
     write_text(in_scratch("github"), 0400, "one\n");
     assert_int_equal(mkdir(in_scratch("public"), 0755), 0);
     memset(&told, 0, sizeof told);
-    secrets = secrets_new(loop_base(loop), on_read, &told);
+    secrets = secrets_new(loop_base(loop), NULL, on_read, &told);
     return 0;
 }
 
@@ -79,7 +79,7 @@ what_is_followed_is_published_and_read_and_told_once(void **state)
     struct generation *g = build(1, NULL);
 
     (void)state;
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     assert_int_equal(told.times, 0);
     UNTIL(told.times > 0);
     assert_int_equal(told.why, REASON_OK);
@@ -98,7 +98,7 @@ every_change_of_a_file_is_told_with_the_secret_as_it_is_now(void **state)
     struct generation *g = build(1, NULL);
 
     (void)state;
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     UNTIL(strcmp(told.secret, "one") == 0);
     write_text(in_scratch("github"), 0400, "two\n");
     UNTIL(strcmp(told.secret, "two") == 0);
@@ -119,9 +119,9 @@ what_is_followed_no_more_is_not_told(void **state)
     struct generation *g = build(1, NULL), *next;
 
     (void)state;
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     next = build(2, g);
-    secrets_follow(secrets, next);
+    secrets_follow(secrets, next, false);
     generation_unref(g);
     UNTIL(told.times > 0);
     assert_int_equal(told.number, 2);
@@ -138,7 +138,7 @@ handles_that_cannot_be_published_are_told_as_that(void **state)
     (void)state;
     assert_int_equal(rmdir(in_scratch("public")), 0);
     assert_int_equal(secrets_publish(g), REASON_FILE_UNREADABLE);
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     UNTIL(told.times > 0);
     assert_int_equal(told.why, REASON_FILE_UNREADABLE);
     assert_string_equal(told.secret, "one");
@@ -153,7 +153,7 @@ without_a_thread_it_is_logged_and_tried_again(void **state)
 
     (void)state;
     threads_fail(true);
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     threads_fail(false);
     assert_true(log_says("secrets are not read"));
     UNTIL(told.times > 0);
@@ -168,7 +168,7 @@ it_may_end_while_it_reads(void **state)
     struct generation *g = build(1, NULL);
 
     (void)state;
-    secrets_follow(secrets, g);
+    secrets_follow(secrets, g, false);
     generation_unref(g);
     secrets_free(secrets);
     secrets_free(NULL);

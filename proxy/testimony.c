@@ -1,0 +1,265 @@
+/* A decision is told for every request, so it is written straight into one block: every
+ * name is a constant here, and whatever is the same for all requests of a grant was
+ * written when its generation was made. */
+#include "proxy/testimony.h"
+
+#include "base/escape.h"
+#include "base/json_write.h"
+
+#include <string.h>
+
+struct text
+testimony_who(const struct exchange *x)
+{
+    if (!text_is_empty(x->view.facts.context.workload))
+        return x->view.facts.context.workload;
+    if (x->conn->caller.has_uid)
+        return arena_printf(x->arena, "uid:%u", x->conn->caller.uid);
+    return TEXT("unknown");
+}
+
+struct text
+testimony_to(const struct exchange *x)
+{
+    char *room;
+
+    if (x->view.target.port == 0)
+        return TEXT("-");
+    room = arena_alloc(x->arena, AUTHORITY_PRINT_SIZE);
+    return authority_print(&x->view.target, 0, room);
+}
+
+/* ---- what it was judged by */
+
+struct authorisation {
+    struct text approval; /* members: grant, owner, approver */
+    struct text task, purpose;
+};
+
+static struct text
+only_purpose(const struct conf_grant *g)
+{
+    return g->purposes.n == 1 ? text_z(g->purposes.at[0]) : text_of(NULL, 0);
+}
+
+/* What was refused by all rules was nobody's task; its grant is the one that came
+ * nearest. */
+static struct authorisation
+of_forward(const struct exchange *x)
+{
+    const struct view *v = &x->view;
+    const struct conf_grant *g = v->grant != NULL ? v->grant : v->nearest;
+    struct authorisation a = { 0 };
+
+    if (g != NULL)
+        a.approval = generation_approval(x->epoch->generation, g);
+    if (v->task != NULL) {
+        a.task = task_id(v->task);
+        a.purpose = text_z(task_purpose(v->task));
+    } else if (v->grant != NULL) {
+        a.purpose = only_purpose(v->grant);
+    }
+    return a;
+}
+
+/* At a gate the other side has said it, and proved it. */
+static struct authorisation
+of_gate(const struct exchange *x)
+{
+    const struct context *c = &x->view.facts.context;
+    struct buf members = { 0 };
+    struct authorisation a = { .task = c->task, .purpose = c->purpose };
+
+    if (!text_is_empty(c->grant)) {
+        json_put_text(&members, "grant", c->grant);
+        json_put_text(&members, "owner", c->owner);
+        a.approval = arena_copy(x->arena, buf_text(&members));
+        buf_free(&members);
+    }
+    return a;
+}
+
+/* ---- writing */
+
+/* Room for all that is written was reserved. */
+struct pen {
+    char *at;
+};
+
+static inline void
+put(struct pen *p, struct text t)
+{
+    memcpy(p->at, t.at, t.n);
+    p->at += t.n;
+}
+
+static void
+put_escaped(struct pen *p, struct text t)
+{
+    for (;;) {
+        size_t plain = escape_plain(t);
+
+        put(p, text_of(t.at, plain));
+        t = text_of(t.at + plain, t.n - plain);
+        if (t.n == 0)
+            return;
+        p->at += escape_one(&t, p->at);
+    }
+}
+
+static void
+put_number(struct pen *p, uint64_t n, unsigned base)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+
+    do {
+        digits[--i] = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n > 0);
+    put(p, text_of(digits + i, sizeof digits - i));
+}
+
+/* `name` with its comma, colon and opening quote. What is not known is not there. */
+static inline void
+put_known(struct pen *p, struct text name, struct text value)
+{
+    if (text_is_empty(value))
+        return;
+    put(p, name);
+    put_escaped(p, value);
+    *p->at++ = '"';
+}
+
+static void
+put_known_z(struct pen *p, struct text name, const char *value)
+{
+    if (value != NULL)
+        put_known(p, name, text_z(value));
+}
+
+static void
+put_number_of(struct pen *p, const struct exchange *x)
+{
+    put(p, TEXT("\"x\":\""));
+    put_number(p, x->conn->id, 16);
+    *p->at++ = '.';
+    put_number(p, x->number, 10);
+    *p->at++ = '"';
+}
+
+static void
+put_rule(struct pen *p, const struct place *at)
+{
+    if (at->file == NULL)
+        return;
+    put(p, TEXT(",\"rule\":\""));
+    put_escaped(p, text_z(at->file));
+    *p->at++ = ':';
+    put_number(p, at->line, 10);
+    *p->at++ = '"';
+}
+
+static void
+put_stripped(struct pen *p, const struct view *v)
+{
+    if (v->n_stripped == 0)
+        return;
+    put(p, TEXT(",\"stripped\":["));
+    for (size_t i = 0; i < v->n_stripped; i++) {
+        *p->at++ = '"';
+        put_escaped(p, v->stripped[i]);
+        put(p, TEXT("\","));
+    }
+    p->at[-1] = ']';
+}
+
+/* A credential that the rule has and the request did not ask for went nowhere. */
+static void
+put_evidence(struct pen *p, const struct view *v)
+{
+    const struct evidence *e = &v->evidence;
+
+    if (e->binding != NULL && v->rule != NULL) {
+        put_known_z(p, TEXT(",\"credential\":\""), v->rule->credential);
+        put_known_z(p, TEXT(",\"binding\":\""), e->binding);
+        if (text_is_empty(e->proof_id))
+            put_known_z(p, TEXT(",\"unbound_because\":\""), v->rule->unbound_because);
+    }
+    put_known(p, TEXT(",\"proof\":\""),
+              text_is_empty(e->proof_id) ? v->facts.proof_id : e->proof_id);
+    put_known(p, TEXT(",\"key\":\""), v->thumbprint);
+}
+
+static size_t
+length_z(const char *z)
+{
+    return z != NULL ? strlen(z) : 0;
+}
+
+/* An upper bound: all that may be escaped, were it escaped throughout. */
+static size_t
+room_for(const struct exchange *x, const struct authorisation *a, struct text who)
+{
+    enum { CONSTANTS = 1024 };
+    const struct view *v = &x->view;
+    size_t n = a->task.n + a->purpose.n + who.n + AUTHORITY_PRINT_SIZE +
+               x->request.method.n + v->path.n + v->thumbprint.n +
+               v->evidence.proof_id.n + v->facts.proof_id.n +
+               length_z(v->rule_place.file);
+
+    if (v->rule != NULL)
+        n += length_z(v->rule->credential) + length_z(v->rule->unbound_because);
+    for (size_t i = 0; i < v->n_stripped; i++)
+        n += v->stripped[i].n + 3;
+    return CONSTANTS + a->approval.n + ESCAPE_MAX * n;
+}
+
+static void
+put_verdict(struct pen *p, const struct exchange *x, enum reason why)
+{
+    if (why == REASON_OK) {
+        put(p, TEXT(",\"verdict\":\"allow\""));
+        return;
+    }
+    put(p, TEXT(",\"verdict\":\"refuse\""));
+    put_known_z(p, TEXT(",\"reason\":\""), reason_token(why));
+    put_known_z(p, TEXT(",\"step\":\""), step_name(x->refused_at));
+}
+
+void
+testimony_decision(const struct exchange *x, enum reason why, struct buf *out)
+{
+    const struct view *v = &x->view;
+    struct authorisation a = exchange_door(x)->kind == DOOR_GATE ? of_gate(x)
+                                                                 : of_forward(x);
+    struct text who = testimony_who(x);
+    char *start = buf_reserve(out, room_for(x, &a, who));
+    struct pen p = { start };
+
+    put_number_of(&p, x);
+    put_verdict(&p, x, why);
+    put_rule(&p, &v->rule_place);
+    if (a.approval.n > 0) {
+        *p.at++ = ',';
+        put(&p, a.approval);
+    }
+    put_known(&p, TEXT(",\"task\":\""), a.task);
+    put_known(&p, TEXT(",\"purpose\":\""), a.purpose);
+    put_known(&p, TEXT(",\"who\":\""), who);
+    put_known(&p, TEXT(",\"to\":\""), testimony_to(x));
+    put_known(&p, TEXT(",\"method\":\""), x->request.method);
+    put_known(&p, TEXT(",\"path\":\""), v->path);
+    put_stripped(&p, v);
+    put_evidence(&p, v);
+    buf_commit(out, (size_t)(p.at - start));
+}
+
+void
+testimony_alarm(const struct exchange *x, struct buf *out)
+{
+    json_put_z(out, "alarm", reason_token(x->why));
+    json_put_z(out, "credential", x->view.alarmed);
+    json_put_text(out, "who", testimony_who(x));
+    json_put_text(out, "to", testimony_to(x));
+}
