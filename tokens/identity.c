@@ -6,15 +6,39 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static atomic_uint_fast64_t issued;
+
+/* A buffer holds more than it needs, and there is an identity for each of thousands of
+ * tasks. */
+static struct text
+settle(struct buf *b)
+{
+    struct text have = buf_text(b);
+    char *exact = memory_new_raw(have.n);
+
+    memcpy(exact, have.at, have.n);
+    buf_wipe(b);
+    return text_of(exact, have.n);
+}
+
+static void
+wipe(struct text t)
+{
+    char *own = (char *)(uintptr_t)t.at;
+
+    if (own != NULL)
+        explicit_bzero(own, t.n);
+    free(own);
+}
 
 static void
 identity_wipe(struct identity *i)
 {
     key_free(i->key);
-    buf_wipe(&i->wit);
-    buf_wipe(&i->wpt_front);
+    wipe(i->wit);
+    wipe(i->wpt_front);
     free(i);
 }
 
@@ -23,22 +47,26 @@ identity_new(struct authority_key *authority, const struct context *context,
              int64_t now_s, int64_t exp_s, struct identity **out)
 {
     struct identity *i = memory_new(sizeof *i);
+    struct buf wit = { 0 }, front = { 0 };
     enum reason why = REASON_SIGN;
 
     *out = NULL;
     atomic_init(&i->references, 1);
     if ((i->key = key_new()) == NULL)
         goto done;
-    why = authority_issue(authority, context, i->key, now_s, exp_s, &i->wit);
+    why = authority_issue(authority, context, i->key, now_s, exp_s, &wit);
     if (why != REASON_OK)
         goto done;
     key_thumbprint(i->key, i->thumbprint);
     i->expires_s = exp_s;
-    wpt_prepare(i);
+    wpt_prepare(buf_text(&wit), &front);
+    i->wit = settle(&wit);
+    i->wpt_front = settle(&front);
     atomic_fetch_add_explicit(&issued, 1, memory_order_relaxed);
     *out = i;
     i = NULL;
 done:
+    buf_wipe(&wit);
     if (i != NULL)
         identity_wipe(i);
     return why;

@@ -12,8 +12,8 @@ struct identity {
     struct key *key; /* never signs: presenters share it */
     char thumbprint[THUMBPRINT_SIZE];
     int64_t expires_s;
-    struct buf wit;       /* the compact token */
-    struct buf wpt_front; /* what every proof of this task begins with: wpt.c */
+    struct text wit;       /* the compact token; its bytes are ours, as the next's */
+    struct text wpt_front; /* what every proof of this task begins with: wpt.c */
 };
 
 struct presenter {
@@ -22,8 +22,8 @@ struct presenter {
     struct buf claims, proof; /* kept for the next request */
 };
 
-/* wpt.c: once the token is there. */
-void wpt_prepare(struct identity *i);
+/* wpt.c: what every proof for this token begins with. */
+void wpt_prepare(struct text wit, struct buf *front);
 /* Adds Workload-Identity-Token and Workload-Proof-Token. */
 MUST_USE enum reason wpt_present(const struct means *with,
                                  const struct presented *request, int64_t now_s,

@@ -29,16 +29,16 @@ encode(struct buf *out, struct text t)
 }
 
 void
-wpt_prepare(struct identity *i)
+wpt_prepare(struct text wit, struct buf *out)
 {
     char front[sizeof CLAIMS_FRONT - 1 + SHA256_BASE64URL_SIZE] = CLAIMS_FRONT;
 
     /* A whole number of base64 groups, so that what follows can be encoded alone. */
     _Static_assert(sizeof front % 3 == 0, "the constant claims must fill their groups");
-    digest_sha256_base64url(buf_text(&i->wit), front + sizeof CLAIMS_FRONT - 1);
-    encode(&i->wpt_front, TEXT(HEADER));
-    buf_add_byte(&i->wpt_front, '.');
-    encode(&i->wpt_front, text_of(front, sizeof front));
+    digest_sha256_base64url(wit, front + sizeof CLAIMS_FRONT - 1);
+    encode(out, TEXT(HEADER));
+    buf_add_byte(out, '.');
+    encode(out, text_of(front, sizeof front));
 }
 
 /* separator and name first, then the digest of t in quotes. */
@@ -154,13 +154,12 @@ wpt_present(const struct means *with, const struct presented *request, int64_t n
         exp_s = i->expires_s;
     jti = jti_new(headers->arena);
     write_claims(p, request, &carried, exp_s, jti);
-    why = jws_sign_on(p->key, buf_text(&i->wpt_front), buf_text(&p->claims), &p->proof);
+    why = jws_sign_on(p->key, i->wpt_front, buf_text(&p->claims), &p->proof);
     if (why == REASON_OK) {
         /* A workload's own must not leave beside ours: some verifier reads the first.
          */
         proof_strip(headers);
-        headers_add(headers, FIELD_TOKEN,
-                    arena_copy(headers->arena, buf_text(&i->wit)));
+        headers_add(headers, FIELD_TOKEN, arena_copy(headers->arena, i->wit));
         headers_add(headers, FIELD_PROOF,
                     arena_copy(headers->arena, buf_text(&p->proof)));
         *evidence = (struct evidence){ "wimse", jti };

@@ -34,6 +34,7 @@ struct house {
     size_t n_said, room;
     int64_t due_ms; /* as last said; -2: nothing was */
     size_t n_told;
+    uint64_t last_ticket;
     int64_t drain_ms; /* of the last change */
 };
 
@@ -43,6 +44,8 @@ house_tell(void *owner, const struct task_change *c)
     struct house *h = owner;
 
     h->n_told++;
+    if (c->ticket > h->last_ticket)
+        h->last_ticket = c->ticket;
     h->drain_ms = c->drain_ms;
     for (size_t i = 0; i < WORKERS; i++) {
         struct mail *m = calloc(1, sizeof *m);
@@ -128,37 +131,34 @@ house_settle(struct house *h)
             ;
 }
 
-static inline int
-house_open(void **state)
+/* Into s->more. */
+static inline struct house *
+house_new(struct stage *s)
 {
     struct house *h = calloc(1, sizeof *h);
-    struct registry_needs needs = { .n_workers = WORKERS,
+    struct registry_needs needs = { .authority = s->authority,
+                                    .n_workers = WORKERS,
                                     .tell = house_tell,
                                     .done = house_done,
                                     .due = house_due,
                                     .owner = h };
-    struct stage *s;
-    int failed = stage_open(state);
 
     assert_non_null(h);
-    s = *state;
     s->more = h;
-    needs.authority = s->authority;
     h->registry = registry_new(&needs);
     h->due_ms = -2;
     for (size_t i = 0; i < WORKERS; i++) {
         h->workers[i].roll = roll_new();
         h->workers[i].last = &h->workers[i].first;
     }
-    return failed;
+    return h;
 }
 
-static inline int
-house_close(void **state)
+static inline void
+house_free(struct house *h)
 {
-    struct stage *s = *state;
-    struct house *h = s->more;
-
+    if (h == NULL)
+        return;
     registry_free(h->registry);
     for (size_t i = 0; i < WORKERS; i++) {
         for (struct mail *m = h->workers[i].first, *next; m != NULL; m = next) {
@@ -171,6 +171,23 @@ house_close(void **state)
     }
     free(h->said);
     free(h);
+}
+
+static inline int
+house_open(void **state)
+{
+    int failed = stage_open(state);
+
+    (void)house_new(*state);
+    return failed;
+}
+
+static inline int
+house_close(void **state)
+{
+    struct stage *s = *state;
+
+    house_free(s->more);
     return stage_close(state);
 }
 
