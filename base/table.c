@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIRST_BUCKETS = 64 };
 
@@ -79,13 +80,28 @@ table_any(const struct table *t)
     return m;
 }
 
-/* FNV-1a, and its upper half stirred into the lower one, which is what a mask keeps. */
+static uint64_t
+stir(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15;
+    return h ^ h >> 32; /* a mask keeps the lower bits */
+}
+
+/* Eight bytes at a time; the last eight may overlap those before. */
 uint64_t
 table_hash(struct text t)
 {
-    uint64_t h = 0xcbf29ce484222325;
+    uint64_t h = t.n, word = 0;
 
-    for (size_t i = 0; i < t.n; i++)
-        h = (h ^ (unsigned char)t.at[i]) * 0x100000001b3;
-    return h ^ h >> 32;
+    if (t.n < sizeof word) {
+        for (size_t i = 0; i < t.n; i++)
+            word = word << 8 | (unsigned char)t.at[i];
+        return stir(h, word);
+    }
+    for (size_t i = 0; i + sizeof word < t.n; i += sizeof word) {
+        memcpy(&word, t.at + i, sizeof word);
+        h = stir(h, word);
+    }
+    memcpy(&word, t.at + t.n - sizeof word, sizeof word);
+    return stir(h, word);
 }

@@ -26,6 +26,7 @@ struct held {
 struct seat {
     struct entry entry;
     struct roll *roll; /* NULL: it has gone */
+    uint64_t who;      /* may use it: a uid, or ANYBODY */
     struct table_node by_use, by_id;
     struct held **held;
     size_t n_held;
@@ -33,6 +34,7 @@ struct seat {
 
 struct roll {
     struct table uses, ids, handles;
+    size_t n_anybodys; /* of uses */
     struct list ended; /* of held, the oldest first */
     size_t n_ended;
     uint32_t lengths[HANDLE_MAX + 1]; /* of values: most texts are of another */
@@ -52,10 +54,17 @@ roll_new(void)
 
 /* ---- hashes */
 
+#define ANYBODY UINT64_MAX
+
 static uint64_t
-hash_use(uint64_t grant, const struct conf_caller *caller)
+who_of(const struct conf_caller *caller)
 {
-    uint64_t who = caller->any ? UINT64_MAX : (uint64_t)caller->uid;
+    return caller->any ? ANYBODY : (uint64_t)caller->uid;
+}
+
+static uint64_t
+hash_use(uint64_t grant, uint64_t who)
+{
     uint64_t h = (grant ^ who) * 0x9e3779b97f4a7c15;
 
     return h ^ h >> 32;
@@ -202,11 +211,20 @@ roll_begin(struct roll *r, struct task *k)
     s->entry = (struct entry){ .task = k, .references = 1 };
     list_init(&s->entry.exchanges);
     s->roll = r;
-    table_add(&r->uses, &s->by_use,
-              hash_use(table_hash(text_z(grant)), task_caller(k)));
+    s->who = who_of(task_caller(k));
+    r->n_anybodys += s->who == ANYBODY;
+    table_add(&r->uses, &s->by_use, hash_use(table_hash(text_z(grant)), s->who));
     table_add(&r->ids, &s->by_id, table_hash(task_id(k)));
     hold_handles(r, s);
     return &s->entry;
+}
+
+static void
+leave_uses(struct roll *r, struct seat *s)
+{
+    s->entry.ended = true;
+    r->n_anybodys -= s->who == ANYBODY;
+    table_remove(&r->uses, &s->by_use);
 }
 
 struct entry *
@@ -220,9 +238,9 @@ roll_end(struct roll *r, struct task *k)
         entry_ref(&s->entry);
         return &s->entry;
     }
-    s->entry.ended = true; /* the roll's own reference goes to the caller */
-    table_remove(&r->uses, &s->by_use);
+    leave_uses(r, s);
     end_handles(r, s);
+    /* The roll's own reference goes to the caller. */
     return &s->entry;
 }
 
@@ -262,8 +280,7 @@ abandon(struct roll *r, struct seat *s)
     s->roll = NULL;
     if (s->entry.ended)
         return;
-    s->entry.ended = true;
-    table_remove(&r->uses, &s->by_use);
+    leave_uses(r, s);
     end_handles(r, s);
     entry_unref(&s->entry);
 }
@@ -291,27 +308,19 @@ roll_count(const struct roll *r)
 
 /* ---- asking */
 
-static bool
-is_of(const struct seat *s, const char *grant, const struct conf_caller *caller)
-{
-    const struct conf_caller *its = task_caller(s->entry.task);
-
-    return its->any == caller->any && (its->any || its->uid == caller->uid) &&
-           strcmp(task_grant(s->entry.task), grant) == 0;
-}
-
 /* Counts up to two. */
 static unsigned
-find_uses(struct roll *r, const char *grant, uint64_t hash,
-          const struct conf_caller *caller, int64_t now_ms, struct entry **out)
+find_uses(struct roll *r, const char *grant, uint64_t hash, uint64_t who,
+          int64_t now_ms, struct entry **out)
 {
-    struct table_node *m = table_first(&r->uses, hash_use(hash, caller));
+    struct table_node *m = table_first(&r->uses, hash_use(hash, who));
     unsigned found = 0;
 
     for (; m != NULL && found < 2; m = table_next(m)) {
         struct seat *s = TABLE_OWNER(m, struct seat, by_use);
 
-        if (is_of(s, grant, caller) && task_is_live(s->entry.task, now_ms)) {
+        if (s->who == who && strcmp(task_grant(s->entry.task), grant) == 0 &&
+            task_is_live(s->entry.task, now_ms)) {
             *out = &s->entry;
             found++;
         }
@@ -323,12 +332,13 @@ static enum reason
 find_by_caller(struct roll *r, const char *grant, const struct caller *caller,
                int64_t now_ms, struct entry **out)
 {
-    const struct conf_caller anybody = { .any = true }, own = { .uid = caller->uid };
     uint64_t hash = table_hash(text_z(grant));
-    unsigned found = find_uses(r, grant, hash, &anybody, now_ms, out);
+    unsigned found = 0;
 
     if (caller->has_uid)
-        found += find_uses(r, grant, hash, &own, now_ms, out);
+        found = find_uses(r, grant, hash, caller->uid, now_ms, out);
+    if (r->n_anybodys > 0)
+        found += find_uses(r, grant, hash, ANYBODY, now_ms, out);
     if (found == 1)
         return REASON_OK;
     *out = NULL;
