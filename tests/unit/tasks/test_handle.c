@@ -462,6 +462,23 @@ a_shape_without_room_for_a_secret_is_an_error(void **state)
     assert_int_equal(handles_new(&conf, NULL, &report, &h), REASON_CONFIG);
 }
 
+/* Each of its tasks has its own. */
+static void
+a_grant_whose_tasks_are_started_one_by_one_has_none(void **state)
+{
+    struct handles *h;
+
+    (void)state;
+    grants[0].task = grants[1].task = TASK_REQUIRED;
+    h = make(NULL);
+    assert_true(handles_is_empty(h));
+    handles_unref(h);
+    grants[0].task = TASK_POD;
+    h = make(NULL);
+    assert_false(handles_is_empty(h));
+    handles_unref(h);
+}
+
 static void
 a_config_without_secrets_has_none(void **state)
 {
@@ -495,6 +512,7 @@ main(void)
         TEST(files_of_those_who_have_none_any_more_go),
         TEST(a_directory_that_is_not_there_is_told),
         TEST(a_shape_without_room_for_a_secret_is_an_error),
+        TEST(a_grant_whose_tasks_are_started_one_by_one_has_none),
         TEST(a_config_without_secrets_has_none),
     };
 
