@@ -246,18 +246,10 @@ check_rule_purposes(const struct check *k, const struct conf_grant *g,
         check_purpose(k, g, r, r->purposes.at[i]);
 }
 
-static bool
-task_is_built(int task)
-{
-    return task != TASK_REQUIRED && task != TASK_POD;
-}
-
 static void
 check_task(const struct check *k, const struct conf_grant *g)
 {
-    if (!task_is_built(g->task))
-        check_complain(k, g, "task", "is not built yet: write task = \"standing\";");
-    else if (g->task == TASK_POD && !check_has_key(k, &k->conf->workload, "pod"))
+    if (g->task == TASK_POD && !check_has_key(k, &k->conf->workload, "pod"))
         check_complain(k, g, "task",
                        "such a task is named by the pod's uid: write workload.pod = "
                        "\"7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11\";");

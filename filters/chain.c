@@ -6,17 +6,18 @@
 #include "filters/handle.h"
 #include "filters/policy.h"
 #include "filters/present.h"
+#include "filters/prove.h"
 #include "filters/strip.h"
 #include "filters/verify.h"
 #include "filters/vouch.h"
 
-#include <assert.h>
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 enum {
     HANDLE,
+    PROVE,
     POLICY,
     GUARD,
     DEMAND,
@@ -31,6 +32,7 @@ enum {
 
 static const struct filter *const filters[FILTERS] = {
     [HANDLE] = &handle_filter, /* a copied handle is a tripwire: first of all */
+    [PROVE] = &prove_filter,   /* which task asks? */
     [POLICY] = &policy_filter, /* which rule? */
     [GUARD] = &guard_filter,   /* nothing prohibited, but by its exceptions … */
     [DEMAND] = &policy_demand_filter, /* … and nothing that no rule allows */
@@ -42,9 +44,10 @@ static const struct filter *const filters[FILTERS] = {
 };
 
 /* By enum conf_door_kind and enum chain_phase. */
-static const unsigned char orders[2][3][6] = {
-    [DOOR_FORWARD] = { [CHAIN_TUNNEL] = { HANDLE, END },
-                       [CHAIN_JUDGE] = { HANDLE, POLICY, GUARD, DEMAND, USE, END },
+static const unsigned char orders[2][3][8] = {
+    [DOOR_FORWARD] = { [CHAIN_TUNNEL] = { HANDLE, PROVE, END },
+                       [CHAIN_JUDGE] = { HANDLE, PROVE, POLICY, GUARD, DEMAND, USE,
+                                         END },
                        [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
     [DOOR_GATE] = { [CHAIN_TUNNEL] = { END },
                     [CHAIN_JUDGE] = { VERIFY, END },
@@ -103,6 +106,7 @@ refuse(struct view *v, enum chain_phase phase, struct verdict verdict)
         v->grant = NULL;
         v->rule = NULL;
         v->gate_rule = NULL;
+        v->entry = NULL;
     }
     if (verdict.reason == REASON_OK)
         verdict.reason = REASON_INTERNAL;

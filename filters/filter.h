@@ -11,7 +11,8 @@
 #include "tasks/caller.h"
 #include "tasks/grant.h"
 #include "tasks/handle.h"
-#include "tasks/standing.h"
+#include "tasks/roll.h"
+#include "tasks/task.h"
 #include "tokens/binding.h"
 #include "tokens/vault.h"
 
@@ -44,6 +45,8 @@ struct view {
     struct arena *arena;
     const struct conf *conf;
     int64_t now_s;
+    int64_t now_ms; /* monotonic */
+    bool tunnelled; /* inside a CONNECT, which has proved what it had to */
 
     const struct caller *caller;
     const struct conf_door *door;
@@ -64,12 +67,16 @@ struct view {
     const struct conf_grant *nearest; /* of a request that no rule allows; NULL: none */
     enum reason
         policy; /* forward: why no rule allows this; REASON_OK when `rule` does */
-    const struct handles *handles; /* all of ours */
-    const struct handle *handle;   /* the caller's own, found in the request */
-    const struct vault *vault;     /* secrets, as they are now */
-    struct tasks *tasks;
-    struct task *task;  /* taken by present; the exchange gives it back */
-    struct facts facts; /* gate: what was proved */
+    const struct handles *handles;  /* all of ours */
+    const struct handle *handle;    /* the caller's own, found in the request */
+    const struct vault *vault;      /* secrets, as they are now */
+    const struct task *handle_task; /* the required task whose handle was found */
+    const char *handle_credential;  /* what the handle found stands for */
+    struct roll *roll;              /* the tasks that live; NULL: not asked */
+    struct task *proven; /* the client has this one's password; on loan from the roll */
+    struct entry *entry; /* the task that the request is of; the exchange holds it */
+    struct text task;    /* its id; a standing one's is that which signed */
+    struct facts facts;  /* gate: what was proved */
 
     /* for the log */
     struct headers
@@ -78,7 +85,8 @@ struct view {
     struct text *stripped; /* names only */
     size_t n_stripped, stripped_room;
     struct evidence evidence;
-    const char *alarmed;    /* the credential whose handle was in the wrong hands */
+    const char *alarmed;    /* the credential whose handle was in the wrong hands, or
+                               the field that said a wrong password */
     struct text prohibited; /* the address that guard refused, and what it is */
     struct text thumbprint;
     struct note *notes; /* newest first */

@@ -3,6 +3,7 @@
 #include "filters/handle.h"
 
 #include "base/log.h"
+#include "filters/basic.h"
 #include "filters/parameter.h"
 #include "filters/strip.h"
 
@@ -11,7 +12,7 @@
 /* ---- alarms */
 
 static void
-alarm_about(const struct view *v, const struct handle *h, const char *kind)
+alarm_about(const struct view *v, const char *credential, const char *kind)
 {
     struct log_line *l = log_line_begin(LOG_WARN, "alarm");
     char to[AUTHORITY_PRINT_SIZE];
@@ -19,16 +20,16 @@ alarm_about(const struct view *v, const struct handle *h, const char *kind)
     log_line_z(l, "kind", kind);
     if (v->caller->has_uid)
         log_line_number(l, "uid", v->caller->uid);
-    log_line_z(l, "credential", h->credential);
+    log_line_z(l, "credential", credential);
     log_line_text(l, "to", authority_print(&v->target, 0, to));
     log_line_end(l);
 }
 
 static enum reason
-refuse(struct view *v, const struct handle *h, enum reason why)
+refuse(struct view *v, const char *credential, enum reason why)
 {
-    v->alarmed = h->credential;
-    alarm_about(v, h, reason_token(why));
+    v->alarmed = credential;
+    alarm_about(v, credential, reason_token(why));
     return why;
 }
 
@@ -37,25 +38,65 @@ refuse(struct view *v, const struct handle *h, enum reason why)
 /* A search through one request: `why` stays REASON_OK until something is wrong. */
 struct search {
     struct view *v;
+    struct text value; /* of the one that was found; at NULL: none yet */
     const struct handle *found;
+    const struct task *task; /* whose it is: then it is not the generation's */
+    const char *credential;  /* which it stands for */
     enum reason why;
 };
+
+static bool
+is_another(const struct search *s, struct text t)
+{
+    return s->value.at != NULL && !text_equals(s->value, t);
+}
+
+static enum reason
+judge_standing(const struct search *s, const struct handle *h)
+{
+    if (h->ended)
+        return REASON_ENDED_HANDLE;
+    if (!handle_is_for(h, s->v->caller, h->credential))
+        return REASON_FOREIGN_HANDLE;
+    return is_another(s, h->value) ? REASON_SEVERAL_HANDLES : REASON_OK;
+}
+
+/* Of a task that an orchestrator began: good for its caller, and in no other task. */
+static enum reason
+judge_rolled(const struct search *s, const struct rolled_handle *h)
+{
+    if (h->ended || !task_is_live(h->task, s->v->now_ms))
+        return REASON_ENDED_HANDLE;
+    if (!caller_matches(s->v->caller, task_caller(h->task)))
+        return REASON_FOREIGN_HANDLE;
+    return is_another(s, h->value) ? REASON_SEVERAL_HANDLES : REASON_OK;
+}
 
 static void
 look_at(struct search *s, struct text t)
 {
-    const struct handle *h;
+    const struct rolled_handle *rolled = NULL;
+    const struct handle *h = NULL;
+    const char *credential;
 
-    if (s->why != REASON_OK || (h = handles_find(s->v->handles, t)) == NULL)
+    if (s->why != REASON_OK)
         return;
-    if (h->ended)
-        s->why = refuse(s->v, h, REASON_ENDED_HANDLE);
-    else if (!handle_is_for(h, s->v->caller, h->credential))
-        s->why = refuse(s->v, h, REASON_FOREIGN_HANDLE);
-    else if (s->found != NULL && s->found != h)
-        s->why = refuse(s->v, h, REASON_SEVERAL_HANDLES);
-    else
-        s->found = h;
+    if (s->v->handles != NULL)
+        h = handles_find(s->v->handles, t);
+    if (h == NULL && s->v->roll != NULL)
+        rolled = roll_handle(s->v->roll, t);
+    if (h == NULL && rolled == NULL)
+        return;
+    credential = h != NULL ? h->credential : rolled->credential;
+    s->why = h != NULL ? judge_standing(s, h) : judge_rolled(s, rolled);
+    if (s->why != REASON_OK) {
+        (void)refuse(s->v, credential, s->why);
+        return;
+    }
+    s->value = h != NULL ? h->value : rolled->value;
+    s->found = h;
+    s->task = rolled != NULL ? rolled->task : NULL;
+    s->credential = credential;
 }
 
 static bool
@@ -113,65 +154,16 @@ look_through_escaped(struct search *s, struct text t)
         look_through(s, twice);
 }
 
-/* ---- Basic */
-
-static int
-sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    return c == '/' || c == '_' ? 63 : -1;
-}
-
-/* As the most careless service reads it: either alphabet, and what belongs to neither
- * is skipped. */
-static struct text
-decode_base64(struct arena *a, struct text t)
-{
-    char *out = arena_alloc(a, t.n * 3 / 4 + 1);
-    unsigned bits = 0, held = 0;
-    size_t n = 0;
-
-    for (size_t i = 0; i < t.n; i++) {
-        int six = sextet(t.at[i]);
-
-        if (six < 0)
-            continue;
-        held = held << 6 | (unsigned)six;
-        bits += 6;
-        if (bits < 8)
-            continue;
-        bits -= 8;
-        out[n++] = (char)(held >> bits & 0xff);
-    }
-    return text_of(out, n);
-}
-
-static bool
-is_basic(struct text value)
-{
-    return value.n > 6 && text_equals_nocase(text_of(value.at, 5), TEXT("Basic")) &&
-           (value.at[5] == ' ' || value.at[5] == '\t');
-}
-
 static void
 look_into_basic(struct search *s, struct text value)
 {
-    struct text plain = decode_base64(s->v->arena, text_of(value.at + 6, value.n - 6));
-    const char *colon = plain.n > 0 ? memchr(plain.at, ':', plain.n) : NULL;
+    struct text plain = basic_decode(s->v->arena, value), user, password;
 
     look_at(s, plain);
-    if (colon == NULL)
+    if (!basic_split(plain, &user, &password))
         return;
-    look_through_escaped(s, text_of(plain.at, (size_t)(colon - plain.at)));
-    look_through_escaped(s,
-                         text_of(colon + 1, plain.n - (size_t)(colon + 1 - plain.at)));
+    look_through_escaped(s, user);
+    look_through_escaped(s, password);
 }
 
 /* ---- the passes */
@@ -179,7 +171,8 @@ look_into_basic(struct search *s, struct text value)
 static bool
 has_any(const struct view *v)
 {
-    return v->handles != NULL && !handles_is_empty(v->handles);
+    return (v->handles != NULL && !handles_is_empty(v->handles)) ||
+           (v->roll != NULL && roll_has_handles(v->roll));
 }
 
 static bool
@@ -196,7 +189,7 @@ search_fields(struct search *s, const struct positions *p, const struct headers 
         if (!may_hold_one(positions_header(p, h->at[i].name)))
             continue;
         look_through_escaped(s, h->at[i].value);
-        if (is_basic(h->at[i].value))
+        if (basic_is(h->at[i].value))
             look_into_basic(s, h->at[i].value);
     }
 }
@@ -212,12 +205,21 @@ search_query(struct search *s, const struct positions *p)
             look_through_escaped(s, one.value);
 }
 
+/* Whose tasks have handles of their own. */
+static bool
+is_of_required(const struct view *v)
+{
+    return v->grant != NULL && v->grant->task == TASK_REQUIRED;
+}
+
 static struct verdict
 handle_find(void *state, struct view *v)
 {
     struct search s = { .v = v, .why = REASON_OK };
 
     v->handle = NULL;
+    v->handle_task = NULL;
+    v->handle_credential = NULL;
     if (!has_any(v))
         return pass();
     search_fields(&s, state, &v->request->headers);
@@ -226,7 +228,19 @@ handle_find(void *state, struct view *v)
     if (s.why != REASON_OK)
         return deny(s.why);
     v->handle = s.found;
+    v->handle_task = s.task;
+    v->handle_credential = s.credential;
     return pass();
+}
+
+bool
+handle_stands_for(const struct view *v, const char *credential)
+{
+    if (v->handle_task == NULL)
+        return v->handle != NULL && !is_of_required(v) &&
+               handle_is_for(v->handle, v->caller, credential);
+    return v->entry != NULL && v->entry->task == v->handle_task &&
+           strcmp(v->handle_credential, credential) == 0;
 }
 
 /* ---- the second half */
@@ -235,12 +249,12 @@ static struct verdict
 handle_judge_use(void *state, struct view *v)
 {
     (void)state;
-    if (v->handle == NULL)
+    if (v->handle_credential == NULL)
         return pass();
     if (v->rule != NULL && v->rule->credential != NULL &&
-        handle_is_for(v->handle, v->caller, v->rule->credential))
+        handle_stands_for(v, v->rule->credential))
         return pass();
-    return deny(refuse(v, v->handle, REASON_HANDLE_MISPLACED));
+    return deny(refuse(v, v->handle_credential, REASON_HANDLE_MISPLACED));
 }
 
 /* The credential went with the head: whatever this one is, it comes too late. */
@@ -252,8 +266,8 @@ handle_judge_trailers(void *state, struct view *v, struct headers *trailers)
     if (!has_any(v))
         return pass();
     search_fields(&s, state, trailers);
-    if (s.why == REASON_OK && s.found != NULL)
-        s.why = refuse(v, s.found, REASON_HANDLE_MISPLACED);
+    if (s.why == REASON_OK && s.credential != NULL)
+        s.why = refuse(v, s.credential, REASON_HANDLE_MISPLACED);
     return s.why == REASON_OK ? pass() : deny(s.why);
 }
 

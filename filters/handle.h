@@ -17,4 +17,9 @@
 extern const struct filter handle_filter;
 extern const struct filter handle_use_filter;
 
+/* The handle in the request is the caller's own and stands for this credential: under a
+ * grant whose tasks are begun by an orchestrator, the handle of the very task that the
+ * request is judged to be of. */
+bool handle_stands_for(const struct view *v, const char *credential);
+
 #endif

@@ -29,12 +29,16 @@ policy_find(void *state, struct view *v)
                              .scheme = v->scheme,
                              .method = v->request->method,
                              .path = v->path,
-                             .now_s = v->now_s };
+                             .now_s = v->now_s,
+                             .roll = v->roll,
+                             .proven = v->proven != NULL ? v->proven : v->handle_task,
+                             .now_ms = v->now_ms };
     struct decision d;
 
     v->policy = grants_judge(state, &ask, &d);
     v->grant = d.grant;
     v->rule = d.rule;
+    v->entry = d.entry;
     if (d.rule != NULL)
         v->rule_place = d.rule->place;
     return pass();

@@ -2,7 +2,7 @@
  */
 #include "filters/present.h"
 
-#include "base/clock.h"
+#include "filters/handle.h"
 
 static enum reason
 present_open(const struct conf *conf, const void *settings, struct buf *report,
@@ -31,18 +31,6 @@ present_forget(struct view *v)
     v->presented = false;
 }
 
-static enum reason
-take_task(struct view *v)
-{
-    if (v->task == NULL) {
-        enum reason why = tasks_take(v->tasks, v->conf, v->grant, &v->task);
-
-        if (why != REASON_OK)
-            return why;
-    }
-    return task_is_live(v->task, clock_monotonic_ms()) ? REASON_OK : REASON_TASK_ENDED;
-}
-
 bool
 present_is_wanted(const struct view *v)
 {
@@ -50,8 +38,7 @@ present_is_wanted(const struct view *v)
 
     if (r == NULL || r->credential == NULL)
         return false;
-    return r->inject == INJECT_ALWAYS ||
-           handle_is_for(v->handle, v->caller, r->credential);
+    return r->inject == INJECT_ALWAYS || handle_stands_for(v, r->credential);
 }
 
 /* Our authority's credential is the task's own key; of any other there is a secret. */
@@ -64,8 +51,8 @@ gather_means(const struct view *v, struct means *with)
     if (c == NULL)
         return REASON_CREDENTIAL_UNAVAILABLE;
     if (c->source.kind == SOURCE_AUTHORITY) {
-        with->presenter = tasks_presenter(v->tasks, v->task);
-        return REASON_OK;
+        with->presenter = v->entry != NULL ? entry_presenter(v->entry) : NULL;
+        return with->presenter != NULL ? REASON_OK : REASON_SIGN;
     }
     with->header = c->header;
     with->prefix = c->prefix;
@@ -95,8 +82,7 @@ present_request(void *state, struct view *v)
         return pass();
     if (!v->verified_tls)
         return deny(REASON_PLAIN_CREDENTIAL);
-    if ((why = take_task(v)) != REASON_OK ||
-        (why = gather_means(v, &with)) != REASON_OK)
+    if ((why = gather_means(v, &with)) != REASON_OK)
         return deny(why);
     v->presented = true;
     v->presented_at = v->request->headers.n;
@@ -104,8 +90,9 @@ present_request(void *state, struct view *v)
                           &v->request->headers, &v->evidence);
     if (why != REASON_OK)
         return deny(why);
+    /* The presenter may end before its exchange has. */
     if (!text_is_empty(v->evidence.proof_id))
-        v->thumbprint = identity_thumbprint(task_identity(v->task));
+        v->thumbprint = arena_copy(v->arena, presenter_thumbprint(with.presenter));
     return pass();
 }
 

@@ -1,8 +1,8 @@
 /* present: puts the credential of the rule on the request, bound to it, at the last
- * moment before it leaves. The task whose key signs is taken here unless the exchange
- * has one; it is the exchange's to give back. Nothing is presented outside verified
- * TLS, by an ended task, by a rule without a credential, or, where the rule says
- * `on_handle`, without the caller's own handle in the request. */
+ * moment before it leaves, signed by the key of the task that the request is of.
+ * Nothing is presented outside verified TLS, by a rule without a credential, or, where
+ * the rule says `on_handle`, without the caller's own handle in the request. That the
+ * task has not ended is the exchange's to see. */
 #ifndef FILTERS_PRESENT_H
 #define FILTERS_PRESENT_H
 

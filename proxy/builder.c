@@ -13,6 +13,7 @@ struct builder {
     void (*on_built)(void *owner, const struct built *b);
     void *owner;
     struct job *job;
+    struct authority_key *authority;
     struct generation *now; /* a reference, while it builds */
     uint64_t number;
     bool always;
@@ -20,15 +21,36 @@ struct builder {
     /* written by the thread, read when it is done */
     enum reason why;
     struct generation *generation;
+    struct prepared *tasks;
     struct buf report;
 };
+
+/* Their keys are made, and their terms compared with those before: that takes its time.
+ */
+static enum reason
+prepare_tasks(struct builder *b)
+{
+    enum reason why = REASON_OK;
+
+    if (b->authority != NULL)
+        why = registry_prepare(b->authority, generation_conf(b->generation),
+                               generation_conf(b->now), &b->tasks);
+    if (why != REASON_OK)
+        buf_printf(&b->report, "grants: their tasks cannot be begun: %s\n",
+                   reason_sentence(why));
+    return why;
+}
 
 static enum reason
 follow(struct builder *b)
 {
+    enum reason why;
+
     if (!generation_may_follow(b->generation, b->now, &b->report))
         return REASON_CONFIG;
-    return generation_make_handles(b->generation, b->now, &b->report);
+    if ((why = generation_make_handles(b->generation, b->now, &b->report)) != REASON_OK)
+        return why;
+    return prepare_tasks(b);
 }
 
 static void
@@ -56,22 +78,24 @@ on_done(void *owner)
 {
     struct builder *b = owner;
     struct buf report = b->report;
-    struct built result = { b->why, b->generation, &report };
+    struct built result = { b->why, b->generation, b->tasks, &report };
 
     b->report = (struct buf){ 0 };
     b->generation = NULL;
+    b->tasks = NULL;
     forget_now(b);
     b->on_built(b->owner, &result);
     buf_free(&report);
 }
 
 struct builder *
-builder_new(struct event_base *base, const char *path,
+builder_new(struct event_base *base, const char *path, struct authority_key *authority,
             void (*on_built)(void *owner, const struct built *b), void *owner)
 {
     struct builder *b = memory_new(sizeof *b);
 
     b->path = path;
+    b->authority = authority;
     b->on_built = on_built;
     b->owner = owner;
     b->job = job_new(base, work, on_done, b);
@@ -106,6 +130,7 @@ builder_free(struct builder *b)
         return;
     job_free(b->job);
     forget_now(b);
+    prepared_free(b->tasks);
     generation_unref(b->generation);
     buf_free(&b->report);
     free(b);

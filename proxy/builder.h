@@ -4,6 +4,7 @@
 #define PROXY_BUILDER_H
 
 #include "proxy/generation.h"
+#include "tasks/registry.h"
 
 struct event_base;
 struct builder;
@@ -12,11 +13,14 @@ struct built {
     enum reason why;
     struct generation *generation; /* REASON_OK: a reference to take over, or NULL when
                                       nothing has changed; else NULL */
+    struct prepared *tasks;        /* with a generation: its tasks, likewise */
     struct buf *report;            /* on loan */
 };
 
-/* on_built runs on the thread of `base`. */
+/* on_built runs on the thread of `base`. authority, on loan: whose tasks are begun;
+ * NULL: there are none. */
 struct builder *builder_new(struct event_base *base, const char *path,
+                            struct authority_key *authority,
                             void (*on_built)(void *owner, const struct built *b),
                             void *owner);
 void builder_free(struct builder *b);

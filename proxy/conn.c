@@ -54,6 +54,7 @@ end(struct conn *c)
     list_remove(&c->member);
     leave_handshakes(c);
     free(c->target);
+    task_unref(c->proven);
     free(c);
     worker_conn_gone(w);
 }
@@ -456,7 +457,7 @@ conn_exchange_over(struct conn *c)
         conn_ring(c);
         return;
     }
-    if (wire_may_reuse(c->wire) && c->link.state == LINK_OPEN) {
+    if (wire_may_reuse(c->wire) && c->link.state == LINK_OPEN && !c->closing) {
         await_reader(c);
         conn_ring(c);
         return;
@@ -465,12 +466,63 @@ conn_exchange_over(struct conn *c)
 }
 
 void
-conn_begin_tunnel(struct conn *c, const struct authority *target, bool named)
+conn_begin_tunnel(struct conn *c, const struct authority *target, bool named,
+                  struct task *proven)
 {
     c->target = authority_keep(target);
     c->named = named;
+    if (proven != NULL)
+        task_ref(proven);
+    c->proven = proven;
     c->step = CONN_SNIFF;
     set_alarm(c, limits(c)->head_timeout_ms);
     buf_add(&c->link.out, TEXT("HTTP/1.1 200 Connection established\r\n\r\n"));
     link_move(&c->link);
+}
+
+/* ---- of a task */
+
+void
+conn_pass_task(struct conn *c, const struct task *from, const struct task *to)
+{
+    if (c->served == from)
+        c->served = to;
+}
+
+/* Nothing is running here. What the client has not read yet is part of an answer to the
+ * task that ended. */
+static void
+end_idle(struct conn *c, bool now)
+{
+    bool whole = c->link.state == LINK_DEAD || buf_length(&c->link.out) == 0;
+
+    if (c->step == CONN_LINGER && (whole || !now))
+        return; /* it is on its way out: a refusal wants to be read */
+    if (!whole && !now) {
+        linger(c);
+        return;
+    }
+    if (!whole)
+        link_abort(&c->link);
+    end(c);
+}
+
+void
+conn_end_task(struct conn *c, const struct task *k, bool now)
+{
+    bool proven = c->proven == k;
+
+    if (!proven && c->served != k)
+        return;
+    c->served = NULL;
+    if (proven) {
+        task_unref(c->proven); /* with it goes the key */
+        c->proven = NULL;
+    }
+    c->closing = true;
+    /* Its head is not whole yet, and nobody else's proof is taken for it. */
+    if (proven && c->exchange != NULL && c->exchange->entry == NULL)
+        exchange_refuse(c->exchange, REASON_TASK_ENDED);
+    if (c->exchange == NULL && !c->cut)
+        end_idle(c, now);
 }

@@ -24,10 +24,13 @@ struct conn {
     struct wake wake;
     struct alarm alarm;
     enum conn_step step;
-    bool named; /* a live grant of this caller names `target` */
-    bool cut;   /* what was sent is not whole: the end must not look like one */
+    bool named;   /* a live grant of this caller names `target` */
+    bool cut;     /* what was sent is not whole: the end must not look like one */
+    bool closing; /* the task it served has ended: nothing more is asked here */
     /* CONNECT was accepted: every request must be for this. NULL: it was not. */
     struct authority_kept *target;
+    struct task *proven; /* by CONNECT's Proxy-Authorization: a reference; or NULL */
+    const struct task *served; /* whose the last request was: never looked into */
     struct exchange *exchange;
     uint64_t exchanges;
     uint64_t sent_seen; /* link.sent when the alarm was last set */
@@ -44,8 +47,16 @@ void conn_drain(struct conn *c);
 
 /* From its exchange, which is over and no longer touches the conn after this call. */
 void conn_exchange_over(struct conn *c);
-/* From its exchange: CONNECT to `target` was accepted. What follows is sniffed. */
-void conn_begin_tunnel(struct conn *c, const struct authority *target, bool named);
+/* From its exchange: CONNECT to `target` was accepted, by a client that proved which
+ * task it is of (or NULL). What follows is sniffed. */
+void conn_begin_tunnel(struct conn *c, const struct authority *target, bool named,
+                       struct task *proven);
+/* What was the one task's is the other's from now on. */
+void conn_pass_task(struct conn *c, const struct task *from, const struct task *to);
+/* This task has ended. If the connection was its own it ends: now when it is idle, else
+ * with its exchange, which the caller has seen to. now: what stands to be sent is cut
+ * as well. */
+void conn_end_task(struct conn *c, const struct task *k, bool now);
 bool conn_is_tls(const struct conn *c);
 void conn_ring(struct conn *c);
 

@@ -388,19 +388,37 @@ session_follow(struct session *s, struct tail *filter)
 }
 
 /* May be called by a verb: whose turn it is comes from the loop. */
-void
-control_answer(struct control *c, enum wait what, uint64_t ticket, bool ok,
-               struct text members)
+static size_t
+answer_those(struct control *c, enum wait what, uint64_t from, uint64_t to, bool ok,
+             struct text members)
 {
+    size_t n = 0;
+
     for (struct list *m = c->sessions.next; m != &c->sessions; m = m->next) {
         struct session *s = LIST_OWNER(m, struct session, member);
 
-        if (s->waits != what || s->ticket > ticket)
+        if (s->waits != what || s->ticket < from || s->ticket > to)
             continue;
         s->waits = WAIT_NONE;
         add_line(s, ok, members);
         event_active(s->writable, EV_WRITE, 0);
+        n++;
     }
+    return n;
+}
+
+void
+control_answer(struct control *c, enum wait what, uint64_t ticket, bool ok,
+               struct text members)
+{
+    (void)answer_those(c, what, 0, ticket, ok, members);
+}
+
+size_t
+control_answer_one(struct control *c, enum wait what, uint64_t ticket, bool ok,
+                   struct text members)
+{
+    return answer_those(c, what, ticket, ticket, ok, members);
 }
 
 uid_t

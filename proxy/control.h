@@ -30,7 +30,7 @@ void control_free(struct control *c);
 
 /* ---- for verbs */
 
-enum wait { WAIT_NONE, WAIT_RELOAD, WAIT_END };
+enum wait { WAIT_NONE, WAIT_RELOAD, WAIT_TASK, WAIT_END };
 
 /* After this the verb returns REPLY_LATER. ticket: what control_answer is called with.
  */
@@ -41,6 +41,10 @@ void session_follow(struct session *s, struct tail *filter);
  * stands behind "ok", as the json_put_… calls wrote it. */
 void control_answer(struct control *c, enum wait what, uint64_t ticket, bool ok,
                     struct text members);
+
+/* The same for those with exactly this ticket; how many there were. */
+size_t control_answer_one(struct control *c, enum wait what, uint64_t ticket, bool ok,
+                          struct text members);
 
 /* Whoever asks: for the log. */
 uid_t session_uid(const struct session *s);

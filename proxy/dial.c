@@ -3,6 +3,7 @@
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
+#include "filters/present.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -53,8 +54,9 @@ key_of(const struct exchange *x)
     find_destination(x, &key.target, &key.client);
     if (is_gate(x))
         key.grant = exchange_door(x);
-    if (x->view.task != NULL) {
-        task = task_id(x->view.task);
+    if (x->entry != NULL) {
+        key.presents = present_is_wanted(&x->view);
+        task = task_id(x->entry->task);
         assert(task.n < sizeof key.task);
         memcpy(key.task, task.at, task.n);
     }

@@ -1,5 +1,6 @@
 /* ENTER: the decision is in the ledger before the first byte goes upstream; and, where
  * the config says so, on the disk. */
+#include "proxy/ending.h"
 #include "proxy/exchange.h"
 
 #include "proxy/bell.h"
@@ -69,7 +70,11 @@ must_await(const struct exchange *x)
 static enum pace
 pass_on(struct exchange *x)
 {
+    enum reason why;
+
     enter_leave(x);
+    if ((why = ending_allow(x)) != REASON_OK)
+        return refuse(x, why);
     /* While we waited it may have said something, unasked. */
     if (buf_length(&x->up->link.in) > 0)
         return refuse(x, REASON_UPSTREAM_MALFORMED);

@@ -86,12 +86,24 @@ epoch_adopt(struct worker *w, struct generation *g, struct vault *secrets)
     struct epoch *before = w->now;
 
     w->now = epoch_new(w, g, secrets);
-    if (w->tasks != NULL)
-        tasks_keep_only(w->tasks, generation_conf(g));
     pool_free(before->pool); /* what waits there was judged by rules that are no more */
     before->pool = pool_new(w->loop, 0, 0, 0);
     epoch_unref(before);
     cut_oldest(w);
+}
+
+void
+epoch_move(struct exchange *x)
+{
+    struct epoch *before = x->epoch, *now = x->worker->now;
+
+    if (before == now)
+        return;
+    epoch_ref(now);
+    list_remove(&x->under);
+    list_add_last(&now->exchanges, &x->under);
+    x->epoch = now;
+    epoch_unref(before);
 }
 
 /* Whole, and between two turns of the loop: no request sees half of a change. */

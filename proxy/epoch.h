@@ -11,6 +11,7 @@
 #include "proxy/upstream.h"
 #include "tokens/vault.h"
 
+struct exchange;
 struct worker;
 
 struct epoch {
@@ -32,6 +33,9 @@ struct epoch *epoch_new(struct worker *w, struct generation *g, struct vault *se
 void epoch_adopt(struct worker *w, struct generation *g, struct vault *secrets);
 /* Secrets of a generation that it has adopted, as they are now. */
 void epoch_keep(struct worker *w, struct generation *g, struct vault *secrets);
+/* An exchange of which nothing was judged yet goes over to the current one: a task that
+ * was begun under narrower rules is never used under those before. */
+void epoch_move(struct exchange *x);
 void epoch_ref(struct epoch *e);
 void epoch_unref(struct epoch *e);
 

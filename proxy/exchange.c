@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/ending.h"
 
 #include <assert.h>
 
@@ -33,8 +34,7 @@ end(struct exchange *x)
     wake_cancel(&x->wake);
     alarm_clear(&x->alarm);
     list_remove(&x->under);
-    if (x->view.task != NULL)
-        task_unref(x->view.task);
+    ending_leave(x);
     buf_free(&x->body);
     stream_close(x->down);
     c->exchange = NULL;
@@ -127,6 +127,20 @@ exchange_abort(struct exchange *x, enum reason why)
     run(x);
 }
 
+void
+exchange_refuse(struct exchange *x, enum reason why)
+{
+    if (x->responding) {
+        exchange_abort(x, why);
+        return;
+    }
+    stream_close_after(x->down);
+    if (x->why == REASON_OK)
+        (void)refuse(x, why);
+    x->step = STEP_FINISH;
+    run(x);
+}
+
 enum pace
 refuse(struct exchange *x, enum reason why)
 {
@@ -176,8 +190,9 @@ exchange_drop_upstream(struct exchange *x)
 {
     /* One that never carried a request may not even be verified: only who took one from
      * PRESENT is worth keeping. */
-    if (x->up_stream != NULL) {
+    if (x->up_stream != NULL)
         stream_close(x->up_stream);
+    if (x->up_stream != NULL && ending_may_keep(x)) {
         pool_give(x->epoch->pool, x->up);
     } else {
         upstream_close(x->up);

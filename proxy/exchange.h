@@ -31,7 +31,10 @@ struct exchange {
     struct conn *conn;
     struct worker *worker;
     struct epoch *epoch;
-    struct list under; /* the epoch's list */
+    struct list under;   /* the epoch's list */
+    struct entry *entry; /* its task, from JUDGE on: a reference */
+    struct list of_task; /* the entry's list */
+    bool spent;          /* one of its task's budget */
     struct wake wake;
     struct alarm alarm;
     enum step step;
@@ -76,6 +79,8 @@ void exchange_wake(struct exchange *x);
 /* Ends it without an answer: the client left, the epoch is too old, the worker stops.
  */
 void exchange_abort(struct exchange *x, enum reason why);
+/* Ends it with this refusal, if nothing was answered yet; otherwise cuts it. */
+void exchange_refuse(struct exchange *x, enum reason why);
 
 /* ---- the steps, one file each where they are long */
 

@@ -101,6 +101,20 @@ say_list(const char *what, const struct strings *list)
     printf("%s\n", list->any ? "any" : "");
 }
 
+/* Nobody is asked whether one lives. */
+static void
+say_task(const struct conf_grant *g, const struct conf_rule *r)
+{
+    static const char *const words[] = {
+        [TASK_STANDING] = "standing: Holdfast keeps one alive",
+        [TASK_REQUIRED] = "required: one must have been started, and not have ended",
+        [TASK_POD] = "pod: it lives as long as Holdfast does",
+    };
+
+    printf("task      %s\n", words[g->task]);
+    say_list("for    ", r != NULL && r->purposes.n > 0 ? &r->purposes : &g->purposes);
+}
+
 static void
 say_rule(const struct view *v)
 {
@@ -109,6 +123,8 @@ say_rule(const struct view *v)
     if (v->grant != NULL)
         printf("grant     %s (owner %s, approved by %s, %s)\n", v->grant->name,
                v->grant->owner, v->grant->approved_by, v->grant->ticket);
+    if (v->grant != NULL)
+        say_task(v->grant, v->rule);
     if (v->rule != NULL)
         printf("address   %s\n", v->rule->addresses.n > 0
                                      ? "public, or in the rule's addresses"
@@ -204,6 +220,23 @@ write_asked(struct buf *out, const struct view *v)
 }
 
 static void
+write_task(struct buf *out, const struct conf_grant *g, const struct conf_rule *r)
+{
+    static const char *const words[] = {
+        [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod"
+    };
+    const struct strings *purposes = r != NULL && r->purposes.n > 0 ? &r->purposes
+                                                                    : &g->purposes;
+
+    json_put_z(out, "grant", g->name);
+    json_put_z(out, "task", words[g->task]);
+    json_open(out, "purposes", '[');
+    for (size_t i = 0; i < purposes->n; i++)
+        json_put_z(out, NULL, purposes->at[i]);
+    json_close(out, ']');
+}
+
+static void
 write_rule(struct buf *out, const struct view *v)
 {
     struct buf place = { 0 };
@@ -214,7 +247,7 @@ write_rule(struct buf *out, const struct view *v)
     }
     buf_free(&place);
     if (v->grant != NULL)
-        json_put_z(out, "grant", v->grant->name);
+        write_task(out, v->grant, v->rule);
     if (v->gate_rule != NULL)
         json_put_bool(out, "proof_checked", false);
 }

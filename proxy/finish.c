@@ -17,8 +17,8 @@ add_rule(struct log_line *l, const struct exchange *x)
         log_line_text(l, "rule", arena_printf(x->arena, "%s:%u", at->file, at->line));
     if (x->view.grant != NULL)
         log_line_z(l, "grant", x->view.grant->name);
-    if (x->view.task != NULL)
-        log_line_text(l, "task", task_id(x->view.task));
+    if (!text_is_empty(x->view.task))
+        log_line_text(l, "task", x->view.task);
 }
 
 static void
@@ -97,8 +97,6 @@ count(const struct exchange *x, int64_t us)
         metrics_grant(m, generation_series(x->epoch->generation, v->grant), x->why);
     for (size_t i = 0; i < v->n_stripped; i++)
         metrics_stripped(m, v->stripped[i].at, v->stripped[i].n);
-    if (x->worker->tasks != NULL)
-        tally_set(&m->issued[TOKEN_WIT], tasks_issued(x->worker->tasks));
 }
 
 static bool

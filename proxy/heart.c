@@ -40,7 +40,10 @@ tell_gauges(const struct worker *w)
         leaves = leaf_cache_count(w->leaves) + leaf_cache_count(w->refusal_leaves);
     tally_set(&w->metrics->idle_upstreams, count_idle(w));
     tally_set(&w->metrics->leaves, leaves);
-    tally_set(&w->metrics->tasks, w->tasks != NULL ? tasks_count(w->tasks) : 0);
+    if (w->start.index == 0 && w->roll != NULL) { /* what all of them know alike */
+        tally_set(&w->metrics->tasks, roll_count(w->roll));
+        tally_set(&w->metrics->issued[TOKEN_WIT], identity_issued());
+    }
 }
 
 /* A burst is over when nothing more is left over of it. malloc then has whole pages

@@ -14,6 +14,7 @@
 #include "proxy/watch.h"
 #include "proxy/worker.h"
 
+struct custody;
 struct overseer;
 
 enum { SIGNALS = 6 };
@@ -42,11 +43,14 @@ struct holdfast {
     struct mailbox *inbox; /* from the workers */
     struct event *signals[SIGNALS];
     struct builder *builder;
-    struct secrets *secrets; /* of `next`, where there is one */
-    struct vault *vault;     /* of `generation`; NULL: not read yet */
-    struct generation *next; /* built; its secrets are being read */
-    struct event *patience;  /* waits for an old generation to end before the next is
-                                built */
+    struct secrets *secrets;      /* of `next`, where there is one */
+    struct vault *vault;          /* of `generation`; NULL: not read yet */
+    struct generation *next;      /* built; its secrets are being read */
+    struct prepared *next_tasks;  /* of `next` */
+    struct prepared *first_tasks; /* from the start until the workers have them */
+    struct custody *custody;      /* NULL without a forward door */
+    struct event *patience; /* waits for an old generation to end before the next is
+                               built */
     unsigned waited;
     size_t n_adopting; /* workers that have not said yet that they took it over */
     bool reloading;    /* from the reading of the files to conclude() */

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "filters/present.h"
+#include "proxy/ending.h"
 
 #include <string.h>
 
@@ -131,7 +131,7 @@ open_tunnel(struct exchange *x)
     named = grants_name_host(grants, &x->conn->caller, &target, x->view.now_s);
     if (!named && !worker_may_refuse_inside(x->worker, &x->conn->caller))
         return refuse(x, REASON_LEAF_RATE);
-    conn_begin_tunnel(x->conn, &target, named);
+    conn_begin_tunnel(x->conn, &target, named, x->view.proven);
     return DONE; /* the tunnel's requests have a log line each; without one, conn.c */
 }
 
@@ -145,10 +145,13 @@ begin_view(struct exchange *x)
     v->arena = x->arena;
     v->conf = generation_conf(x->epoch->generation);
     v->now_s = clock_wall_s();
+    v->now_ms = clock_monotonic_ms();
     v->caller = &x->conn->caller;
     v->door = exchange_door(x);
     v->request = &x->request;
-    v->tasks = x->worker->tasks;
+    v->tunnelled = x->conn->target != NULL;
+    v->roll = x->worker->roll;
+    v->proven = x->conn->proven;
     v->handles = generation_handles(x->epoch->generation);
     headers_init(&v->removed, x->arena);
 }
@@ -159,6 +162,7 @@ read_head(struct exchange *x)
     enum reason why = REASON_OK;
     struct text query;
 
+    epoch_move(x);
     begin_view(x);
     switch (stream_read_request(x->down, x->arena, &x->request, &why)) {
     case FLOW_OK:
@@ -188,14 +192,6 @@ read_head(struct exchange *x)
 
 /* ---- the judgement */
 
-static enum reason
-take_task(struct view *v)
-{
-    if (!present_is_wanted(v) || v->task != NULL)
-        return REASON_OK;
-    return tasks_take(v->tasks, v->conf, v->grant, &v->task);
-}
-
 enum pace
 judge(struct exchange *x)
 {
@@ -217,7 +213,7 @@ judge(struct exchange *x)
     if (verdict.answer != PASS)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
-    if ((why = take_task(&x->view)) != REASON_OK)
+    if ((why = ending_join(x)) != REASON_OK)
         return refuse(x, why);
     return go(x, STEP_COLLECT);
 }

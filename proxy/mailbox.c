@@ -81,6 +81,8 @@ mailbox_free(struct mailbox *m)
         next = letter->next;
         vault_unref(letter->message.vault);
         generation_unref(letter->message.generation);
+        task_unref(letter->message.task.begun);
+        task_unref(letter->message.task.ended);
         free(letter);
     }
     event_free(m->event);

@@ -4,6 +4,7 @@
 #define PROXY_MAILBOX_H
 
 #include "proxy/generation.h"
+#include "tasks/registry.h"
 
 struct event_base;
 
@@ -11,20 +12,29 @@ enum message_kind {
     /* to a worker */
     MESSAGE_ADOPT,
     MESSAGE_SECRETS,
+    MESSAGE_TASK,
+    MESSAGE_OPEN,
     MESSAGE_DRAIN,
     MESSAGE_STOP,
     MESSAGE_DUMP,
     MESSAGE_WRITTEN, /* the ledger: bell.h */
     /* to main */
     MESSAGE_ADOPTED,
+    MESSAGE_OBEYED,
+    MESSAGE_SPENT,
     MESSAGE_ENDED
 };
 
 struct message {
     enum message_kind kind;
-    struct generation *generation; /* MESSAGE_ADOPT, _SECRETS: a reference … */
+    struct generation *generation; /* MESSAGE_ADOPT, _SECRETS: a reference; _TASK: the
+                                      one that is about to be adopted, or NULL … */
     struct vault *vault;           /* … and one to its secrets */
+    struct task_change task;       /* MESSAGE_TASK, _SPENT (the task that `ended`):
+                                      references to its tasks */
     size_t worker;                 /* to main: whose it is */
+    uint64_t ticket, n_cut;        /* MESSAGE_OBEYED: a task_change's, and how many
+                                      exchanges were cut for it */
 };
 
 struct mailbox;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/ending.h"
 
 static struct text
 host_to_send(struct exchange *x)
@@ -58,7 +59,7 @@ present(struct exchange *x)
     struct verdict verdict;
     enum reason why;
 
-    if ((why = take_stream(x)) != REASON_OK)
+    if ((why = ending_allow(x)) != REASON_OK || (why = take_stream(x)) != REASON_OK)
         return refuse(x, why);
     x->view.now_s = clock_wall_s();  /* dialling may have taken its time … */
     x->view.vault = x->epoch->vault; /* … and the secrets are as they are now */

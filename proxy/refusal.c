@@ -65,13 +65,21 @@ phrase(int status)
         int status;
         const char *phrase;
     } table[] = {
-        { 400, "Bad Request" },           { 403, "Forbidden" },
-        { 408, "Request Timeout" },       { 413, "Content Too Large" },
-        { 414, "URI Too Long" },          { 417, "Expectation Failed" },
-        { 421, "Misdirected Request" },   { 431, "Request Header Fields Too Large" },
-        { 500, "Internal Server Error" }, { 501, "Not Implemented" },
-        { 502, "Bad Gateway" },           { 503, "Service Unavailable" },
-        { 504, "Gateway Timeout" },       { 505, "HTTP Version Not Supported" },
+        { 400, "Bad Request" },
+        { 403, "Forbidden" },
+        { 407, "Proxy Authentication Required" },
+        { 408, "Request Timeout" },
+        { 413, "Content Too Large" },
+        { 414, "URI Too Long" },
+        { 417, "Expectation Failed" },
+        { 421, "Misdirected Request" },
+        { 431, "Request Header Fields Too Large" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
+        { 502, "Bad Gateway" },
+        { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" },
+        { 505, "HTTP Version Not Supported" },
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -90,6 +98,9 @@ refusal_write(struct exchange *x)
 
     headers_init(&r.headers, x->arena);
     write_problem(x, &body);
+    if (r.status == 407)
+        headers_add(&r.headers, TEXT("Proxy-Authenticate"),
+                    TEXT("Basic realm=\"holdfast\""));
     if (!text_is_empty(status))
         headers_add(&r.headers, TEXT("Proxy-Status"), status);
     headers_add(&r.headers, TEXT("Content-Type"), TEXT("application/problem+json"));

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/custody.h"
 #include "proxy/descriptors.h"
 #include "proxy/status.h"
 
@@ -166,6 +167,10 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
     h->loaded_ms = clock_wall_ms();
     keep_vault(h, vault);
     set_watch(h);
+    /* First the tasks: what a reload takes away or narrows has ended when it is told.
+     */
+    custody_adopt(h->custody, h->next_tasks);
+    h->next_tasks = NULL;
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);
@@ -204,6 +209,8 @@ take_next(struct holdfast *h, const struct secrets_told *t)
     h->reload.why = t->why;
     report_failure(h, next, t->why);
     generation_unref(next);
+    prepared_free(h->next_tasks);
+    h->next_tasks = NULL;
     secrets_follow(h->secrets, h->generation, true);
     conclude(h);
 }
@@ -259,6 +266,7 @@ on_built(void *arg, const struct built *b)
     reload_tell_report(b->report);
     if (h->reload.why == REASON_OK) {
         h->next = b->generation;
+        h->next_tasks = b->tasks;
         secrets_follow(h->secrets, h->next, false);
         return;
     }
@@ -338,7 +346,7 @@ void
 reload_begin(struct holdfast *h)
 {
     h->patience = event_new(h->base, -1, 0, on_patience, h);
-    h->builder = builder_new(h->base, h->path, on_built, h);
+    h->builder = builder_new(h->base, h->path, h->authority, on_built, h);
     h->secrets = secrets_new(h->base, h->chronicle.ledger, on_secrets, h);
     assert(h->patience != NULL && h->builder != NULL);
     builder_knows(h->builder, generation_conf(h->generation)->digest);
@@ -359,6 +367,7 @@ reload_end(struct holdfast *h)
     secrets_free(h->secrets);
     vault_unref(h->vault);
     generation_unref(h->next);
+    prepared_free(h->next_tasks);
     if (h->patience != NULL)
         event_free(h->patience);
     buf_free(&h->reload.report);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/cpus.h"
+#include "proxy/custody.h"
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
@@ -88,7 +89,10 @@ start(struct holdfast *h)
     enum reason why;
 
     h->n_workers = conf->workers > 0 ? (size_t)conf->workers : cpus_given();
-    if (conf_has_door(conf, DOOR_FORWARD) && (why = open_keys(h, conf)) != REASON_OK)
+    if (conf_has_door(conf, DOOR_FORWARD) &&
+        ((why = open_keys(h, conf)) != REASON_OK ||
+         (why = registry_prepare(h->authority, conf, NULL, &h->first_tasks)) !=
+             REASON_OK))
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
         (why = descriptors_raise(&conf->limits, h->n_workers)) != REASON_OK ||
@@ -122,6 +126,8 @@ on_message(void *owner, const struct message *m)
         event_base_loopbreak(h->base);
     else if (m->kind == MESSAGE_ADOPTED)
         reload_adopted(h);
+    else if (m->kind == MESSAGE_OBEYED || m->kind == MESSAGE_SPENT)
+        custody_hear(h->custody, m);
 }
 
 static enum reason
@@ -150,6 +156,17 @@ start_workers(struct holdfast *h)
     vault_unref(h->first_secrets); /* the workers' now, to be wiped with the next */
     h->first_secrets = NULL;
     return why;
+}
+
+/* They accept when they know which tasks live: nobody is refused for having come first.
+ */
+static void
+open_workers(struct holdfast *h)
+{
+    custody_adopt(h->custody, h->first_tasks);
+    h->first_tasks = NULL;
+    for (size_t i = 0; i < h->n_workers; i++)
+        worker_open(h->workers[i]);
 }
 
 static void
@@ -199,7 +216,9 @@ serve(struct holdfast *h)
     reload_begin(h);
     oversee_prepare(h);
     open_control(h);
+    h->custody = custody_new(h);
     if ((why = start_workers(h)) == REASON_OK) {
+        open_workers(h);
         oversee_begin(h);
         tell_ready(h);
         event_base_dispatch(h->base);
@@ -227,6 +246,8 @@ tear_down(struct holdfast *h, enum reason why)
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);
     reload_end(h);
+    custody_free(h->custody);
+    prepared_free(h->first_tasks);
     chronicle_close(&h->chronicle, why_it_stops(h, why));
     signals_forget(h);
     mailbox_free(h->inbox);

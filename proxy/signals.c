@@ -3,6 +3,7 @@
 #include "proxy/holdfast.h"
 
 #include "base/log.h"
+#include "proxy/custody.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -23,6 +24,7 @@ holdfast_drain(struct holdfast *h)
 {
     h->stopping = true;
     tell_stopping(h);
+    custody_stop(h->custody, generation_conf(h->generation)->limits.drain_ms);
     for (size_t i = 0; i < h->n_workers; i++)
         worker_drain(h->workers[i]);
 }
@@ -33,6 +35,7 @@ holdfast_stop(struct holdfast *h)
     log_info("stopping now");
     h->stopping = h->stopped_now = true;
     tell_stopping(h);
+    custody_stop(h->custody, 0);
     for (size_t i = 0; i < h->n_workers; i++)
         worker_stop(h->workers[i]);
 }

@@ -53,9 +53,9 @@ of_forward(const struct exchange *x)
 
     if (g != NULL)
         a.approval = generation_approval(x->epoch->generation, g);
-    if (v->task != NULL) {
-        a.task = task_id(v->task);
-        a.purpose = text_z(task_purpose(v->task));
+    if (x->entry != NULL) {
+        a.task = v->task;
+        a.purpose = text_z(task_purpose(x->entry->task));
     } else if (v->grant != NULL) {
         a.purpose = only_purpose(v->grant);
     }

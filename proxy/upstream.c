@@ -146,7 +146,8 @@ bool
 upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
-           authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
+           a->presents == b->presents && authority_equals(&a->target, &b->target) &&
+           strcmp(a->task, b->task) == 0;
 }
 
 bool

@@ -8,13 +8,15 @@
 #include "base/list.h"
 #include "http/wire.h"
 #include "proxy/link.h"
+#include "tasks/task.h"
 
 /* Whose a connection is: nothing else may ride on it (DESIGN.md G9). */
 struct upstream_key {
     struct authority target;
     const struct tls_client *client; /* NULL: plain */
     const void *grant;               /* of this generation; a gate's door */
-    char task[48];                   /* id; empty when the request has no credential */
+    bool presents;                   /* its requests leave with a credential */
+    char task[TASK_ID_MAX + 1];      /* id; empty at a gate */
 };
 
 bool upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b);

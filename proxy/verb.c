@@ -28,6 +28,7 @@ takes(const struct verb *v, struct text name, const struct json *value,
       struct buf *error)
 {
     struct text t;
+    int64_t number;
     bool flag;
 
     if (text_equals(name, TEXT("verb")))
@@ -36,7 +37,10 @@ takes(const struct verb *v, struct text name, const struct json *value,
         buf_printf(error, "\"%.*s\" is neither true nor false", TEXT_ARG(name));
     else if (is_among(v->texts, name) && !json_string(value, &t))
         buf_printf(error, "\"%.*s\" is no text", TEXT_ARG(name));
-    else if (!is_among(v->flags, name) && !is_among(v->texts, name))
+    else if (is_among(v->numbers, name) && !json_number(value, &number))
+        buf_printf(error, "\"%.*s\" is no number", TEXT_ARG(name));
+    else if (!is_among(v->flags, name) && !is_among(v->texts, name) &&
+             !is_among(v->numbers, name))
         buf_printf(error, "%s takes no \"%.*s\"", v->name, TEXT_ARG(name));
     return buf_length(error) == 0;
 }
@@ -91,4 +95,12 @@ verb_text(const struct json *request, const char *name)
     struct text t;
 
     return json_string(json_get(request, name), &t) ? t : text_of("", 0);
+}
+
+int64_t
+verb_number(const struct json *request, const char *name, int64_t otherwise)
+{
+    int64_t n;
+
+    return json_number(json_get(request, name), &n) ? n : otherwise;
 }

@@ -21,6 +21,7 @@ struct verb {
     const char *texts[VERB_MEMBERS]; /* likewise */
     enum reply (*run)(void *owner, struct session *s, const struct json *request,
                       struct buf *out);
+    const char *numbers[VERB_MEMBERS]; /* likewise */
 };
 
 /* The verb that this line asks for, and the line's JSON, which the caller frees; NULL:
@@ -32,5 +33,7 @@ const struct verb *verb_read(const struct verb *verbs, size_t n, struct text lin
 bool verb_flag(const struct json *request, const char *name);
 /* A member that is a text; empty when absent. */
 struct text verb_text(const struct json *request, const char *name);
+/* A member that is a number; `otherwise` when absent. */
+int64_t verb_number(const struct json *request, const char *name, int64_t otherwise);
 
 #endif

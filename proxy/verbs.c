@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "proxy/control.h"
 #include "proxy/status.h"
+#include "proxy/task_verbs.h"
 
 /* Who changed what: the log has a line for each mutation. */
 static void
@@ -78,10 +79,18 @@ drain(void *owner, struct session *s, const struct json *request, struct buf *ou
 }
 
 static const struct verb verbs[] = {
-    { "status", { NULL }, { NULL }, status },
-    { "reload", { "wait" }, { NULL }, reload },
-    { "tail", { "denied" }, { "grant", "host" }, tail },
-    { "drain", { "wait" }, { NULL }, drain },
+    { "status", { NULL }, { NULL }, status, { NULL } },
+    { "reload", { "wait" }, { NULL }, reload, { NULL } },
+    { "tail", { "denied" }, { "grant", "host" }, tail, { NULL } },
+    { "drain", { "wait" }, { NULL }, drain, { NULL } },
+    { "task_start",
+      { NULL },
+      { "grant", "purpose", "ttl" },
+      verb_task_start,
+      { "max_requests", "uid" } },
+    { "task_end", { NULL }, { "id" }, verb_task_end, { NULL } },
+    { "task_revoke", { "all" }, { "grant" }, verb_task_revoke, { NULL } },
+    { "task_list", { NULL }, { NULL }, verb_task_list, { NULL } },
 };
 
 const struct verb *

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "proxy/bell.h"
 #include "proxy/conn.h"
 #include "proxy/descriptors.h"
+#include "proxy/ending.h"
 #include "proxy/exchange.h"
 #include "proxy/heart.h"
 #include "proxy/mailbox.h"
@@ -115,8 +117,6 @@ is_ops(const struct worker *w, size_t door)
 static void
 open_doors(struct worker *w)
 {
-    w->doors = calloc(w->start.n_doors + 1, sizeof *w->doors);
-    assert(w->doors != NULL);
     for (size_t i = 0; i < w->start.n_doors; i++) {
         struct door *d = &w->doors[i];
 
@@ -314,6 +314,13 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_SECRETS:
         epoch_keep(w, m->generation, m->vault);
         break;
+    case MESSAGE_TASK:
+        ending_obey(w, &m->task, m->generation);
+        break;
+    case MESSAGE_OPEN:
+        if (!w->draining)
+            open_doors(w);
+        break;
     case MESSAGE_DRAIN:
         drain(w);
         break;
@@ -329,6 +336,8 @@ on_message(void *owner, const struct message *m)
         enter_hear(w);
         break;
     case MESSAGE_ADOPTED:
+    case MESSAGE_OBEYED:
+    case MESSAGE_SPENT:
     case MESSAGE_ENDED:
     default:
         assert(m->kind < MESSAGE_ADOPTED); /* the others are for main */
@@ -349,6 +358,27 @@ worker_keep(struct worker *w, struct generation *g, struct vault *secrets)
     mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_SECRETS,
                                                 .generation = g,
                                                 .vault = secrets });
+}
+
+void
+worker_open(struct worker *w)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_OPEN });
+}
+
+void
+worker_change_task(struct worker *w, const struct task_change *change,
+                   struct generation *next)
+{
+    if (next != NULL)
+        generation_ref(next);
+    if (change->begun != NULL)
+        task_ref(change->begun);
+    if (change->ended != NULL)
+        task_ref(change->ended);
+    mailbox_post(
+        w->mailbox,
+        &(struct message){ .kind = MESSAGE_TASK, .task = *change, .generation = next });
 }
 
 void
@@ -378,7 +408,8 @@ dismantle(struct worker *w)
         if (w->doors[i].event != NULL)
             event_free(w->doors[i].event);
     free(w->doors);
-    tasks_free(w->tasks); /* it borrows from the config in force */
+    ending_forget_all(w);
+    roll_free(w->roll);
     epoch_unref(w->now);
     if (w->start.bell != NULL)
         bell_tie(w->start.bell, NULL);
@@ -410,7 +441,7 @@ equip(struct worker *w)
             return REASON_MINT_LEAF;
     }
     if (w->start.authority != NULL)
-        w->tasks = tasks_new(w->start.authority);
+        w->roll = roll_new();
     return resolver_is_ready(w->now->resolver) ? REASON_OK : REASON_CONFIG;
 }
 
@@ -419,7 +450,6 @@ work(void *arg)
 {
     struct worker *w = arg;
 
-    open_doors(w);
     loop_run(w->loop);
     heart_free(w->heart);
     w->heart = NULL;
@@ -445,6 +475,8 @@ worker_start(const struct worker_start *start, struct worker **out)
     list_init(&w->conns);
     list_init(&w->awaiting);
     list_init(&w->handshakes);
+    list_init(&w->endings);
+    w->doors = memory_new_array(start->n_doors + 1, sizeof *w->doors);
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
     if (start->bell != NULL)

@@ -14,7 +14,8 @@
 #include "proxy/rate.h"
 #include "tasks/caller.h"
 #include "tasks/ledger.h"
-#include "tasks/standing.h"
+#include "tasks/registry.h"
+#include "tasks/roll.h"
 #include "tokens/authority.h"
 
 struct bell;
@@ -38,14 +39,14 @@ struct worker_start {
     struct ca *ca;                   /* NULL without a forward door */
     struct authority_key *authority; /* likewise */
     struct shared *shared;
-    struct ledger *ledger; /* NULL: nothing is recorded */
-    struct bell *bell;     /* its own, where there is a ledger */
-    struct mailbox
-        *to_main; /* MESSAGE_ADOPTED and, as the last of all, MESSAGE_ENDED */
+    struct ledger *ledger;   /* NULL: nothing is recorded */
+    struct bell *bell;       /* its own, where there is a ledger */
+    struct mailbox *to_main; /* MESSAGE_ADOPTED, _OBEYED, _SPENT and, as the last of
+                                all, MESSAGE_ENDED */
 };
 
-/* Starts the thread; it accepts at once. REASON_CONFIG, _MINT_LEAF … when it cannot be
- * set up. */
+/* Starts the thread; it accepts when worker_open says so. REASON_CONFIG, _MINT_LEAF …
+ * when it cannot be set up. */
 MUST_USE enum reason worker_start(const struct worker_start *start,
                                   struct worker **out);
 /* Joins the thread, which must have been told to stop. */
@@ -56,6 +57,12 @@ void worker_join(struct worker *w);
 void worker_adopt(struct worker *w, struct generation *g, struct vault *secrets);
 /* Secrets of a generation that it has adopted, as they are now. */
 void worker_keep(struct worker *w, struct generation *g, struct vault *secrets);
+/* The tasks it was told of are those that live: it accepts from now on. */
+void worker_open(struct worker *w);
+/* Takes references of its own. MESSAGE_OBEYED comes back. next: the generation that is
+ * why, and that the worker is about to be given; or NULL. */
+void worker_change_task(struct worker *w, const struct task_change *change,
+                        struct generation *next);
 void worker_drain(struct worker *w); /* no new connections; ends when the last is gone,
                                         or after drain */
 void worker_stop(struct worker *w);  /* cuts everything now */
@@ -79,7 +86,8 @@ struct worker {
     struct list handshakes; /* of conns, the oldest first */
     uint64_t next_conn;
     struct caller_lookup *callers;
-    struct tasks *tasks;
+    struct roll *roll;   /* NULL without a forward door */
+    struct list endings; /* of tasks, that main was not told of yet */
     struct leaf_cache *leaves, *refusal_leaves;
     uint64_t served, refused;
     bool draining;

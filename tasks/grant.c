@@ -13,6 +13,10 @@
 #include "tasks/rulebook.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Above what host and path give. */
+enum { PROVEN_RANK = 1 << 16 };
 
 struct grants {
     struct rulebook book;
@@ -48,7 +52,9 @@ enum reach {
     REACH_CALLER,
     REACH_SCHEME,
     REACH_TIME,
+    REACH_TASK,
     REACH_METHOD,
+    REACH_PURPOSE,
     REACH_PATH
 };
 
@@ -58,8 +64,17 @@ struct search {
     uint64_t method;
     bool https;
 
+    /* The task of the grant that was looked at last: a grant's rules stand together. */
+    const struct conf_grant *looked_up;
+    struct entry *entry;
+    enum reason no_task;
+
     uint32_t set_rank;
     uint32_t best, best_rank;
+    struct entry *best_entry;
+    uint32_t lacking; /* all but a task, or its purpose, would have fitted */
+    enum reach lacked;
+    enum reason lacked_task;
     uint32_t credited; /* the first fit that names a credential, and what others said
                           since */
     bool other_grant, other_credential;
@@ -83,8 +98,37 @@ is_live(const struct conf_grant *grant, int64_t now_s)
     return now_s >= grant->approved_at && now_s < grant->expires_at;
 }
 
+/* The task under which this caller uses the grant. */
+static bool
+has_task(struct search *s, const struct conf_grant *grant)
+{
+    const struct ask *ask = s->ask;
+
+    if (s->looked_up != grant) {
+        s->looked_up = grant;
+        s->no_task = roll_find(ask->roll, grant, ask->caller, ask->proven, ask->now_ms,
+                               &s->entry);
+    }
+    return s->no_task == REASON_OK;
+}
+
+static bool
+purpose_fits(const struct search *s, const struct conf_rule *rule)
+{
+    const char *purpose;
+
+    if (rule->purposes.n == 0)
+        return true;
+    purpose = task_purpose(s->entry->task);
+    for (size_t i = 0; i < rule->purposes.n; i++) {
+        if (strcmp(rule->purposes.at[i], purpose) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum reach
-reach(const struct search *s, const struct line *l)
+reach(struct search *s, const struct line *l)
 {
     if (!port_fits(s, l))
         return REACH_PORT;
@@ -94,8 +138,12 @@ reach(const struct search *s, const struct line *l)
         return REACH_SCHEME;
     if (!is_live(l->grant, s->ask->now_s))
         return REACH_TIME;
+    if (s->ask->roll != NULL && !has_task(s, l->grant))
+        return REACH_TASK;
     if ((l->methods & s->method) == 0)
         return REACH_METHOD;
+    if (s->ask->roll != NULL && !purpose_fits(s, l->rule))
+        return REACH_PURPOSE;
     return REACH_PATH;
 }
 
@@ -117,21 +165,47 @@ weigh_credential(struct search *s, uint32_t line)
     s->conflict = s->other_grant && s->other_credential;
 }
 
+/* A rule of the task that the request belongs to goes before any other. */
+static uint32_t
+rank_of(const struct search *s, bool literal)
+{
+    bool own = s->ask->proven != NULL && s->entry != NULL &&
+               s->entry->task == s->ask->proven;
+
+    return own * PROVEN_RANK + s->set_rank * 2 + literal;
+}
+
+static void
+note_lack(struct search *s, uint32_t line, enum reach at)
+{
+    if ((at != REACH_TASK && at != REACH_PURPOSE) ||
+        (s->lacking != 0 && at <= s->lacked))
+        return;
+    s->lacking = line;
+    s->lacked = at;
+    s->lacked_task = s->no_task;
+}
+
 static void
 take_fits(struct search *s, uint32_t fit, bool literal)
 {
-    uint32_t rank = s->set_rank * 2 + literal;
+    enum reach at;
+    uint32_t rank;
 
     for (; fit != 0; fit = fit_at(s->book, fit)->next) {
         uint32_t line = fit_at(s->book, fit)->line;
 
-        if (reach(s, line_at(s->book, line)) != REACH_PATH)
+        if ((at = reach(s, line_at(s->book, line))) != REACH_PATH) {
+            note_lack(s, line, at);
             continue;
+        }
         weigh_credential(s, line);
+        rank = rank_of(s, literal);
         if (s->best == 0 || rank > s->best_rank ||
             (rank == s->best_rank && line < s->best)) {
             s->best = line;
             s->best_rank = rank;
+            s->best_entry = s->entry;
         }
     }
 }
@@ -170,13 +244,17 @@ search_set(struct search *s, uint32_t set)
 }
 
 static enum reason
-miss_reason(const struct search *s, enum reach at)
+miss_reason(const struct search *s, enum reach at, enum reason no_task)
 {
     switch (at) {
     case REACH_PATH:
         return REASON_PATH_NOT_ALLOWED;
     case REACH_METHOD:
         return REASON_METHOD_NOT_ALLOWED;
+    case REACH_PURPOSE:
+        return REASON_PURPOSE_NOT_ALLOWED;
+    case REACH_TASK:
+        return no_task;
     case REACH_TIME:
         return REASON_GRANT_EXPIRED;
     case REACH_SCHEME:
@@ -191,14 +269,20 @@ miss_reason(const struct search *s, enum reach at)
     }
 }
 
-/* Nothing fits: which rule came nearest? Of equals the more specific, then the earlier
- * one. */
+/* Nothing fits: which rule came nearest? One that wants nothing but a task, else
+ * whichever got furthest; of equals the more specific, then the earlier one. */
 static enum reason
-nearest_miss(const struct search *s, const uint32_t *sets, size_t n,
-             struct decision *out)
+nearest_miss(struct search *s, const uint32_t *sets, size_t n, struct decision *out)
 {
     enum reach furthest = REACH_HOST;
+    enum reason no_task = REASON_OK;
 
+    if (s->lacking != 0) {
+        const struct line *l = line_at(s->book, s->lacking);
+
+        *out = (struct decision){ l->grant, l->rule, NULL };
+        return miss_reason(s, s->lacked, s->lacked_task);
+    }
     while (n-- > 0) {
         uint32_t line = set_at(s->book, sets[n])->first;
 
@@ -209,10 +293,11 @@ nearest_miss(const struct search *s, const uint32_t *sets, size_t n,
             if (at <= furthest)
                 continue;
             furthest = at;
-            *out = (struct decision){ l->grant, l->rule };
+            no_task = s->no_task;
+            *out = (struct decision){ l->grant, l->rule, NULL };
         }
     }
-    return miss_reason(s, furthest);
+    return miss_reason(s, furthest, no_task);
 }
 
 enum reason
@@ -233,6 +318,7 @@ grants_judge(const struct grants *g, const struct ask *ask, struct decision *out
         return nearest_miss(&s, sets, n, out);
     out->grant = line_at(&g->book, s.best)->grant;
     out->rule = line_at(&g->book, s.best)->rule;
+    out->entry = s.best_entry;
     return s.conflict ? REASON_RULES_CONFLICT : REASON_OK;
 }
 

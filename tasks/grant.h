@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "tasks/caller.h"
+#include "tasks/roll.h"
 
 struct grants;
 
@@ -25,17 +26,24 @@ struct ask {
     struct text method;
     struct text path; /* canonical */
     int64_t now_s;
+    /* Who is live; NULL: not asked, as if every grant had a task for every purpose. */
+    struct roll *roll;
+    const struct task *proven; /* roll.h; its grant's rules go before all others */
+    int64_t now_ms;            /* monotonic */
 };
 
 /* What came of it. grant and rule are set when allowed; otherwise the nearest miss, or
- * NULL where nothing came near. */
+ * NULL where nothing came near. entry, on loan: the task it is allowed under; NULL when
+ * refused, or without a roll. */
 struct decision {
     const struct conf_grant *grant;
     const struct conf_rule *rule;
+    struct entry *entry;
 };
 
 /* REASON_OK, or the reason of the rule that came nearest: host, then caller, scheme,
- * expiry, method, path. */
+ * expiry, a live task, method, purpose, path. Before them, that of a rule that lacks a
+ * task, or its purpose, and nothing else. */
 MUST_USE enum reason grants_judge(const struct grants *g, const struct ask *ask,
                                   struct decision *out);
 

@@ -161,7 +161,7 @@ conclude(struct registry *r, struct ticket *t)
     task_ref(k);
     task_unref(t->begun);
     if (t->ended != NULL) {
-        task_end(k, cause); /* of a renewed one only now: till then it was good */
+        task_end(k, cause); /* of one that is replaced only now */
         go(r, t->ended);
     }
     table_remove(&r->tickets, &t->by_number);
@@ -198,7 +198,8 @@ members_change(struct registry *r, struct task *begun, struct member *ended,
     }
     if (ended != NULL) {
         drain_ms = patience(ended, cause);
-        if (cause != TASK_RENEWED)
+        /* One that is replaced is good until every worker has the next. */
+        if (begun == NULL || task_kind(ended->task) == TASK_REQUIRED)
             task_end(ended->task, cause);
         leave(r, ended);
         ended->ticket = t;

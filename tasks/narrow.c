@@ -47,19 +47,24 @@ same_caller(const struct conf_caller *a, const struct conf_caller *b)
 
 /* ---- rules */
 
+bool
+rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b)
+{
+    return a->scheme == b->scheme && a->inject == b->inject &&
+           a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
+           a->signed_urls == b->signed_urls && same_z(a->credential, b->credential) &&
+           same_z(a->upstream_trust, b->upstream_trust) &&
+           same_strings(&a->bind, &b->bind) && same_cidrs(&a->addresses, &b->addresses);
+}
+
 /* All but its place and the sentence that excuses it: neither lets anything through. */
 static bool
 same_rule(const struct conf_rule *a, const struct conf_rule *b)
 {
-    return a->port == b->port && a->scheme == b->scheme && a->inject == b->inject &&
-           a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
-           a->signed_urls == b->signed_urls && same_z(a->host, b->host) &&
-           same_z(a->credential, b->credential) &&
-           same_z(a->upstream_trust, b->upstream_trust) &&
+    return rules_treat_alike(a, b) && a->port == b->port && same_z(a->host, b->host) &&
            same_strings(&a->methods, &b->methods) &&
-           same_strings(&a->paths, &b->paths) && same_strings(&a->bind, &b->bind) &&
-           same_strings(&a->purposes, &b->purposes) &&
-           same_cidrs(&a->addresses, &b->addresses);
+           same_strings(&a->paths, &b->paths) &&
+           same_strings(&a->purposes, &b->purposes);
 }
 
 /* Of what rules mostly differ in. */

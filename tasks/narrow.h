@@ -5,6 +5,9 @@
 
 #include "conf/conf.h"
 
+/* A request that both allow leaves in the same way, to the same places. */
+bool rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b);
+
 enum narrowing {
     GRANT_SAME,    /* in all that counts */
     GRANT_CHANGED, /* wider, or otherwise approved: what runs may go on */

@@ -37,6 +37,7 @@ struct task {
     alignas(CACHE_LINE) atomic_uint references;
     atomic_int cause;
     atomic_int_fast64_t left;
+    atomic_uint_fast64_t settled; /* of the budget */
     atomic_uint_fast64_t allowed, refused, cut;
 };
 
@@ -373,6 +374,16 @@ task_spend(struct task *k)
         if (atomic_compare_exchange_weak(&k->left, &left, left - 1))
             return REASON_OK;
     return REASON_TASK_BUDGET;
+}
+
+/* Each that was taken is settled once: the last of them is the one that settles as many
+ * as there were. */
+bool
+task_settle(struct task *k)
+{
+    if (k->max_requests == 0)
+        return false;
+    return (int64_t)atomic_fetch_add(&k->settled, 1) + 1 == k->max_requests;
 }
 
 static void

@@ -88,6 +88,9 @@ enum task_cause task_cause(const struct task *k);
 
 /* Takes one request of its budget. REASON_TASK_BUDGET when none is left. Any thread. */
 MUST_USE enum reason task_spend(struct task *k);
+/* The request that was taken is over. True: none is left of the budget, and none of it
+ * runs: the task is over as well. */
+bool task_settle(struct task *k);
 /* Counts for its receipt; any thread. */
 void task_count(struct task *k, bool allowed);
 struct task_counts {

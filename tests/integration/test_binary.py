@@ -223,8 +223,8 @@ def explain_tells_each_filters_step_in_order():
     assert code == 0 and told["verdict"] == "allow" and told["grant"] == "nightly-orders", told
     steps = told["steps"]
     assert [(s["phase"], s["filter"]) for s in steps] == \
-        [("tunnel", "handle"), ("judge", "handle"), ("judge", "policy"), ("judge", "guard"), ("judge", "policy"), ("judge", "handle"),
-         ("present", "handle"), ("present", "strip"), ("present", "present")], steps
+        [("tunnel", "handle"), ("tunnel", "prove"), ("judge", "handle"), ("judge", "prove"), ("judge", "policy"), ("judge", "guard"),
+         ("judge", "policy"), ("judge", "handle"), ("present", "handle"), ("present", "strip"), ("present", "present")], steps
     stripped = next(s for s in steps if s["filter"] == "strip")["stripped"]
     assert stripped == ["authorization", "x-api-key", "?api_key"], stripped
     last = steps[-1]

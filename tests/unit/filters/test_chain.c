@@ -1,9 +1,9 @@
 /* The chains as a whole, opened from a config as an operator writes it. */
 #include "filters/chain.h"
 
-#include "authority.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "lives.h"
 
 static const char good[] =
     "workload = { id = \"" WORKLOAD "\"; uid = 1000; };\n"
@@ -31,7 +31,8 @@ static const char good[] =
 struct stage {
     struct scene s;
     struct authority_scene a;
-    struct tasks *tasks;
+    struct roll *roll;
+    struct task *task;
     char path[64];
     struct conf *conf;
     struct chain *chain;
@@ -65,10 +66,12 @@ stage_open(void **state)
     g->conf = load(g, good);
     assert_int_equal(chain_open(g->conf, &report, &g->chain), REASON_OK);
     assert_int_equal(buf_length(&report), 0);
-    g->tasks = tasks_new(g->a.key);
+    g->roll = roll_new();
+    g->task = live(g->roll, &g->a, g->conf, g->conf->grants.at);
     g->s.view.conf = g->conf;
     g->s.view.door = g->conf->doors.at;
-    g->s.view.tasks = g->tasks;
+    g->s.view.roll = g->roll;
+    g->s.view.now_ms = clock_monotonic_ms();
     g->s.view.now_s = clock_wall_s();
     g->s.view.rule = NULL;
     g->s.view.grant = NULL;
@@ -81,8 +84,8 @@ stage_close(void **state)
 {
     struct stage *g = *state;
 
-    task_unref(g->s.view.task);
-    tasks_free(g->tasks);
+    roll_free(g->roll);
+    task_unref(g->task);
     chain_close(g->chain);
     conf_free(g->conf);
     (void)unlink(g->path);
@@ -202,7 +205,7 @@ every_filter_with_keys_has_a_table_and_no_name_stands_twice(void **state)
     const struct conf_filter_table *t = chain_tables(&n);
 
     (void)state;
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 8);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(t[i].name, t[k].name);

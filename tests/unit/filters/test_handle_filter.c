@@ -2,10 +2,11 @@
  * not its caller's, not in force, or of no use. */
 #include "filters/handle.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "tests/unit/certs/scratch.h"
 
-#include "scene.h"
+#include "authority.h"
 
 #define OWN     "ghp_own_handle_of_1000"
 #define SECOND  "hf_second_own_of_1000=="
@@ -330,6 +331,168 @@ none_passes_behind_the_body(void **state)
     assert_int_equal(judge_trailer(g, "X-Session-Token", FOREIGN), REASON_OK);
 }
 
+/* ---- handles of tasks that an orchestrator began */
+
+struct errand {
+    struct authority_scene a;
+    struct conf_rule rule;
+    struct conf_grant grant;
+    struct roll *roll;
+    struct task *one, *two, *theirs;
+};
+
+static struct task *
+start(struct stage *g, struct errand *e, int64_t uid)
+{
+    const struct task_terms terms = { .conf = &g->s.conf,
+                                      .grant = &e->grant,
+                                      .caller.uid = uid };
+    struct task *k;
+
+    assert_int_equal(task_new(e->a.key, &terms, &k), REASON_OK);
+    (void)roll_begin(e->roll, k);
+    return k;
+}
+
+static void
+errand_begin(struct stage *g, struct errand *e)
+{
+    static const char *const purposes[] = { "export" };
+
+    *e = (struct errand){ .rule.credential = "own", .roll = roll_new() };
+    e->grant = (struct conf_grant){ .name = "errand",
+                                    .task = TASK_REQUIRED,
+                                    .owner = "a@example",
+                                    .purposes = { .at = purposes, .n = 1 },
+                                    .ttl_ms = 900000,
+                                    .expires_at = clock_wall_s() + 3600,
+                                    .caller.any = true,
+                                    .rules = { .at = &e->rule, .n = 1 } };
+    authority_set(&e->a);
+    g->s.conf.workload.id = WORKLOAD;
+    e->one = start(g, e, 1000);
+    e->two = start(g, e, 1000);
+    e->theirs = start(g, e, 1001);
+    g->s.view.roll = e->roll;
+    g->s.view.now_ms = clock_monotonic_ms();
+}
+
+static void
+errand_end(struct errand *e)
+{
+    roll_free(e->roll);
+    task_unref(e->one);
+    task_unref(e->two);
+    task_unref(e->theirs);
+    authority_clear(&e->a);
+}
+
+static struct text
+handle_of(const struct task *k)
+{
+    const struct task_handle *handles;
+
+    assert_int_equal(task_handles(k, &handles), 1);
+    return handles[0].value;
+}
+
+static void
+say_handle(struct stage *g, struct text value)
+{
+    headers_init(&g->s.request.headers, g->s.arena);
+    headers_add(&g->s.request.headers, TEXT("X-Api-Key"), value);
+}
+
+static void
+judge_under(struct stage *g, struct errand *e, const struct task *k)
+{
+    assert_int_equal(roll_find(e->roll, &e->grant, &g->s.caller, k, g->s.view.now_ms,
+                               &g->s.view.entry),
+                     REASON_OK);
+    g->s.view.grant = &e->grant;
+    g->s.view.rule = &e->rule;
+}
+
+static enum reason
+use(struct stage *g)
+{
+    return handle_use_filter.on_request(g->use, &g->s.view).reason;
+}
+
+static void
+a_tasks_handle_is_good_in_its_own_task_alone(void **state)
+{
+    struct stage *g = *state;
+    struct errand e;
+
+    errand_begin(g, &e);
+    say_handle(g, handle_of(e.one));
+    assert_int_equal(find(g), REASON_OK);
+    assert_ptr_equal(g->s.view.handle_task, e.one);
+    judge_under(g, &e, e.one);
+    assert_int_equal(use(g), REASON_OK);
+    assert_true(handle_stands_for(&g->s.view, "own"));
+    assert_false(handle_stands_for(&g->s.view, "second"));
+    assert_false(log_says("alarm"));
+    judge_under(g, &e, e.two);
+    assert_int_equal(use(g), REASON_HANDLE_MISPLACED);
+    g->s.view.entry = NULL;
+    assert_int_equal(use(g), REASON_HANDLE_MISPLACED);
+    assert_true(log_says("\"handle_misplaced\""));
+    errand_end(&e);
+}
+
+/* The generation's handle stands for every standing task of a caller, and for no task
+ * that was to be begun. */
+static void
+a_standing_handle_is_of_no_use_to_such_a_task(void **state)
+{
+    struct stage *g = *state;
+    struct errand e;
+
+    errand_begin(g, &e);
+    say_handle(g, text_z(OWN));
+    assert_int_equal(find(g), REASON_OK);
+    judge_under(g, &e, e.one);
+    assert_int_equal(use(g), REASON_HANDLE_MISPLACED);
+    errand_end(&e);
+}
+
+static void
+anothers_task_is_a_foreign_handle_and_two_are_several(void **state)
+{
+    struct stage *g = *state;
+    struct errand e;
+
+    errand_begin(g, &e);
+    say_handle(g, handle_of(e.theirs));
+    assert_int_equal(find(g), REASON_FOREIGN_HANDLE);
+    say_handle(g, handle_of(e.one));
+    headers_add(&g->s.request.headers, TEXT("Authorization"), handle_of(e.two));
+    assert_int_equal(find(g), REASON_SEVERAL_HANDLES);
+    say_handle(g, handle_of(e.one));
+    headers_add(&g->s.request.headers, TEXT("Authorization"), handle_of(e.one));
+    assert_int_equal(find(g), REASON_OK);
+    errand_end(&e);
+}
+
+static void
+a_handle_whose_task_has_ended_is_refused_and_alarmed(void **state)
+{
+    struct stage *g = *state;
+    struct errand e;
+
+    errand_begin(g, &e);
+    entry_unref(roll_end(e.roll, e.one));
+    say_handle(g, handle_of(e.one));
+    assert_int_equal(find(g), REASON_ENDED_HANDLE);
+    assert_true(log_says("\"ended_handle\"") && log_says("\"own\""));
+    say_handle(g, handle_of(e.two));
+    g->s.view.now_ms = task_deadline_ms(e.two); /* and nobody has said so yet */
+    assert_int_equal(find(g), REASON_ENDED_HANDLE);
+    errand_end(&e);
+}
+
 int
 main(void)
 {
@@ -344,6 +507,10 @@ main(void)
         TEST(what_is_no_handle_passes_unnoticed),
         TEST(ones_own_passes_only_where_the_rule_uses_its_credential),
         TEST(none_passes_behind_the_body),
+        TEST(a_tasks_handle_is_good_in_its_own_task_alone),
+        TEST(a_standing_handle_is_of_no_use_to_such_a_task),
+        TEST(anothers_task_is_a_foreign_handle_and_two_are_several),
+        TEST(a_handle_whose_task_has_ended_is_refused_and_alarmed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* present: what it puts on a request, and when it does not. */
 #include "filters/present.h"
 
-#include "authority.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "lives.h"
 
 static const char *const wimse[] = { "wimse" };
 static const char *const unheard_of[] = { "carrier-pigeon" };
@@ -12,7 +12,8 @@ static const char *const purposes[] = { "export" };
 struct stage {
     struct scene s;
     struct authority_scene a;
-    struct tasks *tasks;
+    struct roll *roll;
+    struct task *task;
     struct conf_credential credential;
     struct vault *vault;
     void *present;
@@ -27,7 +28,7 @@ stage_open(void **state)
     assert_non_null(g);
     scene_set(&g->s);
     authority_set(&g->a);
-    g->tasks = tasks_new(g->a.key);
+    g->roll = roll_new();
     g->s.conf.workload.id = WORKLOAD;
     g->s.view.now_s = clock_wall_s();
     g->s.grant.owner = "owner@example";
@@ -40,7 +41,11 @@ stage_open(void **state)
     g->s.rule.credential = "orders";
     g->s.rule.bind = (struct strings){ .at = wimse, .n = 1 };
     g->s.view.verified_tls = true;
-    g->s.view.tasks = g->tasks;
+    g->s.grant.rules = (struct groups){ .at = &g->s.rule, .n = 1 };
+    g->task = live(g->roll, &g->a, &g->s.conf, &g->s.grant);
+    assert_int_equal(roll_find(g->roll, &g->s.grant, &g->s.caller, NULL,
+                               clock_monotonic_ms(), &g->s.view.entry),
+                     REASON_OK);
     headers_add(&g->s.request.headers, TEXT("Accept"), TEXT("*/*"));
     assert_int_equal(present_filter.open(&g->s.conf, NULL, &report, &g->present),
                      REASON_OK);
@@ -54,10 +59,9 @@ stage_close(void **state)
     struct stage *g = *state;
 
     key_fail_signing(false);
-    authority_fail_issuing(false);
     present_filter.close(g->present);
-    task_unref(g->s.view.task);
-    tasks_free(g->tasks);
+    roll_free(g->roll);
+    task_unref(g->task);
     vault_unref(g->vault);
     authority_clear(&g->a);
     scene_clear(&g->s);
@@ -87,7 +91,7 @@ a_proof_and_its_evidence_are_left(void **state)
     assert_string_equal(g->s.view.evidence.binding, "wimse");
     assert_true(g->s.view.evidence.proof_id.n > 0);
     assert_int_equal(g->s.view.thumbprint.n, 43);
-    assert_non_null(g->s.view.task);
+    assert_int_equal(g->s.view.entry->references, 1);
 }
 
 static void
@@ -98,8 +102,7 @@ a_rule_without_a_credential_presents_nothing(void **state)
     g->s.rule.credential = NULL;
     assert_int_equal(present(g), REASON_OK);
     assert_int_equal(g->s.request.headers.n, 1);
-    assert_null(g->s.view.task);
-    assert_int_equal(tasks_count(g->tasks), 0);
+    assert_null(g->s.view.entry->presenter);
 }
 
 static void
@@ -123,13 +126,10 @@ nothing_is_presented_without_a_rule(void **state)
 }
 
 static void
-what_cannot_be_minted_signed_or_bound_refuses_the_request(void **state)
+what_cannot_be_signed_or_bound_refuses_the_request(void **state)
 {
     struct stage *g = *state;
 
-    authority_fail_issuing(true);
-    assert_int_equal(present(g), REASON_MINT_TOKEN);
-    authority_fail_issuing(false);
     g->s.rule.bind.at = unheard_of;
     assert_int_equal(present(g), REASON_NO_BINDING);
     g->s.rule.bind.at = wimse;
@@ -142,25 +142,12 @@ what_cannot_be_minted_signed_or_bound_refuses_the_request(void **state)
 }
 
 static void
-an_expired_grant_presents_nothing(void **state)
+without_a_task_no_proof_is_made(void **state)
 {
     struct stage *g = *state;
 
-    g->s.grant.expires_at = clock_wall_s();
-    assert_int_equal(present(g), REASON_GRANT_EXPIRED);
-    assert_int_equal(g->s.request.headers.n, 1);
-}
-
-static void
-a_task_that_ended_meanwhile_presents_nothing(void **state)
-{
-    const struct conf none = { .workload = { .id = WORKLOAD } };
-    struct stage *g = *state;
-
-    assert_int_equal(tasks_take(g->tasks, &g->s.conf, &g->s.grant, &g->s.view.task),
-                     REASON_OK);
-    tasks_keep_only(g->tasks, &none);
-    assert_int_equal(present(g), REASON_TASK_ENDED);
+    g->s.view.entry = NULL;
+    assert_int_equal(present(g), REASON_SIGN);
     assert_int_equal(g->s.request.headers.n, 1);
 }
 
@@ -309,9 +296,8 @@ main(void)
         TEST(a_rule_without_a_credential_presents_nothing),
         TEST(nothing_is_presented_without_verified_tls),
         TEST(nothing_is_presented_without_a_rule),
-        TEST(what_cannot_be_minted_signed_or_bound_refuses_the_request),
-        TEST(an_expired_grant_presents_nothing),
-        TEST(a_task_that_ended_meanwhile_presents_nothing),
+        TEST(what_cannot_be_signed_or_bound_refuses_the_request),
+        TEST(without_a_task_no_proof_is_made),
         TEST(a_retry_presents_a_new_proof_in_place_of_the_old_one),
         TEST(the_secret_of_the_file_is_presented_and_no_proof),
         TEST(a_secret_that_cannot_be_had_refuses_the_request),

@@ -56,7 +56,7 @@ new_builder(void)
 {
     memset(&told, 0, sizeof told);
     told.loop_thread = pthread_self();
-    return builder_new(loop_base(loop), in_scratch("main.conf"), on_built, &told);
+    return builder_new(loop_base(loop), in_scratch("main.conf"), NULL, on_built, &told);
 }
 
 static void

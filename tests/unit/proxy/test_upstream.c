@@ -105,7 +105,7 @@ static void
 a_connection_of_another_key_is_never_used(void **state)
 {
     static const char grants[2];
-    struct upstream_key kept = key_of("api.example"), rows[7];
+    struct upstream_key kept = key_of("api.example"), rows[8];
     struct upstream *u;
 
     (void)state;
@@ -114,7 +114,7 @@ a_connection_of_another_key_is_never_used(void **state)
     strcpy(kept.task, "task-1");
     u = dial_one(&kept);
     pool_give(pool, u);
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < 8; i++)
         rows[i] = kept;
     rows[0].target.host = host_of("api2.example");
     rows[1].target.port = 8443;
@@ -123,7 +123,8 @@ a_connection_of_another_key_is_never_used(void **state)
     rows[4].grant = &grants[1];
     strcpy(rows[5].task, "task-2");
     rows[6].task[0] = '\0';
-    for (size_t i = 0; i < 7; i++)
+    rows[7].presents = true;
+    for (size_t i = 0; i < 8; i++)
         if (pool_take(pool, &rows[i]) != NULL)
             fail_msg("row %zu was given the connection", i);
     assert_ptr_equal(pool_take(pool, &kept), u);

@@ -25,8 +25,8 @@ run(void *owner, struct session *s, const struct json *request, struct buf *out)
 }
 
 static const struct verb table[] = {
-    { "status", { NULL }, { NULL }, run },
-    { "reload", { "wait" }, { "host" }, run },
+    { "status", { NULL }, { NULL }, run, { NULL } },
+    { "reload", { "wait" }, { "host" }, run, { "most" } },
 };
 
 static const char *
@@ -56,6 +56,12 @@ a_question_is_its_verb_and_its_members(void **state)
         "reload");
     assert_false(verb_flag(request, "wait"));
     assert_true(text_equals(verb_text(request, "host"), TEXT("yes")));
+    assert_int_equal(verb_number(request, "most", -1), -1);
+    json_free(request);
+    assert_string_equal(
+        read_name(TEXT("{\"most\":7,\"verb\":\"reload\"}"), &error, &request),
+        "reload");
+    assert_int_equal(verb_number(request, "most", -1), 7);
     json_free(request);
 }
 
@@ -84,6 +90,7 @@ anything_else_is_told_what_is_wrong_with_it(void **state)
         { "{\"verb\":\"reload\",\"wait\":\"true\"}",
           "\"wait\" is neither true nor false" },
         { "{\"verb\":\"reload\",\"host\":7}", "\"host\" is no text" },
+        { "{\"verb\":\"reload\",\"most\":\"7\"}", "\"most\" is no number" },
     };
 
     (void)state;

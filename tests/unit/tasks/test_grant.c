@@ -144,8 +144,12 @@ judge(const struct grants *g, const struct caller *caller, const char *scheme,
     uint16_t port = strcmp(scheme, "http") == 0 ? 80 : 443;
     struct authority target;
     enum reason why = authority_parse(text_z(authority), port, &target);
-    const struct ask ask = { caller,         &target,      text_z(scheme),
-                             text_z(method), text_z(path), NOW };
+    const struct ask ask = { .caller = caller,
+                             .target = &target,
+                             .scheme = text_z(scheme),
+                             .method = text_z(method),
+                             .path = text_z(path),
+                             .now_s = NOW };
 
     assert_int_equal(why, REASON_OK);
     return grants_judge(g, &ask, out);

@@ -1,7 +1,7 @@
 unit_test(tasks test_caller tasks)
 unit_test(tasks test_pattern tasks)
 unit_test(tasks test_grant tasks)
-unit_test(tasks test_standing tasks)
+unit_test(tasks test_grant_tasks tasks)
 unit_test(tasks test_task tasks PkgConfig::OPENSSL Threads::Threads)
 unit_test(tasks test_roll tasks)
 unit_test(tasks test_narrow tasks)

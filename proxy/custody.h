@@ -1,0 +1,29 @@
+/* Main's custody of the tasks: it begins those of the config in force, tells every
+ * worker what begins and what ends, wakes the registry when one is due, and ends them
+ * all when Holdfast stops. What must be revoked elsewhere is handed over here, as a
+ * task ends. */
+#ifndef PROXY_CUSTODY_H
+#define PROXY_CUSTODY_H
+
+#include "proxy/holdfast.h"
+#include "tasks/registry.h"
+
+/* Before there are workers; h->n_workers is how many there will be. NULL without a
+ * forward door: the other calls do nothing then. */
+struct custody *custody_new(struct holdfast *h);
+void custody_free(struct custody *c);
+
+/* The tasks of h->generation, made beforehand; taken over. After this the workers may
+ * be opened. */
+void custody_adopt(struct custody *c, struct prepared *tasks);
+/* MESSAGE_OBEYED, MESSAGE_SPENT. */
+void custody_hear(struct custody *c, const struct message *m);
+/* Every task ends, and none begins any more. What runs may go on for so long. */
+void custody_stop(struct custody *c, int64_t drain_ms);
+
+struct registry *custody_registry(const struct custody *c);
+/* What whoever started it is told: members of a JSON object. Its password and handles
+ * are among them. */
+void custody_write_started(const struct task *k, struct buf *out);
+
+#endif
