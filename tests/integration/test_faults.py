@@ -14,15 +14,24 @@ BOUND = (f'{{ host = "allowed.test"; methods = "any"; paths = "any"; credential 
          f'inject = "always"; upstream_trust = "{ws.ca.file}"; }}')
 
 
-def start(fault):
-    h = Holdfast(ws, forward_config(BOUND), name=f"fault-{fault}", env={"HOLDFAST_FAULTS": fault})
-    if not any("faults injected" in li["msg"] for li in h.lines):
+def start(fault, wait=True):
+    h = Holdfast(ws, forward_config(BOUND), name=f"fault-{fault}", env={"HOLDFAST_FAULTS": fault}, wait=wait)
+    if wait and not any("faults injected" in li["msg"] for li in h.lines):
         h.stop()
         raise Skip("this build has no faults to inject")
     return h
 
 
-@rows([("issue", (500, "mint_token")), ("sign", (500, "sign"))])
+@promise
+def without_a_token_for_its_tasks_it_does_not_start():
+    h = start("sign")       # skips where there are no faults
+    h.stop()
+    h = start("issue", wait=False)
+    assert h.wait_exit() == 1, h.tail()
+    assert any(li.get("reason") == "mint_token" and "did not start" in li["msg"] for li in h.lines), h.tail()
+
+
+@rows([("sign", (500, "sign"))])
 def a_request_that_cannot_be_bound_is_refused(row):
     fault, expected = row
     h = start(fault)
