@@ -13,9 +13,11 @@ import select
 import signal
 import threading
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 import jose
 from control import ask
-from holdfast import (ADDRESSES, CREDENTIAL, Channel, Closed, Gone, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, Workspace,
+from holdfast import (ADDRESSES, CREDENTIAL, Channel, Closed, Gone, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, RELEASE, Workspace,
                       WORKLOAD_UID, by_size, connect, echo, forward_config, hosts, main, own_network, promise, rows)
 
 own_network(ADDRESSES)
@@ -653,6 +655,57 @@ class Renewed:
 
     def __init__(self, of, name):
         self.h, self.id = of, name
+
+
+# ---- the key
+
+def words_of(pid):
+    """What the process has mapped for itself, as 64-bit words, a mapping at a time; what is larger than 1 GiB is a
+    sanitizer's own."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or end - begin > 1 << 30:
+                continue
+            try:
+                memory.seek(begin)
+                data = memory.read(end - begin)
+            except (OSError, ValueError):       # the kernel's own pages
+                continue
+            yield memoryview(data[:len(data) & ~7]).cast("Q")
+
+
+def keys_in(pid):
+    """Whatever could be a private key of P-256: four words in a row that look random, as libcrypto keeps a number; and those
+    of which it is one are told by their public half."""
+    found = set()
+    for words in words_of(pid):
+        run = 0
+        for i, word in enumerate(words):
+            run = run + 1 if word >> 52 and word != 0xffffffffffffffff else 0
+            if run >= 4:
+                found.add(sum(words[i - 3 + n] << 64 * n for n in range(4)))
+    return found
+
+
+def has_key_of(pid, jwk):
+    wanted = int.from_bytes(jose.unb64(jwk["x"]), "big")
+    order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+    return any(ec.derive_private_key(d, ec.SECP256R1()).public_key().public_numbers().x == wanted
+               for d in keys_in(pid) if 0 < d < order)
+
+
+@promise
+def a_tasks_key_is_in_memory_until_its_end_and_no_longer():
+    one = Holdfast(ws, config(*GRANTS), name=f"tasks-{next(numbers)}", binary=RELEASE if os.path.exists(RELEASE) else None)
+    task = Task(of=one)
+    with tls(of=one) as kept:
+        assert kept.request("GET", "/run/x", "allowed.test").status == 200
+        jwk = jose.parts(origin.requests[-1].get("workload-identity-token"))[1]["cnf"]["jwk"]
+        assert has_key_of(one.pid, jwk), "this test would not find one"
+        task.end()
+        assert not has_key_of(one.pid, jwk), "the key outlived its task"
+    one.stop()
 
 
 # ---- nothing is shared

@@ -17,6 +17,7 @@ foreach(theme
 endforeach()
 integration_test(control)
 integration_test(operating)
+set_tests_properties(integration/tasks PROPERTIES TIMEOUT 2400) # ten thousand ends
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload integration/overload PROPERTIES RUN_SERIAL ON)
 
