@@ -38,6 +38,7 @@ struct passed {
 struct tail {
     struct audit_place at;
     size_t bytes; /* 0: there is none, or it was told of */
+    bool is_told; /* it stands where none may, sealed or not */
     char hash[SHA256_BASE64URL_SIZE];
 };
 
@@ -81,17 +82,30 @@ take_lost(struct audit *a, const struct audit_line *l)
     json_free(j);
 }
 
-/* The last word of a segment, and never without a signature before it. */
+/* Nothing but a checkpoint stands behind a segment's end, and nothing behind that. A
+ * line that has no record's form is the chain's to tell. */
 static void
 take_end(struct audit *a, const struct audit_segment *s, size_t i)
 {
     struct audit_place at = audit_place_of(s, i);
+    const struct audit_line *l = &s->lines[i];
 
-    if (i == 0 || !is_kind(&s->lines[i - 1], TEXT("checkpoint")))
+    /* Signed or not, it has one spelling: a checkpoint whose newline before it was
+     * changed is no part of it. */
+    if (l->text.at + l->text.n != audit_kind(l).at + l->kind_length + 2)
+        audit_fault(&a->chain, &at, "record %" PRIu64 ": changed, an end says no more",
+                    l->seq);
+    if (i + 1 == s->n || s->lines[i + 1].seq == 0)
+        return;
+    at = audit_place_of(s, ++i);
+    if (!is_kind(&s->lines[i], TEXT("checkpoint"))) {
         audit_fault(&a->chain, &at,
-                    "record %" PRIu64 ": bad signature, an end without a checkpoint",
+                    "record %" PRIu64 ": changed or inserted, behind the segment's end "
+                    "stands its checkpoint alone",
                     s->lines[i].seq);
-    if (i + 1 == s->n)
+        return;
+    }
+    if (i + 1 == s->n || s->lines[i + 1].seq == 0)
         return;
     at = audit_place_of(s, i + 1);
     audit_fault(&a->chain, &at,
@@ -322,7 +336,7 @@ judge_opening(struct audit *a, const struct opening *o)
 static void
 tell_unsealed(struct audit *a)
 {
-    if (a->tail.bytes > 0)
+    if (a->tail.bytes > 0 && !a->tail.is_told)
         audit_fault(&a->chain, &a->tail.at,
                     "a torn tail of %zu bytes that nobody sealed", a->tail.bytes);
     a->tail.bytes = 0;
@@ -347,20 +361,31 @@ judge_tail(struct audit *a, const struct opening *o)
     a->tail.bytes = 0;
 }
 
+/* No crash tears what comes behind the last record: there is nothing to be written. */
 static void
-note_tail(struct audit *a)
+note_tail(struct audit *a, bool is_closed)
 {
     const struct audit_segment *s = &a->segment;
 
     a->tail.bytes = s->tail.n;
     a->tail.at = audit_place_of(s, s->n);
+    a->tail.is_told = is_closed && s->tail.n > 0;
     if (s->tail.n > 0)
         digest_sha256_base64url(s->tail, a->tail.hash);
+    if (a->tail.is_told)
+        audit_fault(&a->chain, &a->tail.at,
+                    "%zu bytes inserted, behind the segment's end", s->tail.n);
 }
 
 /* ---- what is signed */
 
-enum vouching { VOUCHES, VOUCHES_FOR_OTHERS, UNSIGNED };
+enum vouching {
+    VOUCHES,
+    VOUCHES_FOR_OTHERS,
+    VOUCHES_AT_ANOTHER_TIME,
+    UNSIGNED,
+    MISSPELT
+};
 
 /* The checkpoint that is line i, for the record before it. */
 static enum vouching
@@ -369,8 +394,16 @@ look_at_checkpoint(struct audit *a, size_t i)
     const struct audit_line *l = &a->segment.lines[i];
     struct checkpoint c;
 
-    if (checkpoint_read(a->key, l->text, &c) != CHECKPOINT_GOOD)
+    switch (checkpoint_read(a->key, l->text, &c)) {
+    case CHECKPOINT_GOOD:
+        break;
+    case CHECKPOINT_OTHER_TIME:
+        return VOUCHES_AT_ANOTHER_TIME;
+    case CHECKPOINT_UNSIGNED:
         return UNSIGNED;
+    case CHECKPOINT_NONE:
+        return MISSPELT;
+    }
     if (memcmp(c.hash, audit_prev(l).at, sizeof c.hash) != 0)
         return VOUCHES_FOR_OTHERS;
     if (c.seq > a->result->covered)
@@ -393,8 +426,17 @@ judge_checkpoint(struct audit *a, size_t i)
                     ": changed, this checkpoint was signed for others",
                     seq - 1);
         break;
+    case VOUCHES_AT_ANOTHER_TIME:
+        audit_fault(&a->chain, &at,
+                    "record %" PRIu64 ": changed, it was signed at another time", seq);
+        break;
     case UNSIGNED:
         audit_fault(&a->chain, &at, "record %" PRIu64 ": bad signature", seq);
+        break;
+    case MISSPELT:
+        audit_fault(&a->chain, &at,
+                    "record %" PRIu64 ": changed, no checkpoint is spelt like this",
+                    seq);
     }
 }
 
@@ -474,6 +516,14 @@ is_behind_gap(struct audit *a, size_t k)
     return true;
 }
 
+/* Its last two records are those that close it. */
+static bool
+has_closing(const struct audit_segment *s)
+{
+    return s->n >= 2 && is_kind(&s->lines[s->n - 2], TEXT("end")) &&
+           is_kind(&s->lines[s->n - 1], TEXT("checkpoint"));
+}
+
 /* It could not be read, and the chain found nothing wrong with it. */
 static void
 tell_bad_opening(struct audit *a)
@@ -496,7 +546,7 @@ judge_segment(struct audit *a, size_t k)
     struct opening o = { .number = a->segment.number };
     struct audit_chain before = a->chain;
     enum standing standing = IN_PLACE;
-    bool is_opened = read_opening(&a->segment, &o);
+    bool is_opened = read_opening(&a->segment, &o), is_closed;
     uint64_t faults;
 
     if (is_opened) {
@@ -511,9 +561,9 @@ judge_segment(struct audit *a, size_t k)
     if (standing != APART || o.number != a->segment.number)
         judge_signatures(a, a->result->faults == faults);
     note_passed(a, o.number);
-    note_tail(a);
-    a->result->is_ended = a->segment.n > 0 && a->segment.tail.n == 0 &&
-                          is_kind(&a->segment.lines[a->segment.n - 1], TEXT("end"));
+    is_closed = has_closing(&a->segment);
+    note_tail(a, is_closed);
+    a->result->is_ended = is_closed && a->segment.tail.n == 0;
     if (standing == APART)
         a->chain = before;
 }
@@ -557,6 +607,22 @@ judge_age(struct audit *a)
     }
 }
 
+/* Not told as a fault: so does every ledger look that is being written. Where there are
+ * faults, they say more. */
+static void
+tell_open_end(struct audit *a)
+{
+    const struct audit_place *at = &a->chain.last;
+
+    if (a->result->is_ended || a->result->faults > 0)
+        return;
+    buf_printf(a->chain.report,
+               "%s:%zu: record %" PRIu64
+               " is the last, not closed in order: the writer "
+               "is at work or was killed, or the end was cut\n",
+               at->name, at->line, a->result->last);
+}
+
 static enum reason
 judge_all(struct audit *a)
 {
@@ -574,6 +640,7 @@ judge_all(struct audit *a)
     tell_unsealed(a);
     tell_replaced(a);
     judge_age(a);
+    tell_open_end(a);
     return REASON_OK;
 }
 
@@ -591,6 +658,7 @@ read_kept(struct audit *a, const char *path, const char *who, struct kept *out)
         switch (checkpoint_read(a->key, buf_text(&line), &out->checkpoint)) {
         case CHECKPOINT_GOOD:
             break;
+        case CHECKPOINT_OTHER_TIME:
         case CHECKPOINT_UNSIGNED:
             audit_fault(&a->chain, &at, "%s: bad signature", who);
             break;

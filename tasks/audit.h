@@ -22,7 +22,7 @@ struct audit_result {
     uint64_t covered;     /* seq up to which a good checkpoint vouches */
     uint64_t torn;        /* tails sealed, as the records say */
     uint64_t lost;        /* refusals that were not recorded, as they say */
-    bool is_ended;        /* the last segment was closed in order */
+    bool is_ended; /* the last segment was closed in order: each byte is vouched for */
     uint64_t faults;
 };
 
@@ -31,7 +31,9 @@ struct audit_result {
  * out of order, a segment missing, a segment of another ledger or another time, a torn
  * tail that nobody sealed, a bad signature, a tail or a whole state older than the
  * checkpoint given. Goes on after a fault where it can, to name the next; at most 100
- * lines. REASON_OK: it could be read (look at faults); else REASON_FILE_*, logged.
+ * lines. Of one without a fault that was not closed in order a last line says so, which
+ * is no fault: its writer is at work, or was killed, or its end was cut. REASON_OK: it
+ * could be read (look at faults); else REASON_FILE_*, logged.
  * Reads at memory speed: a line is hashed, not parsed, unless its kind asks for it. */
 MUST_USE enum reason audit_verify(const struct audit_asked *asked, struct buf *report,
                                   struct audit_result *out);

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "tasks/audit.h"
+#include "tasks/audit_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,48 +68,63 @@ says(const struct json *object, const char *name, struct text what)
     return json_string(json_get(object, name), &said) && text_equals(said, what);
 }
 
+/* The record's one spelling: nothing beside the JWS, nothing behind it. */
 static bool
+read_record(struct text line, struct audit_line *record, struct text *compact)
+{
+    static const struct text before = { ",\"jws\":\"", 8 }, after = { "\"}", 2 };
+    struct text rest;
+
+    if (!audit_take_apart(line, record) ||
+        !text_equals(audit_kind(record), TEXT("checkpoint")))
+        return false;
+    rest.at = audit_kind(record).at + record->kind_length + 1;
+    rest.n = line.n - (size_t)(rest.at - line.at);
+    if (rest.n < before.n + after.n || !text_starts(rest, before) ||
+        !text_ends(rest, after))
+        return false;
+    *compact = text_of(rest.at + before.n, rest.n - before.n - after.n);
+    return true;
+}
+
+static enum checkpoint_sort
 read_claims(const struct checkpoint_key *k, const struct json *claims,
-            const struct json *record, struct checkpoint *out)
+            const struct audit_line *record, struct checkpoint *out)
 {
     struct text hash;
-    int64_t seq, own_seq;
+    int64_t seq;
 
     if (!says(claims, "ledger", text_of(k->thumbprint, sizeof k->thumbprint)) ||
         !json_number(json_get(claims, "seq"), &seq) || seq <= 0 ||
-        !json_number(json_get(record, "seq"), &own_seq) || own_seq != seq + 1 ||
+        record->seq != (uint64_t)seq + 1 ||
         !json_string(json_get(claims, "hash"), &hash) || hash.n != sizeof out->hash)
-        return false;
-    out->own_seq = (uint64_t)own_seq;
+        return CHECKPOINT_UNSIGNED;
+    if (!says(claims, "ts", audit_ts(record)))
+        return CHECKPOINT_OTHER_TIME;
+    out->own_seq = record->seq;
     out->seq = (uint64_t)seq;
     memcpy(out->hash, hash.at, hash.n);
-    return true;
+    digest_sha256_base64url(record->text, out->own_hash);
+    return CHECKPOINT_GOOD;
 }
 
 enum checkpoint_sort
 checkpoint_read(const struct checkpoint_key *k, struct text line,
                 struct checkpoint *out)
 {
-    enum checkpoint_sort sort = CHECKPOINT_NONE;
+    enum checkpoint_sort sort = CHECKPOINT_UNSIGNED;
     struct text bare = text_ends(line, TEXT("\n")) ? text_of(line.at, line.n - 1)
                                                    : line;
-    struct json *record = json_parse(bare, AUDIT_LINE_MAX);
     struct jws jws = { 0 };
+    struct audit_line record;
     struct text compact;
 
     *out = (struct checkpoint){ 0 };
-    if (!says(record, "kind", TEXT("checkpoint")) ||
-        !json_string(json_get(record, "jws"), &compact))
-        goto done;
-    sort = CHECKPOINT_UNSIGNED;
+    if (!read_record(bare, &record, &compact))
+        return CHECKPOINT_NONE;
     if (jws_parse(compact, &jws) == JWS_FINE && jws.alg == JWS_ES256 &&
-        jws_typ_is(&jws, "ledger+jws") && jws_verify(&jws, k->key) &&
-        read_claims(k, jws.claims, record, out)) {
-        digest_sha256_base64url(bare, out->own_hash);
-        sort = CHECKPOINT_GOOD;
-    }
-done:
+        jws_typ_is(&jws, "ledger+jws") && jws_verify(&jws, k->key))
+        sort = read_claims(k, jws.claims, &record, out);
     jws_clear(&jws);
-    json_free(record);
     return sort;
 }

@@ -24,12 +24,14 @@ struct checkpoint {
 
 enum checkpoint_sort {
     CHECKPOINT_GOOD,
-    CHECKPOINT_UNSIGNED, /* not by this key for its ledger and this place in it: *out is
-                            zeroed */
-    CHECKPOINT_NONE      /* not a record of that kind at all; likewise */
+    CHECKPOINT_OTHER_TIME, /* its own `ts` is not the one that was signed */
+    CHECKPOINT_UNSIGNED,   /* not by this key for its ledger and this place in it */
+    CHECKPOINT_NONE        /* not such a record at all, as ledger.h spells it */
 };
 
-/* A record, its newline or not. */
+/* A record, its newline or not. Of a good one each byte is vouched for: by its
+ * signature, by having one spelling, or (`prev`: the caller's to compare) by the chain.
+ * *out is zeroed unless it is good. */
 enum checkpoint_sort checkpoint_read(const struct checkpoint_key *k, struct text line,
                                      struct checkpoint *out);
 

@@ -180,7 +180,6 @@ take_seq(struct text *rest, uint64_t *seq)
 bool
 audit_take_apart(struct text line, struct audit_line *out)
 {
-    enum { TS_LENGTH = 24 };
     struct text rest = line, prev, ts, kind;
     uint64_t seq;
 
@@ -189,7 +188,7 @@ audit_take_apart(struct text line, struct audit_line *out)
         !take_seq(&rest, &seq) || !take(&rest, TEXT(",\"prev\":\"")) ||
         !take_quoted(&rest, &prev) || prev.n != SHA256_BASE64URL_SIZE ||
         !take(&rest, TEXT(",\"ts\":\"")) || !take_quoted(&rest, &ts) ||
-        ts.n != TS_LENGTH || !take(&rest, TEXT(",\"kind\":\"")) ||
+        ts.n != AUDIT_TS_LENGTH || !take(&rest, TEXT(",\"kind\":\"")) ||
         !take_quoted(&rest, &kind) || kind.n == 0 || rest.n == 0 ||
         (rest.at[0] != ',' && rest.at[0] != '}') || line.at[line.n - 1] != '}')
         return false;

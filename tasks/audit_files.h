@@ -8,6 +8,8 @@
 #include "base/reason.h"
 #include "base/text.h"
 
+enum { AUDIT_TS_LENGTH = 24 };
+
 struct audit_line {
     struct text text;                 /* without its newline */
     uint64_t seq;                     /* 0: not of a record's form */
@@ -45,6 +47,14 @@ static inline struct text
 audit_prev(const struct audit_line *l)
 {
     return text_of(l->text.at + l->prev, SHA256_BASE64URL_SIZE);
+}
+
+static inline struct text
+audit_ts(const struct audit_line *l)
+{
+    enum { BETWEEN = sizeof "\",\"kind\":\"" - 1 };
+
+    return text_of(l->text.at + l->kind - BETWEEN - AUDIT_TS_LENGTH, AUDIT_TS_LENGTH);
 }
 
 static inline struct text

@@ -31,12 +31,19 @@
  *                stands behind the last newline of the segment before stays there and
  *                is no record
  *   lost         "refusals":7: so many records of refusals could not be entered
- *   checkpoint   "jws":"<compact>": ES256, header
+ *   checkpoint   "jws":"<compact>" and nothing else: ES256, header
  *                {"alg":"ES256","kid":"<thumbprint>","typ":"ledger+jws"}, over
- *                {"ledger":"<thumbprint>","seq":N,"hash":"<43>","at":<unix s>};
- *                N and hash are those of the record before
- *   end          last of a segment that was closed in order (it was full, or the
- *                process stopped); a checkpoint stands right before it
+ *                {"ledger":"<thumbprint>","seq":N,"hash":"<43>","at":<unix s>,
+ *                "ts":"<24>"}; N and hash are those of the record before, ts is this
+ *                record's own. So a checkpoint leaves no byte of its line open: seq
+ *                and prev are the chain's, ts is signed, the rest has one spelling
+ *   end          no members: the segment is closed (it was full, or the process
+ *                stopped). Behind it stands one checkpoint, and nothing behind that
+ *
+ * A segment whose last two records are `end` and its checkpoint was closed in order:
+ * the checkpoint vouches for each byte of it. One that was not is being written, or its
+ * writer was killed, or it was cut; what stands behind its last checkpoint is chained
+ * and not signed.
  *
  * A writer thread owns the files. Whoever enters a record never waits: it is accepted
  * into a bounded queue, or refused. Accepted records are written at once (within a few
@@ -72,8 +79,8 @@ struct ledger_settings {
  * REASON_FILE_*, REASON_SIGN. The first record (`segment`) is on the disk when this
  * returns. May block: not for a loop's thread. */
 MUST_USE enum reason ledger_open(const struct ledger_settings *s, struct ledger **out);
-/* Writes what was accepted, a checkpoint and `end`, and joins the writer. NULL is fine.
- */
+/* Writes what was accepted, `end` and its checkpoint, and joins the writer. NULL is
+ * fine. */
 void ledger_close(struct ledger *l);
 
 /* A record: members as the json_put_… calls (base/json_write.h) wrote them, without

@@ -120,13 +120,15 @@ segment_put(struct segment *s, struct text kind, struct text members, int64_t wa
 static enum reason
 sign_state(struct segment *s, int64_t wall_ms, struct buf *members)
 {
+    struct text stamp = stamp_of(s, wall_ms);
     struct buf claims = { 0 };
     enum reason why;
 
-    buf_printf(
-        &claims,
-        "{\"ledger\":\"%s\",\"seq\":%" PRIu64 ",\"hash\":\"%.*s\",\"at\":%" PRId64 "}",
-        s->key_id, s->chain.seq, SHA256_BASE64URL_SIZE, s->chain.hash, wall_ms / 1000);
+    buf_printf(&claims,
+               "{\"ledger\":\"%s\",\"seq\":%" PRIu64
+               ",\"hash\":\"%.*s\",\"at\":%" PRId64 ",\"ts\":\"%.*s\"}",
+               s->key_id, s->chain.seq, SHA256_BASE64URL_SIZE, s->chain.hash,
+               wall_ms / 1000, TEXT_ARG(stamp));
     buf_add_z(members, "\"jws\":\"");
     why = jws_sign(s->key, buf_text(&s->jws_header), buf_text(&claims), members);
     buf_add_byte(members, '"');
@@ -162,15 +164,10 @@ segment_put_checkpoint(struct segment *s)
 enum reason
 segment_put_end(struct segment *s)
 {
-    enum reason why;
-
-    if (s->has_end)
-        return REASON_OK;
-    if ((why = segment_put_checkpoint(s)) != REASON_OK)
-        return why;
-    segment_put(s, TEXT("end"), text_of(NULL, 0), clock_wall_ms());
+    if (!s->has_end)
+        segment_put(s, TEXT("end"), text_of(NULL, 0), clock_wall_ms());
     s->has_end = true;
-    return REASON_OK;
+    return segment_put_checkpoint(s);
 }
 
 /* ---- to the file, to the disk */

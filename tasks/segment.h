@@ -68,7 +68,8 @@ void segment_put(struct segment *s, struct text kind, struct text members,
                  int64_t wall_ms);
 /* A checkpoint over all records so far, if any has none. REASON_SIGN. */
 MUST_USE enum reason segment_put_checkpoint(struct segment *s);
-/* A checkpoint and `end`: nothing may be put behind it. */
+/* `end` and a checkpoint over it: nothing may be put behind them. REASON_SIGN: to be
+ * asked for again. */
 MUST_USE enum reason segment_put_end(struct segment *s);
 
 /* All that was put is in the file; segment_sync: on the disk, and so is the latest

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "tasks/audit_files.h"
 #include "tasks/ledger.h"
 
 #include <dirent.h>
@@ -39,6 +40,7 @@ struct reader {
     int fd;
     struct spool held;    /* read and not yet a line */
     uint64_t line, whole; /* lines so far, and their bytes */
+    unsigned closing;     /* … of which so many close it: `end`, and its checkpoint */
 };
 
 static enum reason
@@ -90,6 +92,20 @@ judge_first(const struct reader *r, const struct json *record)
     return REASON_OK;
 }
 
+/* Behind `end` its checkpoint may stand, and nothing behind that. */
+static bool
+may_stand(struct reader *r, struct text line)
+{
+    struct audit_line l;
+    bool is_form = audit_take_apart(line, &l);
+
+    if (r->closing > 0)
+        return ++r->closing == 2 && is_form &&
+               text_equals(audit_kind(&l), TEXT("checkpoint"));
+    r->closing = is_form && text_equals(audit_kind(&l), TEXT("end"));
+    return is_form;
+}
+
 static enum reason
 take_line(struct reader *r, struct text line)
 {
@@ -106,6 +122,8 @@ take_line(struct reader *r, struct text line)
         return why;
     if (!follows(line, chain))
         return broken(r, "does not follow the record before it");
+    if (!may_stand(r, line))
+        return broken(r, "is not a record, or stands behind the segment's end");
     chain->seq++;
     digest_sha256_base64url(line, chain->hash);
     r->whole += line.n + 1;
@@ -181,6 +199,8 @@ read_last(struct segment *s, struct torn *torn)
         why = read_lines(&r);
     if (why == REASON_OK && r.line == 0)
         why = broken(&r, "holds no whole record");
+    if (why == REASON_OK && r.held.n > 0 && r.closing == 2)
+        why = broken(&r, "bytes stand behind the segment's end");
     if (why == REASON_OK && r.held.n > 0) {
         torn->bytes = r.held.n;
         digest_sha256_base64url(spool_text(&r.held), torn->sha256);

@@ -169,9 +169,11 @@ is_checkpoint_due(const struct segment *s)
 static enum reason
 put_seal(struct segment *s, bool is_last)
 {
-    if (is_last)
-        return segment_put_end(s);
-    return is_checkpoint_due(s) ? segment_put_checkpoint(s) : REASON_OK;
+    enum reason why = REASON_OK;
+
+    if (is_checkpoint_due(s))
+        why = segment_put_checkpoint(s);
+    return why == REASON_OK && is_last ? segment_put_end(s) : why;
 }
 
 static bool

@@ -20,7 +20,10 @@ def spell(data):
 
 
 def read(text):
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """Strictly: one value has one spelling."""
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    require(spell(data) == text, "base64url")
+    return data
 
 
 def digest(data):
@@ -68,13 +71,15 @@ class Writer:
     def path(self, segment=None):
         return os.path.join(self.directory, name_of(segment or self.segment))
 
+    def stamp(self):
+        return f"2026-11-22T{self.at // 3600000 % 24:02d}:{self.at // 60000 % 60:02d}:{self.at // 1000 % 60:02d}.{self.at % 1000:03d}Z"
+
     def put(self, kind, **members):
         self.seq += 1
-        self.at += 37
-        stamp = f"2026-11-22T{self.at // 3600000 % 24:02d}:{self.at // 60000 % 60:02d}:{self.at // 1000 % 60:02d}.{self.at % 1000:03d}Z"
-        line = compact({"seq": self.seq, "prev": self.prev, "ts": stamp, "kind": kind, **members}).encode()
+        line = compact({"seq": self.seq, "prev": self.prev, "ts": self.stamp(), "kind": kind, **members}).encode()
         self.prev = digest(line)
         self.file.write(line + b"\n")
+        self.at += 37
         return line
 
     def begin(self):
@@ -85,15 +90,15 @@ class Writer:
         self.put("segment", segment=self.segment, key=self.key.name, **sealed)
 
     def checkpoint(self):
-        claims = {"ledger": self.key.name, "seq": self.seq, "hash": self.prev, "at": self.at // 1000}
+        claims = {"ledger": self.key.name, "seq": self.seq, "hash": self.prev, "at": self.at // 1000, "ts": self.stamp()}
         line = self.put("checkpoint", jws=self.key.jws(claims))
         with open(os.path.join(self.directory, "checkpoint"), "wb") as f:
             f.write(line + b"\n")
         return line
 
     def end(self):
-        kept = self.checkpoint()
         self.put("end")
+        kept = self.checkpoint()
         self.file.close()
         return kept
 
@@ -134,14 +139,21 @@ def lines_of(path):
     return lines, tail
 
 
-def verify(directory, jwk, kept=None):
-    """Every record, as (seq, line); Broken says what is wrong first."""
+def closing(kinds):
+    """Of a segment: is it closed in order? Nothing stands behind what closes it."""
+    require("end" not in kinds[:-2] and (kinds[-2:-1] != ["end"] or kinds[-1] == "checkpoint"), "behind the end")
+    return kinds[-2:] == ["end", "checkpoint"]
+
+
+def verify(directory, jwk, kept=None, ended=False):
+    """Every record, as (seq, line); Broken says what is wrong first. ended: it was closed in order, or is broken."""
     names = sorted(n for n in os.listdir(directory) if n.startswith("ledger-"))
     require(names == [name_of(i + 1) for i in range(len(names))], "segments missing")
-    records, torn, jws = [], b"", []
+    records, torn, closed = [], b"", False
     for number, name in enumerate(names, 1):
         lines, tail = lines_of(os.path.join(directory, name))
         require(lines, "empty segment")
+        kinds = []
         for i, line in enumerate(lines):
             prev = digest(records[-1][1]) if records else NONE_BEFORE
             front = f'{{"seq":{len(records) + 1},"prev":"{prev}","ts":"'.encode()
@@ -157,13 +169,17 @@ def verify(directory, jwk, kept=None):
                 require(record.get("torn") == sealed, "torn tail")
             if record["kind"] == "checkpoint":
                 claims = signed(jwk, record["jws"])
-                jws.append(claims)
                 require(claims["ledger"] == thumbprint(jwk) and claims["seq"] == len(records) and claims["hash"] == prev, "claims")
+                rest = f'{claims["ts"]}","kind":"checkpoint","jws":"{record["jws"]}"}}'.encode()
+                require(line == front + rest, f"{name}:{i + 1}: a checkpoint's form")
             if record["kind"] == "end":
-                require(i == len(lines) - 1 and b'"kind":"checkpoint"' in lines[i - 1], "end")
+                require(line.endswith(b'","kind":"end"}'), f"{name}:{i + 1}: an end's form")
+            kinds.append(record["kind"])
             records.append((len(records) + 1, line))
-        torn = tail
+        closed, torn = closing(kinds), tail
+        require(not (closed and torn), "bytes behind the end")
     require(not torn, "torn tail that nobody sealed")
+    require(closed or not ended, "not closed in order")
     if kept:
         claims = signed(jwk, json.loads(kept)["jws"])
         place = json.loads(kept)["seq"]

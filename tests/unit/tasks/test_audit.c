@@ -8,6 +8,7 @@
 #include "tasks/ledger.h"
 #include "tokens/jws.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -30,13 +31,21 @@ static struct audit_result result;
 
 /* ---- writing */
 
+/* Of the record with this number. */
+static const char *
+stamp(uint64_t number, char out[32])
+{
+    snprintf(out, 32, "2026-11-22T06:07:%02" PRIu64 ".901Z", number % 60);
+    return out;
+}
+
 static char *put(unsigned segment, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static char *
 put(unsigned segment, const char *format, ...)
 {
-    char members[2048], *line;
+    char members[2048], ts[32], *line;
     va_list args;
 
     va_start(args, format);
@@ -44,9 +53,9 @@ put(unsigned segment, const char *format, ...)
     va_end(args);
     seq++;
     assert_true(asprintf(&line,
-                         "{\"seq\":%" PRIu64 ",\"prev\":\"%s\",\"ts\":"
-                         "\"2026-11-22T06:07:%02" PRIu64 ".901Z\",\"kind\":%s}",
-                         seq, prev, seq, members) > 0);
+                         "{\"seq\":%" PRIu64
+                         ",\"prev\":\"%s\",\"ts\":\"%s\",\"kind\":%s}",
+                         seq, prev, stamp(seq, ts), members) > 0);
     digest_sha256_base64url(text_z(line), prev);
     segments[segment].lines[segments[segment].n++] = line;
     return line;
@@ -55,7 +64,7 @@ put(unsigned segment, const char *format, ...)
 static void
 put_checkpoint(unsigned segment)
 {
-    char head[256], claims[512], spelt[BASE64URL_SIZE(256) + 1];
+    char head[256], claims[512], ts[32], spelt[BASE64URL_SIZE(256) + 1];
     struct buf jws = { 0 };
     size_t n;
 
@@ -63,8 +72,9 @@ put_checkpoint(unsigned segment)
              "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"ledger+jws\"}", key_name);
     n = base64url_encode((const unsigned char *)head, strlen(head), spelt);
     snprintf(claims, sizeof claims,
-             "{\"ledger\":\"%s\",\"seq\":%" PRIu64 ",\"hash\":\"%s\",\"at\":1}",
-             key_name, seq, prev);
+             "{\"ledger\":\"%s\",\"seq\":%" PRIu64
+             ",\"hash\":\"%s\",\"at\":1,\"ts\":\"%s\"}",
+             key_name, seq, prev, stamp(seq + 1, ts));
     assert_int_equal(jws_sign(key, text_of(spelt, n), text_z(claims), &jws), REASON_OK);
     kept = put(segment, "\"checkpoint\",\"jws\":\"%.*s\"", TEXT_ARG(buf_text(&jws)));
     buf_free(&jws);
@@ -78,8 +88,8 @@ put_segment(unsigned segment, const char *torn)
     for (unsigned i = 0; i < 3; i++)
         put(segment, "\"decision\",\"verdict\":\"allow\",\"path\":\"/%u/%u\"", segment,
             i);
-    put_checkpoint(segment);
     put(segment, "\"end\"");
+    put_checkpoint(segment);
 }
 
 static void
@@ -208,6 +218,17 @@ swap(unsigned s, size_t i, unsigned t, size_t k)
     segments[t].lines[k] = line;
 }
 
+/* The segment again, under the chain as it stands behind the one before. */
+static void
+write_anew(unsigned segment)
+{
+    seq = EACH * (segment - 1);
+    digest_sha256_base64url(text_z(segments[segment - 1].lines[EACH - 1]), prev);
+    while (segments[segment].n > 0)
+        cut(segment, 0);
+    put(segment, "\"segment\",\"segment\":%u,\"key\":\"%s\"", segment, key_name);
+}
+
 #define FIRST  "ledger-00000001.jsonl"
 #define SECOND "ledger-00000002.jsonl"
 #define THIRD  "ledger-00000003.jsonl"
@@ -224,7 +245,7 @@ a_whole_ledger_is_whole(void **state)
     assert_int_equal(result.last, 3 * EACH);
     assert_int_equal(result.segments, 3);
     assert_int_equal(result.checkpoints, 3);
-    assert_int_equal(result.covered, 3 * EACH - 2);
+    assert_int_equal(result.covered, 3 * EACH - 1);
     assert_true(result.is_ended);
     assert_int_equal(verify(in_scratch("kept")), REASON_OK);
     assert_report("");
@@ -369,32 +390,170 @@ records_hashed_anew_are_found_by_the_next_checkpoint(void **state)
 
     (void)state;
     /* The last segment once more, with other records and the old signature. */
-    end_line = strdup(segments[3].lines[4]);
-    seq = 2 * EACH;
-    digest_sha256_base64url(text_z(segments[2].lines[EACH - 1]), prev);
-    while (segments[3].n > 0)
-        cut(3, 0);
-    put(3, "\"segment\",\"segment\":3,\"key\":\"%s\"", key_name);
+    end_line = strdup(segments[3].lines[5]);
+    write_anew(3);
     for (unsigned i = 0; i < 3; i++)
         put(3, "\"decision\",\"verdict\":\"refuse\"");
+    put(3, "\"end\"");
     put(3, "\"checkpoint\",%.*s", (int)strlen(strstr(end_line, "\"jws\"")) - 1,
         strstr(end_line, "\"jws\""));
-    put(3, "\"end\"");
     free(end_line);
     assert_told(
-        THIRD ":5: records up to 16: changed, this checkpoint was signed for others\n");
+        THIRD ":6: records up to 17: changed, this checkpoint was signed for others\n");
 }
 
 static void
-an_unsigned_end_is_told(void **state)
+nothing_stands_behind_a_segments_end(void **state)
 {
     (void)state;
-    seq = 3 * EACH - 2;
-    digest_sha256_base64url(text_z(segments[3].lines[3]), prev);
-    cut(3, 5);
-    cut(3, 4);
+    put(3, "\"decision\",\"verdict\":\"allow\"");
+    assert_told(THIRD ":7: record 19: inserted, behind the segment's end\n");
+    write_anew(3);
     put(3, "\"end\"");
-    assert_told(THIRD ":5: record 17: bad signature, an end without a checkpoint\n");
+    put(3, "\"decision\",\"verdict\":\"allow\"");
+    put_checkpoint(3);
+    assert_told(THIRD ":3: record 15: changed or inserted, behind the segment's end "
+                      "stands its checkpoint alone\n");
+    write_anew(3);
+    put(3, "\"end\",\"why\":\"TERM\"");
+    put_checkpoint(3);
+    assert_told(THIRD ":2: record 14: changed, an end says no more\n");
+}
+
+/* Whether it is sealed or not: there was no record to be torn. */
+static void
+no_torn_tail_stands_behind_a_segments_end(void **state)
+{
+    char torn[128], hash[SHA256_BASE64URL_SIZE];
+
+    (void)state;
+    segments[3].tail = "{\"seq\":19,\"pre";
+    assert_told(THIRD ":7: 14 bytes inserted, behind the segment's end\n");
+    digest_sha256_base64url(text_z(segments[3].tail), hash);
+    snprintf(torn, sizeof torn, ",\"torn\":{\"bytes\":14,\"sha256\":\"%.*s\"}",
+             SHA256_BASE64URL_SIZE, hash);
+    put_segment(4, torn);
+    assert_told(THIRD ":7: 14 bytes inserted, behind the segment's end\n");
+}
+
+#define OPEN_END                                                                       \
+    ", not closed in order: the writer is at work or was killed, or the end was cut\n"
+
+static void
+a_ledger_without_its_last_checkpoint_is_whole_and_not_closed_in_order(void **state)
+{
+    (void)state;
+    cut(3, 5);
+    write_ledger();
+    assert_int_equal(verify(NULL), REASON_OK);
+    assert_report(THIRD ":5: record 17 is the last" OPEN_END);
+    assert_int_equal(result.faults, 0);
+    assert_false(result.is_ended);
+    assert_int_equal(result.covered, 2 * EACH - 1);
+    assert_int_equal(verify(in_scratch("kept")), REASON_OK);
+    assert_report(THIRD ":5: record 17 is the last, and the checkpoint given is record "
+                        "18: the tail was cut, or an older state put back\n");
+}
+
+static void
+an_end_that_a_crash_left_without_its_checkpoint_is_no_fault(void **state)
+{
+    (void)state;
+    cut(3, 5);
+    seq = 3 * EACH - 1;
+    digest_sha256_base64url(text_z(segments[3].lines[4]), prev);
+    put_segment(4, "");
+    assert_told("");
+    assert_true(result.is_ended);
+}
+
+/* Signed by the ledger's own key, and yet spelt otherwise than a checkpoint is. */
+static void
+a_checkpoint_has_one_spelling(void **state)
+{
+    static const char *const rows[][2] = {
+        { ",", ",\"more\":1}" }, { ",\"more\":1,", "}" }, { ", ", "}" }, { ",", " }" }
+    };
+    const char *jws = strstr(kept, "\"jws\"");
+    int n = (int)strlen(jws) - 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *line;
+
+        assert_true(asprintf(&line, "%.*s%s%.*s%s", (int)(jws - 1 - kept), kept,
+                             rows[i][0], n, jws, rows[i][1]) > 0);
+        segments[3].lines[5] = line;
+        assert_told(THIRD ":6: record 18: changed, no checkpoint is spelt like this\n");
+        segments[3].lines[5] = kept;
+        free(line);
+    }
+}
+
+static void
+a_checkpoint_is_of_the_time_that_was_signed(void **state)
+{
+    char *at = strstr(segments[3].lines[5], "\"ts\":\"");
+
+    (void)state;
+    assert_non_null(at);
+    at[6] = '3';
+    assert_told(THIRD ":6: record 18: changed, it was signed at another time\n");
+    write_file("kept", text_z(segments[3].lines[5]));
+    at[6] = '2';
+    write_ledger();
+    assert_int_equal(verify(in_scratch("kept")), REASON_OK);
+    assert_report("checkpoint: the checkpoint given: bad signature\n");
+}
+
+/* One byte of a file, in the file. */
+static void
+flip(int fd, off_t at, unsigned char bit)
+{
+    unsigned char c;
+
+    assert_int_equal(pread(fd, &c, 1, at), 1);
+    c ^= bit;
+    assert_int_equal(pwrite(fd, &c, 1, at), 1);
+}
+
+static void
+finds_a_flip_of_every_bit(const char *segment)
+{
+    int fd = open(in_scratch(segment), O_RDWR | O_CLOEXEC);
+    struct stat st;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_true(st.st_size > 0);
+    for (off_t at = 0; at < st.st_size; at++)
+        for (unsigned bit = 1; bit < 256; bit <<= 1) {
+            flip(fd, at, (unsigned char)bit);
+            assert_int_equal(verify(NULL), REASON_OK);
+            if (result.faults == 0)
+                fail_msg("%s: byte %lld ^ %u is not found", segment, (long long)at,
+                         bit);
+            flip(fd, at, (unsigned char)bit);
+        }
+    assert_int_equal(close(fd), 0);
+}
+
+static void
+a_flip_of_any_bit_of_a_ledger_closed_in_order_is_found(void **state)
+{
+    (void)state;
+    while (segments[3].n > 0)
+        cut(3, 0);
+    write_anew(2);
+    put(2, "\"lost\",\"refusals\":7");
+    put(2, "\"end\"");
+    put_checkpoint(2);
+    assert_told("");
+    assert_true(result.is_ended);
+    finds_a_flip_of_every_bit("ledger/" FIRST);
+    finds_a_flip_of_every_bit("ledger/" SECOND);
+    assert_int_equal(verify(NULL), REASON_OK);
+    assert_report("");
 }
 
 static void
@@ -403,15 +562,17 @@ a_torn_tail_must_be_sealed_as_it_is(void **state)
     char torn[128], hash[SHA256_BASE64URL_SIZE];
 
     (void)state;
-    segments[3].tail = "{\"seq\":19,\"pre";
-    assert_told(THIRD ":7: a torn tail of 14 bytes that nobody sealed\n");
+    write_anew(3);
+    put_checkpoint(3);
+    segments[3].tail = "{\"seq\":16,\"pre";
+    assert_told(THIRD ":3: a torn tail of 14 bytes that nobody sealed\n");
     digest_sha256_base64url(text_z(segments[3].tail), hash);
     snprintf(torn, sizeof torn, ",\"torn\":{\"bytes\":14,\"sha256\":\"%.*s\"}",
              SHA256_BASE64URL_SIZE, hash);
     put_segment(4, torn);
     assert_told("");
     assert_int_equal(result.torn, 1);
-    segments[3].tail = "{\"seq\":19,\"prE";
+    segments[3].tail = "{\"seq\":16,\"prE";
     assert_told("ledger-00000004.jsonl: segment 4: changed, the torn tail before it is "
                 "not the one it sealed\n");
 }
@@ -424,12 +585,14 @@ a_cut_tail_is_found_by_the_checkpoint_kept(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++)
         cut(3, segments[3].n - 1);
-    assert_told("");
-    assert_false(result.is_ended);
-    assert_int_equal(result.covered, 2 * EACH - 2);
+    write_ledger();
+    assert_int_equal(verify(NULL), REASON_OK);
+    assert_report(THIRD ":4: record 16 is the last" OPEN_END);
+    assert_int_equal(result.faults, 0);
+    assert_int_equal(result.covered, 2 * EACH - 1);
     assert_int_equal(verify(in_scratch("kept")), REASON_OK);
     assert_report(THIRD ":4: record 16 is the last, and the checkpoint given is record "
-                        "17: the tail was cut, or an older state put back\n");
+                        "18: the tail was cut, or an older state put back\n");
     /* The directory's own is as good, while it is there. */
     own = read_text(in_scratch("kept"));
     write_file("ledger/checkpoint", text_z(own));
@@ -541,7 +704,7 @@ what_the_writer_wrote_is_whole(void **state)
     assert_int_equal(audit_verify(&asked, &report, &result), REASON_OK);
     assert_report("");
     assert_true(result.records > 120 && result.segments > 2 && result.is_ended);
-    assert_int_equal(result.covered, result.last - 2);
+    assert_int_equal(result.covered, result.last - 1);
 }
 
 int
@@ -564,7 +727,14 @@ main(void)
         AUDIT_TEST(a_segment_that_stands_twice_is_named),
         AUDIT_TEST(a_segment_under_another_key_is_of_another_ledger),
         AUDIT_TEST(records_hashed_anew_are_found_by_the_next_checkpoint),
-        AUDIT_TEST(an_unsigned_end_is_told),
+        AUDIT_TEST(nothing_stands_behind_a_segments_end),
+        AUDIT_TEST(no_torn_tail_stands_behind_a_segments_end),
+        AUDIT_TEST(
+            a_ledger_without_its_last_checkpoint_is_whole_and_not_closed_in_order),
+        AUDIT_TEST(an_end_that_a_crash_left_without_its_checkpoint_is_no_fault),
+        AUDIT_TEST(a_checkpoint_has_one_spelling),
+        AUDIT_TEST(a_checkpoint_is_of_the_time_that_was_signed),
+        AUDIT_TEST(a_flip_of_any_bit_of_a_ledger_closed_in_order_is_found),
         AUDIT_TEST(a_torn_tail_must_be_sealed_as_it_is),
         AUDIT_TEST(a_cut_tail_is_found_by_the_checkpoint_kept),
         AUDIT_TEST(a_segment_that_is_none_is_told_though_its_chain_is_whole),

@@ -283,7 +283,7 @@ write_file(const char *path, const char *bytes, size_t n)
 /* ---- promises: what stands in it */
 
 static void
-a_ledger_begins_with_its_segment_and_ends_with_its_end(void **state)
+a_ledger_begins_with_its_segment_and_ends_with_its_end_signed(void **state)
 {
     struct ledger *l = open_ledger();
     struct seen *s;
@@ -296,9 +296,9 @@ a_ledger_begins_with_its_segment_and_ends_with_its_end(void **state)
     holds_things(s, 3);
     assert_int_equal(s->segments, 1);
     assert_int_equal(s->torn, 0);
-    assert_int_equal(s->n, 6);
-    assert_true(is_kind(s->records[s->n - 2], "checkpoint"));
-    assert_true(is_kind(s->records[s->n - 1], "end"));
+    assert_int_equal(s->n - count_kind(s, "checkpoint"), 5);
+    assert_true(is_kind(s->records[s->n - 2], "end"));
+    assert_true(is_kind(s->records[s->n - 1], "checkpoint"));
     seen_free(s);
 }
 
@@ -335,7 +335,7 @@ each_start_has_a_segment_and_the_chain_goes_on(void **state)
     seen_free(s);
 }
 
-/* `end` of each stands behind a checkpoint and before the next one's first. */
+/* `end` of each and its checkpoint stand before the next one's first. */
 static void
 a_full_segment_is_ended_in_order_and_another_begun(void **state)
 {
@@ -354,10 +354,10 @@ a_full_segment_is_ended_in_order_and_another_begun(void **state)
     assert_int_equal(count_kind(s, "segment"), s->segments);
     assert_int_equal(count_kind(s, "end"), s->segments);
     for (size_t i = 1; i < s->n; i++) {
-        if (is_kind(s->records[i], "end"))
-            assert_true(is_kind(s->records[i - 1], "checkpoint"));
+        if (is_kind(s->records[i - 1], "end"))
+            assert_true(is_kind(s->records[i], "checkpoint"));
         if (is_kind(s->records[i], "segment"))
-            assert_true(is_kind(s->records[i - 1], "end"));
+            assert_true(is_kind(s->records[i - 2], "end"));
     }
     seen_free(s);
 }
@@ -419,6 +419,7 @@ vouches(const struct json *checkpoint, const struct public_key *key,
     assert_true(text_equals(word_of(jws.claims, "ledger"), id));
     assert_int_equal(number_of(jws.claims, "seq"), number_of(checkpoint, "seq") - 1);
     assert_true(text_equals(word_of(jws.claims, "hash"), word_of(checkpoint, "prev")));
+    assert_true(text_equals(word_of(jws.claims, "ts"), word_of(checkpoint, "ts")));
     assert_in_range(number_of(jws.claims, "at"), clock_wall_s() - 600, clock_wall_s());
     jws_clear(&jws);
 }
@@ -487,7 +488,7 @@ the_latest_checkpoint_stands_in_a_file_of_its_own(void **state)
     {
         struct json *j = json_parse(text_z(line), LEDGER_LINE_MAX);
 
-        assert_int_equal(number_of(j, "seq"), s->n - 1);
+        assert_int_equal(number_of(j, "seq"), s->n);
         json_free(j);
     }
     free(line);
@@ -832,6 +833,32 @@ a_segment_that_cannot_be_begun_is_begun_later(void **state)
     holds_just_things(40);
 }
 
+/* `end` is in memory then, and its checkpoint is not. */
+static void
+a_full_segment_that_cannot_be_signed_is_ended_once_and_later(void **state)
+{
+    struct ledger *l;
+    struct seen *s;
+
+    (void)state;
+    settings.segment_bytes = 2000;
+    l = open_ledger();
+    shut_gate();
+    key_fail_signing(true);
+    for (int i = 0; i < 40; i++)
+        enter_good(l, i);
+    open_gate();
+    wait_for(has_failed, l, 0);
+    key_fail_signing(false);
+    wait_for(is_well, l, 0);
+    ledger_close(l);
+    s = ledger_seen();
+    holds_things(s, 40);
+    assert_true(s->segments > 1);
+    assert_int_equal(count_kind(s, "end"), s->segments);
+    seen_free(s);
+}
+
 static void
 a_ledger_on_a_dead_disk_is_closed_and_says_what_it_leaves_out(void **state)
 {
@@ -903,6 +930,33 @@ a_crash_between_two_records_leaves_nothing_to_seal(void **state)
     assert_int_equal(s->torn, 0);
     assert_null(json_get(s->records[4], "torn"));
     seen_free(s);
+}
+
+/* A crash at any byte of the last record: of the checkpoint that closes. */
+static void
+a_crash_between_an_end_and_its_checkpoint_is_continued(void **state)
+{
+    char *image, *last;
+    size_t n;
+
+    (void)state;
+    ledger_close(open_ledger());
+    image = read_text(segment_path(1));
+    n = strlen(image);
+    image[n - 1] = '\0';
+    last = strrchr(image, '\n') + 1;
+    image[n - 1] = '\n';
+    for (size_t cut = (size_t)(last - image); cut < n; cut += 50) {
+        struct seen *s;
+
+        write_file(segment_path(1), image, cut);
+        ledger_close(open_ledger());
+        s = ledger_seen();
+        assert_int_equal(s->torn, cut - (size_t)(last - image));
+        seen_free(s);
+        assert_int_equal(unlink(segment_path(2)), 0);
+    }
+    free(image);
 }
 
 /* Enters and reports what is durable until it is killed. */
@@ -1042,6 +1096,43 @@ records_cut_out_doubled_or_swapped_are_not_written_on(void **state)
     free(image);
 }
 
+/* Chained as they should be: no crash, and no writer of ours, leaves these. */
+static void
+what_stands_behind_a_segments_end_is_not_written_on(void **state)
+{
+    static const char *const kinds[] = { "thing", "checkpoint", "end" };
+    char *image, *last, hash[SHA256_BASE64URL_SIZE], line[512];
+    struct buf bytes = { 0 };
+    struct seen *s;
+    size_t n;
+
+    (void)state;
+    ledger_close(open_ledger());
+    s = ledger_seen();
+    n = s->n;
+    seen_free(s);
+    image = read_text(segment_path(1));
+    last = memrchr(image, '\n', strlen(image) - 1);
+    assert_non_null(last);
+    digest_sha256_base64url(text_of(last + 1, strlen(last) - 2), hash);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        (void)snprintf(line, sizeof line,
+                       "{\"seq\":%zu,\"prev\":\"%.43s\",\"ts\":"
+                       "\"2026-11-22T06:07:08.901Z\",\"kind\":\"%s\"}\n",
+                       n + 1, hash, kinds[i]);
+        buf_truncate(&bytes, 0);
+        buf_printf(&bytes, "%s%s", image, line);
+        write_file(segment_path(1), buf_text(&bytes).at, buf_length(&bytes));
+        refuses_to_open(REASON_LEDGER_BROKEN);
+    }
+    assert_true(log_says("or stands behind the segment's end"));
+    write_file(segment_path(1), buf_text(&bytes).at, strlen(image) + 10);
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("bytes stand behind the segment's end"));
+    buf_free(&bytes);
+    free(image);
+}
+
 static void
 a_segment_without_a_record_or_of_another_number_is_not_written_on(void **state)
 {
@@ -1166,7 +1257,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_ledger_begins_with_its_segment_and_ends_with_its_end),
+        TEST(a_ledger_begins_with_its_segment_and_ends_with_its_end_signed),
         TEST(a_record_without_members_is_one_and_no_ledger_is_closed_in_peace),
         TEST(each_start_has_a_segment_and_the_chain_goes_on),
         TEST(a_full_segment_is_ended_in_order_and_another_begun),
@@ -1187,12 +1278,15 @@ main(void)
         TEST(a_file_that_may_grow_no_further_is_continued_at_the_missing_byte),
         TEST(bytes_that_a_failed_sync_dropped_come_back),
         TEST(a_segment_that_cannot_be_begun_is_begun_later),
+        TEST(a_full_segment_that_cannot_be_signed_is_ended_once_and_later),
         TEST(a_ledger_on_a_dead_disk_is_closed_and_says_what_it_leaves_out),
         TEST(a_crash_at_any_byte_of_the_last_record_is_sealed_and_told),
         TEST(a_crash_between_two_records_leaves_nothing_to_seal),
+        TEST(a_crash_between_an_end_and_its_checkpoint_is_continued),
         TEST(what_was_reported_durable_survives_a_kill),
         TEST(a_flip_of_any_byte_before_the_last_record_is_not_written_on),
         TEST(records_cut_out_doubled_or_swapped_are_not_written_on),
+        TEST(what_stands_behind_a_segments_end_is_not_written_on),
         TEST(a_segment_without_a_record_or_of_another_number_is_not_written_on),
         TEST(endless_bytes_without_a_newline_are_not_read_into_memory),
         TEST(a_ledger_is_continued_under_its_own_key_alone),
