@@ -112,13 +112,14 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k)
+    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
-        local w='' threads=1
+        local w='' threads=1 l='off_because = "a benchmark: the peers record nothing either";'
         [ "$n" = holdfast-2w ] && threads=2
-        [ "$n" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
-        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads
-        rm -rf "$RUN/holdfast/conf.d"
+        [ "${n%-ledger}" != "$n" ] && l="keep = \"$RUN/holdfast/ledger\";"
+        [ "${n%-ledger}" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
+        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads LEDGER="$l"
+        rm -rf "$RUN/holdfast/conf.d" "$RUN/holdfast/ledger"  # a start reads the segment before
         [ "$n" = holdfast-100k ] && many_hosts 100000
         spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
         wait_port 18445
@@ -204,6 +205,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

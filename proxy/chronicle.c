@@ -8,23 +8,23 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
-/* How often a queue that others fill as well is waited for, before it counts as full.
- */
-enum { PATIENCE = 100 };
+/* How often a queue that others fill as well is tried, before it counts as full. */
+enum { PATIENCE = 200, PAUSE_MS = 5 };
 
 /* ---- what a generation is */
 
-/* A queue may be shorter than a config has grants. */
+/* A queue may be shorter than a config has grants. Its writer empties it meanwhile. */
 static enum reason
 enter_patiently(struct ledger *l, const char *kind, struct text members,
                 uint64_t *ticket)
 {
+    static const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
     enum reason why = ledger_enter(l, kind, members, ticket);
 
     for (int i = 0; why == REASON_LEDGER_FULL && i < PATIENCE; i++) {
-        if (*ticket != 0 && (why = ledger_await(l, *ticket)) != REASON_OK)
-            break;
+        (void)nanosleep(&pause, NULL);
         why = ledger_enter(l, kind, members, ticket);
     }
     return why;
@@ -96,7 +96,7 @@ tell_start(struct ledger *l, const struct conf *conf)
     enum reason why;
 
     record_start(&members, HOLDFAST_VERSION, conf);
-    why = ledger_enter(l, "start", buf_text(&members), NULL);
+    why = enter_patiently(l, "start", buf_text(&members), NULL);
     buf_free(&members);
     return why;
 }
@@ -154,7 +154,7 @@ chronicle_close(struct chronicle *c, const char *why)
     if (c->ledger == NULL)
         return;
     json_put_z(&members, "why", why);
-    if (ledger_enter(c->ledger, "stop", buf_text(&members), NULL) != REASON_OK)
+    if (enter_patiently(c->ledger, "stop", buf_text(&members), NULL) != REASON_OK)
         log_error("the ledger cannot be told that Holdfast stops");
     buf_free(&members);
     ledger_close(c->ledger);

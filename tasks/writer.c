@@ -281,6 +281,7 @@ writer_run(void *ledger)
     bool is_last = false, has_synced;
     enum reason why = REASON_OK;
 
+    (void)pthread_setname_np(pthread_self(), "ledger");
     while (!is_last && why == REASON_OK) {
         is_last = gather(l);
         do {

@@ -12,7 +12,7 @@ foreach(theme
         harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 faults
         bodies binary check reasons
         ops overload workers resumption
-        handles tasks readme accountability)
+        handles tasks ledger readme accountability)
     integration_test(${theme})
 endforeach()
 integration_test(control)
