@@ -3,7 +3,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "proxy/bell.h"
+#include "proxy/doorbell.h"
 #include "tasks/record.h"
 
 #include <assert.h>
@@ -104,11 +104,11 @@ tell_start(struct ledger *l, const struct conf *conf)
 static void
 hang_bells(struct chronicle *c, size_t n_workers)
 {
-    c->bells = memory_new_array(n_workers, sizeof(struct bell *));
+    c->bells = memory_new_array(n_workers, sizeof(struct doorbell *));
     c->n_bells = n_workers;
     for (size_t i = 0; i < n_workers; i++) {
-        c->bells[i] = bell_new();
-        ledger_listen(c->ledger, bell_ring, c->bells[i]);
+        c->bells[i] = doorbell_new();
+        ledger_listen(c->ledger, doorbell_ring, c->bells[i]);
     }
 }
 
@@ -159,12 +159,12 @@ chronicle_close(struct chronicle *c, const char *why)
     buf_free(&members);
     ledger_close(c->ledger);
     for (size_t i = 0; i < c->n_bells; i++)
-        bell_free(c->bells[i]);
+        doorbell_free(c->bells[i]);
     free(c->bells);
     *c = (struct chronicle){ 0 };
 }
 
-struct bell *
+struct doorbell *
 chronicle_bell(const struct chronicle *c, size_t worker)
 {
     if (c->ledger == NULL)

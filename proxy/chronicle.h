@@ -6,11 +6,11 @@
 #include "proxy/generation.h"
 #include "tasks/ledger.h"
 
-struct bell;
+struct doorbell;
 
 struct chronicle {
-    struct ledger *ledger; /* NULL: none is kept */
-    struct bell **bells;   /* one for each worker */
+    struct ledger *ledger;   /* NULL: none is kept */
+    struct doorbell **bells; /* one for each worker */
     size_t n_bells;
 };
 
@@ -22,7 +22,7 @@ MUST_USE enum reason chronicle_open(struct chronicle *c, const struct generation
 /* Enters `stop`, and closes it. Nobody enters anything any more. */
 void chronicle_close(struct chronicle *c, const char *why);
 
-struct bell *chronicle_bell(const struct chronicle *c, size_t worker);
+struct doorbell *chronicle_bell(const struct chronicle *c, size_t worker);
 
 /* The grants and credentials of a generation, and itself, are on the disk when this
  * returns REASON_OK. Blocks: not for a loop's thread. ledger NULL: there is nothing to

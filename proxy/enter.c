@@ -3,7 +3,7 @@
 #include "proxy/ending.h"
 #include "proxy/exchange.h"
 
-#include "proxy/bell.h"
+#include "proxy/doorbell.h"
 #include "proxy/testimony.h"
 
 static enum reason
@@ -27,13 +27,13 @@ enter_leave(struct exchange *x)
     if (!list_is_linked(&x->awaiting))
         return;
     list_remove(&x->awaiting);
-    bell_leave(x->worker->start.bell);
+    doorbell_leave(x->worker->start.bell);
 }
 
 void
 enter_hear(struct worker *w)
 {
-    bell_heard(w->start.bell);
+    doorbell_heard(w->start.bell);
     for (struct list *m = w->awaiting.next; m != &w->awaiting; m = m->next)
         exchange_wake(LIST_OWNER(m, struct exchange, awaiting));
 }
@@ -46,7 +46,7 @@ await_disk(struct exchange *x)
 
     if (!list_is_linked(&x->awaiting)) {
         list_add_last(&x->worker->awaiting, &x->awaiting);
-        bell_await(x->worker->start.bell);
+        doorbell_await(x->worker->start.bell);
         ledger_hurry(l, x->ticket);
     }
     ledger_look(l, &state);

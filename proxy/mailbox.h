@@ -17,7 +17,7 @@ enum message_kind {
     MESSAGE_DRAIN,
     MESSAGE_STOP,
     MESSAGE_DUMP,
-    MESSAGE_WRITTEN, /* the ledger: bell.h */
+    MESSAGE_WRITTEN, /* the ledger: doorbell.h */
     /* to main */
     MESSAGE_ADOPTED,
     MESSAGE_OBEYED,

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "proxy/bell.h"
+#include "proxy/doorbell.h"
 #include "proxy/conn.h"
 #include "proxy/descriptors.h"
 #include "proxy/ending.h"
@@ -412,7 +412,7 @@ dismantle(struct worker *w)
     roll_free(w->roll);
     epoch_unref(w->now);
     if (w->start.bell != NULL)
-        bell_tie(w->start.bell, NULL);
+        doorbell_tie(w->start.bell, NULL);
     mailbox_free(w->mailbox);
     leaf_cache_free(w->leaves);
     leaf_cache_free(w->refusal_leaves);
@@ -480,7 +480,7 @@ worker_start(const struct worker_start *start, struct worker **out)
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
     if (start->bell != NULL)
-        bell_tie(start->bell, w->mailbox);
+        doorbell_tie(start->bell, w->mailbox);
     if ((why = equip(w)) == REASON_OK) {
         w->heart = heart_new(w);
         if (pthread_create(&t->id, NULL, work, w) != 0)

@@ -18,7 +18,7 @@
 #include "tasks/roll.h"
 #include "tokens/authority.h"
 
-struct bell;
+struct doorbell;
 struct mailbox;
 struct worker;
 
@@ -40,7 +40,7 @@ struct worker_start {
     struct authority_key *authority; /* likewise */
     struct shared *shared;
     struct ledger *ledger;   /* NULL: nothing is recorded */
-    struct bell *bell;       /* its own, where there is a ledger */
+    struct doorbell *bell;   /* its own, where there is a ledger */
     struct mailbox *to_main; /* MESSAGE_ADOPTED, _OBEYED, _SPENT and, as the last of
                                 all, MESSAGE_ENDED */
 };

@@ -164,7 +164,7 @@ def a_generation_is_recorded_before_it_serves():
 
 @promise
 def what_waits_for_the_disk_is_there_when_the_service_hears_of_it():
-    h = s.start(ledger_more=DECISION, limits='ledger_wait = "10min";')
+    h = s.start(ledger_more=DECISION, limits='ledger_wait = "10m";')
     on_disk = []
 
     def answer(connection, request):
@@ -380,7 +380,7 @@ def a_ledger_that_cannot_be_written_lets_nothing_out_and_loses_nothing(row):
 
 @promise
 def a_disk_that_says_nothing_refuses_what_waits_for_it():
-    h = s.start(ledger_more=DECISION, limits='ledger_wait = "10min";')
+    h = s.start(ledger_more=DECISION, limits='ledger_wait = "10m";')
     assert ask(h, "/ok/first") == (200, None)
     h.reload(s.written(ledger_more=DECISION, limits='ledger_wait = "300ms";'))
     with Stopped(h.pid, "ledger"):

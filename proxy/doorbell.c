@@ -1,4 +1,4 @@
-#include "proxy/bell.h"
+#include "proxy/doorbell.h"
 
 #include "base/memory.h"
 #include "proxy/mailbox.h"
@@ -8,24 +8,24 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct bell {
+struct doorbell {
     atomic_size_t waiting;
     pthread_mutex_t lock;
     struct mailbox *to;
     bool is_ringing; /* the worker has not heard it yet */
 };
 
-struct bell *
-bell_new(void)
+struct doorbell *
+doorbell_new(void)
 {
-    struct bell *b = memory_new(sizeof *b);
+    struct doorbell *b = memory_new(sizeof *b);
 
     pthread_mutex_init(&b->lock, NULL);
     return b;
 }
 
 void
-bell_free(struct bell *b)
+doorbell_free(struct doorbell *b)
 {
     if (b == NULL)
         return;
@@ -35,7 +35,7 @@ bell_free(struct bell *b)
 }
 
 void
-bell_tie(struct bell *b, struct mailbox *to)
+doorbell_tie(struct doorbell *b, struct mailbox *to)
 {
     pthread_mutex_lock(&b->lock);
     b->to = to;
@@ -45,9 +45,9 @@ bell_tie(struct bell *b, struct mailbox *to)
 
 /* A message at a time: a worker that is stuck is not sent one for every sync. */
 void
-bell_ring(void *bell)
+doorbell_ring(void *bell)
 {
-    struct bell *b = bell;
+    struct doorbell *b = bell;
 
     if (atomic_load(&b->waiting) == 0)
         return;
@@ -60,13 +60,13 @@ bell_ring(void *bell)
 }
 
 void
-bell_await(struct bell *b)
+doorbell_await(struct doorbell *b)
 {
     atomic_fetch_add(&b->waiting, 1);
 }
 
 void
-bell_leave(struct bell *b)
+doorbell_leave(struct doorbell *b)
 {
     size_t before = atomic_fetch_sub(&b->waiting, 1);
 
@@ -74,7 +74,7 @@ bell_leave(struct bell *b)
 }
 
 void
-bell_heard(struct bell *b)
+doorbell_heard(struct doorbell *b)
 {
     pthread_mutex_lock(&b->lock);
     b->is_ringing = false;
