@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "proxy/revocation.h"
+#include "tasks/record.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -52,6 +53,37 @@ write_line(const char *what, const struct task *k, enum task_cause cause,
     }
     log_line_number(l, "ms", took_ms);
     log_line_end(l);
+}
+
+/* ---- what the ledger is told */
+
+/* Tasks begin and end whether that can be recorded or not, but not unseen: what could
+ * not be entered is counted. And nothing leaves for one while the ledger has failed. */
+static void
+enter_record(struct custody *c, const char *kind, struct buf *members)
+{
+    if (c->h->chronicle.ledger != NULL)
+        ledger_enter_refusal(c->h->chronicle.ledger, kind, buf_text(members));
+    buf_free(members);
+}
+
+static void
+enter_start(struct custody *c, const struct task *k)
+{
+    struct buf members = { 0 };
+
+    record_task_start(&members, k);
+    enter_record(c, "task_start", &members);
+}
+
+static void
+enter_end(struct custody *c, const struct task *k, enum task_cause cause,
+          int64_t took_ms)
+{
+    struct buf members = { 0 };
+
+    record_task_end(&members, k, cause, took_ms, revocation_outcome(k));
+    enter_record(c, "task_end", &members);
 }
 
 /* ---- what whoever asked is told */
@@ -116,6 +148,8 @@ tell(void *owner, const struct task_change *change)
     struct custody *c = owner;
     struct task_change told = *change;
 
+    if (told.begun != NULL)
+        enter_start(c, told.begun);
     /* What runs when Holdfast stops has the time that Holdfast has. */
     if (told.cause == TASK_STOPPED && told.ended != NULL)
         told.drain_ms = c->drain_ms;
@@ -133,6 +167,8 @@ done(void *owner, uint64_t ticket, struct task *task, enum task_cause cause,
 {
     write_line(cause == TASK_LIVE ? "task started" : "task ended", task, cause,
                took_ms);
+    if (cause != TASK_LIVE)
+        enter_end(owner, task, cause, took_ms);
     answer(owner, ticket, task, cause, took_ms);
 }
 

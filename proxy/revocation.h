@@ -4,8 +4,9 @@
 
 #include "tasks/task.h"
 
-/* Begun as the task ends, before its workers have obeyed; returns the word for what
- * came of it. "none": nothing to take back. Main's. */
-const char *revocation_begin(const struct task *k, enum task_cause cause);
+/* Begun as the task ends, before its workers have obeyed. Main's. */
+void revocation_begin(const struct task *k, enum task_cause cause);
+/* The word for what has come of it. "none": nothing to take back. */
+const char *revocation_outcome(const struct task *k);
 
 #endif

@@ -30,7 +30,8 @@
  *                behind a torn tail also "torn":{"bytes":57,"sha256":"<43>"}: what
  *                stands behind the last newline of the segment before stays there and
  *                is no record
- *   lost         "refusals":7: so many records of refusals could not be entered
+ *   lost         "refusals":7: so many records of refusals, of alarms and of tasks
+ *                could not be entered
  *   checkpoint   "jws":"<compact>" and nothing else: ES256, header
  *                {"alg":"ES256","kid":"<thumbprint>","typ":"ledger+jws"}, over
  *                {"ledger":"<thumbprint>","seq":N,"hash":"<43>","at":<unix s>,

@@ -190,3 +190,41 @@ record_generation(struct buf *out, uint64_t generation, const struct conf *conf)
     json_put_number(out, "grants", (int64_t)conf->grants.n);
     json_put_number(out, "credentials", (int64_t)conf->credentials.n);
 }
+
+static void
+put_task(struct buf *out, const struct task *k)
+{
+    json_put_text(out, "task", task_id(k));
+    put_known(out, "grant", task_grant(k));
+}
+
+void
+record_task_start(struct buf *out, const struct task *k)
+{
+    put_task(out, k);
+    put_known(out, "owner", task_owner(k));
+    put_known(out, "approved_by", task_approver(k));
+    put_known(out, "purpose", task_purpose(k));
+    json_put_z(out, "mode", task_words[task_kind(k)]);
+    put_caller(out, task_caller(k));
+    json_put_number(out, "ttl_s", task_ttl_ms(k) / 1000);
+    if (task_max_requests(k) > 0)
+        json_put_number(out, "max_requests", task_max_requests(k));
+    json_put_text(out, "key", identity_thumbprint(task_identity(k)));
+}
+
+void
+record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
+                int64_t took_ms, const char *revocation)
+{
+    struct task_counts counts;
+
+    task_counts(k, &counts);
+    put_task(out, k);
+    put_known(out, "cause", task_cause_word(cause));
+    json_put_number(out, "allowed", (int64_t)counts.allowed);
+    json_put_number(out, "refused", (int64_t)counts.refused);
+    json_put_number(out, "cut", (int64_t)counts.cut);
+    json_put_number(out, "ms", took_ms);
+    put_known(out, "revocation", revocation);
+}

@@ -33,6 +33,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "tasks/task.h"
 
 /* Of a decision by this grant, and of nothing else: "grant","owner","approved_by". */
 void record_approval(struct buf *out, const struct conf_grant *g);
@@ -40,6 +41,9 @@ void record_grant(struct buf *out, uint64_t generation, const struct conf_grant 
 void record_credential(struct buf *out, uint64_t generation,
                        const struct conf_credential *c);
 void record_start(struct buf *out, const char *version, const struct conf *conf);
+void record_task_start(struct buf *out, const struct task *k);
+void record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
+                     int64_t took_ms, const char *revocation);
 void record_generation(struct buf *out, uint64_t generation, const struct conf *conf);
 
 #endif

@@ -155,11 +155,19 @@ def a_generation_is_recorded_before_it_serves():
     h.stop()
     records = audit(h)
     kinds = [r["kind"] for r in records if r["kind"] not in ("checkpoint", "end")]
-    assert kinds == ["segment", "start", *["grant", "credential", "generation", "decision"] * 2, "stop"], kinds
+    assert kinds == ["segment", "start", "grant", "credential", "generation", "task_start", "decision",
+                     "grant", "credential", "generation", "task_start", "task_end", "decision", "task_end", "stop"], kinds
     assert [r["generation"] for r in records if r["kind"] == "grant"] == [1, 2]
     digests = [r["digest"] for r in records if r["kind"] == "grant"]
     assert digests[0] != digests[1], "other rules, the same digest"
     assert records[-3]["why"] == "drained"
+    started = [r for r in records if r["kind"] == "task_start"]
+    ended = [r for r in records if r["kind"] == "task_end"]
+    allowed = decisions(records, "allow")
+    assert [r["task"] for r in started] == [r["task"] for r in allowed] == [r["task"] for r in ended], (started, ended)
+    assert (started[1]["key"], started[1]["mode"]) == (allowed[1]["key"], "standing")
+    assert [(r["cause"], r["allowed"], r["refused"], r["revocation"]) for r in ended] == \
+        [("withdrawn", 1, 0, "none"), ("stopped", 1, 0, "none")], ended
 
 
 @promise
