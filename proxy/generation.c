@@ -1,5 +1,6 @@
 #include "proxy/generation.h"
 
+#include "base/json_write.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "proxy/privilege.h"
@@ -27,9 +28,11 @@ struct generation {
     struct tls_server **doors; /* a gate's own; NULL for the others */
     struct client_of_trust *clients;
     size_t n_clients;
-    uint16_t *series;        /* of each grant */
-    struct buf approvals;    /* of each grant, one behind the other … */
-    size_t *approvals_begin; /* … from here; one more than there are grants */
+    uint16_t *series;     /* of each grant */
+    struct buf approvals; /* of each grant, one behind the other; … */
+    struct approval_at {
+        size_t start, rule;
+    } * approvals_at; /* … from here: one more than there are grants */
 };
 
 static atomic_uint alive;
@@ -133,14 +136,19 @@ write_approvals(struct generation *g)
     const struct conf_grant *grants = g->conf->grants.at;
     size_t n = g->conf->grants.n;
 
-    g->approvals_begin = memory_new_array(n + 1, sizeof *g->approvals_begin);
+    g->approvals_at = memory_new_array(n + 1, sizeof *g->approvals_at);
     for (size_t i = 0; i < n; i++) {
         struct buf one = { 0 };
 
         record_approval(&one, &grants[i]);
+        g->approvals_at[i].rule = buf_length(&g->approvals) + buf_length(&one);
+        buf_add_z(&one, ",\"rule\":");
+        json_write_string(&one, text_z(grants[i].place.file));
+        buf_truncate(&one, buf_length(&one) - 1); /* its line is to follow */
+        buf_add_byte(&one, ':');
         buf_add(&g->approvals, buf_text(&one));
         buf_free(&one);
-        g->approvals_begin[i + 1] = buf_length(&g->approvals);
+        g->approvals_at[i + 1].start = buf_length(&g->approvals);
     }
 }
 
@@ -158,7 +166,7 @@ destroy(void *owner)
     tls_server_free(g->minted);
     free(g->series);
     buf_free(&g->approvals);
-    free(g->approvals_begin);
+    free(g->approvals_at);
     chain_close(g->chain);
     handles_unref(g->handles);
     conf_free(g->conf);
@@ -256,15 +264,16 @@ generation_series(const struct generation *g, const struct conf_grant *grant)
     return g->series != NULL ? g->series[grant - first] : 0;
 }
 
-struct text
+struct approval
 generation_approval(const struct generation *g, const struct conf_grant *grant)
 {
     const struct conf_grant *first = g->conf->grants.at;
-    size_t i = (size_t)(grant - first);
+    const char *all = buf_text(&g->approvals).at;
+    const struct approval_at *at = &g->approvals_at[grant - first];
 
-    assert(grant >= first && i < g->conf->grants.n);
-    return text_of(buf_text(&g->approvals).at + g->approvals_begin[i],
-                   g->approvals_begin[i + 1] - g->approvals_begin[i]);
+    assert(grant >= first && grant < first + g->conf->grants.n);
+    return (struct approval){ text_of(all + at->start, at->rule - at->start),
+                              text_of(all + at->rule, at[1].start - at->rule) };
 }
 
 uint64_t

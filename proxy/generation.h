@@ -31,10 +31,14 @@ void generation_unref(struct generation *g);
 void generation_give_series(struct generation *g, uint16_t *slots);
 unsigned generation_series(const struct generation *g, const struct conf_grant *grant);
 
-/* The members of a record that name this grant, its owner and its approver: the same
- * for every decision by it. */
-struct text generation_approval(const struct generation *g,
-                                const struct conf_grant *grant);
+/* What is the same in the record of every decision by this grant: members that name it,
+ * its owner, its approver and its only purpose; and one that is begun, `"rule":"FILE:`,
+ * for a rule that stands in the grant's own file. One lies right behind the other. */
+struct approval {
+    struct text members, rule;
+};
+struct approval generation_approval(const struct generation *g,
+                                    const struct conf_grant *grant);
 
 /* How many live in this process, the current one included. */
 unsigned generations_alive(void);

@@ -8,13 +8,29 @@
 
 #include <string.h>
 
+static struct text
+uid(const struct exchange *x)
+{
+    enum { PREFIX = 4, DIGITS = 10 };
+    char *end = (char *)arena_alloc(x->arena, PREFIX + DIGITS) + PREFIX + DIGITS;
+    char *at = end;
+    uint32_t n = x->conn->caller.uid;
+
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    at -= PREFIX;
+    memcpy(at, "uid:", PREFIX);
+    return text_of(at, (size_t)(end - at));
+}
+
 struct text
 testimony_who(const struct exchange *x)
 {
     if (!text_is_empty(x->view.facts.context.workload))
         return x->view.facts.context.workload;
     if (x->conn->caller.has_uid)
-        return arena_printf(x->arena, "uid:%u", x->conn->caller.uid);
+        return uid(x);
     return TEXT("unknown");
 }
 
@@ -32,15 +48,10 @@ testimony_to(const struct exchange *x)
 /* ---- what it was judged by */
 
 struct authorisation {
-    struct text approval; /* members: grant, owner, approver */
+    struct approval approval;
+    bool has_rule; /* the rule is of approval.rule's file */
     struct text task, purpose;
 };
-
-static struct text
-only_purpose(const struct conf_grant *g)
-{
-    return g->purposes.n == 1 ? text_z(g->purposes.at[0]) : text_of(NULL, 0);
-}
 
 /* What was refused by all rules was nobody's task; its grant is the one that came
  * nearest. */
@@ -51,14 +62,15 @@ of_forward(const struct exchange *x)
     const struct conf_grant *g = v->grant != NULL ? v->grant : v->nearest;
     struct authorisation a = { 0 };
 
-    if (g != NULL)
+    if (g != NULL) {
         a.approval = generation_approval(x->epoch->generation, g);
-    if (x->entry != NULL) {
-        a.task = v->task;
-        a.purpose = text_z(task_purpose(x->entry->task));
-    } else if (v->grant != NULL) {
-        a.purpose = only_purpose(v->grant);
+        a.has_rule = v->rule_place.file == g->place.file;
     }
+    if (x->entry == NULL)
+        return a;
+    a.task = v->task;
+    if (g == NULL || g->purposes.n != 1) /* else it stands in the approval */
+        a.purpose = text_z(task_purpose(x->entry->task));
     return a;
 }
 
@@ -73,7 +85,7 @@ of_gate(const struct exchange *x)
     if (!text_is_empty(c->grant)) {
         json_put_text(&members, "grant", c->grant);
         json_put_text(&members, "owner", c->owner);
-        a.approval = arena_copy(x->arena, buf_text(&members));
+        a.approval.members = arena_copy(x->arena, buf_text(&members));
         buf_free(&members);
     }
     return a;
@@ -138,6 +150,17 @@ put_known_z(struct pen *p, struct text name, const char *value)
         put_known(p, name, text_z(value));
 }
 
+/* The same of a value that has nothing to escape: a host, a word or an id of ours. */
+static inline void
+put_plain(struct pen *p, struct text name, struct text value)
+{
+    if (text_is_empty(value))
+        return;
+    put(p, name);
+    put(p, value);
+    *p->at++ = '"';
+}
+
 static void
 put_number_of(struct pen *p, const struct exchange *x)
 {
@@ -148,14 +171,24 @@ put_number_of(struct pen *p, const struct exchange *x)
     *p->at++ = '"';
 }
 
+/* A rule stands in its grant's file, unless that includes another. */
 static void
-put_rule(struct pen *p, const struct place *at)
+put_rule(struct pen *p, const struct place *at, const struct authorisation *a)
 {
+    const struct approval *known = &a->approval;
+
+    if (known->members.n > 0) {
+        *p->at++ = ',';
+        put(p, text_of(known->members.at,
+                       known->members.n + (a->has_rule ? known->rule.n : 0)));
+    }
     if (at->file == NULL)
         return;
-    put(p, TEXT(",\"rule\":\""));
-    put_escaped(p, text_z(at->file));
-    *p->at++ = ':';
+    if (!a->has_rule) {
+        put(p, TEXT(",\"rule\":\""));
+        put_escaped(p, text_z(at->file));
+        *p->at++ = ':';
+    }
     put_number(p, at->line, 10);
     *p->at++ = '"';
 }
@@ -182,12 +215,13 @@ put_evidence(struct pen *p, const struct view *v)
 
     if (e->binding != NULL && v->rule != NULL) {
         put_known_z(p, TEXT(",\"credential\":\""), v->rule->credential);
-        put_known_z(p, TEXT(",\"binding\":\""), e->binding);
+        put_plain(p, TEXT(",\"binding\":\""), text_z(e->binding));
         if (text_is_empty(e->proof_id))
             put_known_z(p, TEXT(",\"unbound_because\":\""), v->rule->unbound_because);
     }
-    put_known(p, TEXT(",\"proof\":\""),
-              text_is_empty(e->proof_id) ? v->facts.proof_id : e->proof_id);
+    put_plain(p, TEXT(",\"proof\":\""), e->proof_id);
+    if (text_is_empty(e->proof_id))
+        put_known(p, TEXT(",\"proof\":\""), v->facts.proof_id);
     put_known(p, TEXT(",\"key\":\""), v->thumbprint);
 }
 
@@ -212,7 +246,7 @@ room_for(const struct exchange *x, const struct authorisation *a, struct text wh
         n += length_z(v->rule->credential) + length_z(v->rule->unbound_because);
     for (size_t i = 0; i < v->n_stripped; i++)
         n += v->stripped[i].n + 3;
-    return CONSTANTS + a->approval.n + ESCAPE_MAX * n;
+    return CONSTANTS + a->approval.members.n + a->approval.rule.n + ESCAPE_MAX * n;
 }
 
 static void
@@ -239,15 +273,11 @@ testimony_decision(const struct exchange *x, enum reason why, struct buf *out)
 
     put_number_of(&p, x);
     put_verdict(&p, x, why);
-    put_rule(&p, &v->rule_place);
-    if (a.approval.n > 0) {
-        *p.at++ = ',';
-        put(&p, a.approval);
-    }
+    put_rule(&p, &v->rule_place, &a);
     put_known(&p, TEXT(",\"task\":\""), a.task);
     put_known(&p, TEXT(",\"purpose\":\""), a.purpose);
     put_known(&p, TEXT(",\"who\":\""), who);
-    put_known(&p, TEXT(",\"to\":\""), testimony_to(x));
+    put_plain(&p, TEXT(",\"to\":\""), testimony_to(x));
     put_known(&p, TEXT(",\"method\":\""), x->request.method);
     put_known(&p, TEXT(",\"path\":\""), v->path);
     put_stripped(&p, v);

@@ -139,6 +139,8 @@ record_approval(struct buf *out, const struct conf_grant *g)
     put_known(out, "grant", g->name);
     put_known(out, "owner", g->owner);
     put_known(out, "approved_by", g->approved_by);
+    if (g->purposes.n == 1)
+        put_known(out, "purpose", g->purposes.at[0]);
 }
 
 void

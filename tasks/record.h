@@ -35,7 +35,8 @@
 #include "conf/conf.h"
 #include "tasks/task.h"
 
-/* Of a decision by this grant, and of nothing else: "grant","owner","approved_by". */
+/* Of a decision by this grant: "grant","owner","approved_by", and "purpose" where it
+ * has but one. */
 void record_approval(struct buf *out, const struct conf_grant *g);
 void record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g);
 void record_credential(struct buf *out, uint64_t generation,
