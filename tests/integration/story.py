@@ -3,16 +3,24 @@ network of their own. Prints a numbered story with PASS and FAIL; exits 0 only w
 
 import json
 import os
+import re
 import secrets
+import shutil
+import subprocess
 import sys
+import textwrap
 import time
 import traceback
 
+from control import ask, holdfast
 from holdfast import (CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
                       grant, leave, own_network, run_as)
 
 GATE, REPORTS, BOARD = "10.20.0.10", "10.20.0.20", "10.20.0.30"
 METADATA_REASONS = ("address_prohibited", "host_numeric")
+TASK_GRANT, PURPOSE = "monthly-export", "month-end"
+SLOW = int(os.environ.get("HOLDFAST_SLOW", "1"))     # a test's machine may be that many times slower than promised
+WIDTH = 140
 WORKLOADS_OWN = "Bearer the-workloads-own-idea"
 BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "", "")
 
@@ -48,6 +56,40 @@ class LeakyService:
                          [("Content-Type", "application/json")])
 
 
+class Command:
+    """A shell of the workload's as the life of a task: it is given lines to run, and ends when there are no more."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        told = ask(f"{stage.sidecar.run}/control.sock", "task_start", grant=TASK_GRANT, purpose=PURPOSE, ttl="10m")
+        self.task = told["id"]
+        self.proxy = stage.sidecar.proxy.replace("//", f"//{told['id']}:{told['password']}@")
+        self.handle = told["handles"]["BOARD_TOKEN"]
+        environment = {"PATH": os.environ["PATH"], "https_proxy": self.proxy, "CURL_CA_BUNDLE": stage.sidecar.bundle,
+                       **told["handles"]}
+        self.process = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=environment, user=WORKLOAD_UID, group=WORKLOAD_UID, extra_groups=[])
+
+    def run(self, line):
+        """What it prints: one line."""
+        self.process.stdin.write(f'echo "$({line})"\n')
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def download(self, line):
+        """In the background, where it outlives the shell: what comes of it is told on standard error."""
+        self.process.stdin.write("{ " + line + '; echo "curl has ended with $?"; } >&2 &\n')
+        self.process.stdin.flush()
+        return self.process.stderr.readline().strip()
+
+    def end(self):
+        """The task's end, as the log tells it."""
+        ask(f"{self.stage.sidecar.run}/control.sock", "task_end", id=self.task)
+        self.process.stdin.close()
+        self.process.wait()
+        return self.stage.sidecar.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == self.task, what="the end")
+
+
 def rule(host, paths, more=""):
     return f'{{ host = "{host}"; methods = ["GET", "POST"]; paths = {paths}; {more} }}'
 
@@ -68,16 +110,28 @@ class Stage:
 
     def show_cards(self, connection, request):
         connection.read_body(request)
-        if request.all("authorization") == [f"Bearer {self.secret}"]:
-            connection.reply(200, "3 cards\n")
-        else:
+        if request.all("authorization") != [f"Bearer {self.secret}"]:
             connection.reply(401, "no such token\n")
+        elif request.target == "/export/all":       # a download without an end
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n12\r\nexport of board 1\n\r\n")
+            connection.read()
+        else:
+            connection.reply(200, "3 cards\n")
+
+    @property
+    def ledger(self):
+        return f"{self.sidecar.run}/ledger"
 
     def sidecar_config(self, added):
+        with_token = ('credential = "board"; bind = ["bearer"]; unbound_because = "it takes bearer tokens only";'
+                      f' addresses = ["{BOARD}"]; {self.trust}')
+        export = f"""
+  {{ name = "{TASK_GRANT}"; owner = "board-team@example"; approved_by = "security@example"; ticket = "SEC-125";
+    approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["{PURPOSE}"]; task = "required"; ttl = "15m";
+    caller = {{ uid = {WORKLOAD_UID}; }}; rules = ( {rule("board.example", '["/export/**"]', with_token)} ); }}"""
         rules = [rule("orders.example", '["/v1/orders/**"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
                       f' addresses = ["{GATE}"]; {self.trust}'),
-                 rule("board.example", '["/cards"]', 'credential = "board"; bind = ["bearer"];'
-                      f' unbound_because = "it takes bearer tokens only"; addresses = ["{BOARD}"]; {self.trust}'),
+                 rule("board.example", '["/cards"]', with_token),
                  rule("innocent.example", '"any"', "port = 80; scheme = \"http\";"), *added]
         board = f"""
   board = {{ owner = "platform@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "30d";
@@ -96,10 +150,11 @@ resolver = {{ hosts = (
   {{ name = "board.example"; addresses = ["{BOARD}"]; }},
   {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}
 ); }};
+control = {{ socket = "{h.run}/control.sock"; }};
 deny_detail = "hint";
 doors = ( {{ kind = "forward"; listen = "127.0.0.1:0"; }} );
 {CREDENTIAL.rstrip().removesuffix("};")}{board}
-grants = ( {grant(", ".join(rules), name="nightly-orders")} );
+grants = ( {grant(", ".join(rules), name="nightly-orders")}, {export} );
 """
 
     def gate_config(self):
@@ -117,9 +172,9 @@ doors = (
 );
 """
 
-    def workload(self, *arguments, uid=WORKLOAD_UID):
+    def workload(self, *arguments, uid=WORKLOAD_UID, proxy=None):
         """The workload's only way out: curl under its own uid, through Holdfast."""
-        done = curl(self.sidecar.proxy, self.sidecar.bundle, "-w", "\n%{http_code}", *arguments, uid=uid)
+        done = curl(proxy or self.sidecar.proxy, self.sidecar.bundle, "-w", "\n%{http_code}", *arguments, uid=uid)
         body, _, code = done.stdout.decode("utf-8", "replace").rpartition("\n")
         return int(code or 0), body, done.stderr.decode("utf-8", "replace").strip()
 
@@ -137,7 +192,8 @@ doors = (
 
     def end(self):
         for process in (self.sidecar, self.gate):
-            process.stop()
+            if process.process.poll() is None:
+                process.stop()
         self.ws.remove()
 
 
@@ -270,20 +326,107 @@ def handle(story, stage):
     story.check(kinds == ["handle_misplaced", "foreign_handle"], f"and each try raised an alarm in the log: {', '.join(kinds)}")
 
 
+CALL = 'curl -sS --max-time 60 -H "Authorization: Bearer $BOARD_TOKEN" https://board.example/export/'
+
+
+def task(story, stage):
+    story.next("A task: it is started, works, and ends")
+    answer = problem(stage.workload("https://board.example/export/7")[1])
+    story.check(answer.get("reason") == "task_required",
+                f"without one: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
+    command = Command(stage)
+    story.show(f"task start --grant {TASK_GRANT} --purpose {PURPOSE} --ttl 10m  ->  {command.task}")
+    said = command.run(f"{CALL}7")
+    story.check(said == "3 cards", f"its command calls the service: {said}")
+    said = command.download(f"{CALL}all -N")
+    story.check(said == "export of board 1", f"and leaves a download running: {said}")
+    begun = time.monotonic()
+    line = command.end()
+    broken = command.process.stderr.readline().strip()
+    ms = (time.monotonic() - begun) * 1000
+    story.check((line["cause"], line["allowed"], line["cut"]) == ("finished", 2, 1),
+                f"the command exits, and its task has ended: {line['cause']}, {line['allowed']} requests allowed, {line['cut']} cut")
+    story.check(re.match(r"curl: \((18|56)\)", broken) and ms <= 100 * SLOW,
+                f"the download broke off {ms:.0f} ms later (promised: 100)")
+    story.show(broken)
+    carry = ["-H", f"Authorization: Bearer {command.handle}", "https://board.example/export/7"]
+    since = stage.sidecar.index()
+    error = stage.workload(*carry, proxy=command.proxy)[2]
+    told = stage.sidecar.wait_requests(1, since)[-1]
+    story.check("response 407" in error and told["reason"] == "proxy_credential",
+                f"the same call a moment later: {told['status']} {told['reason']}")
+    answer = problem(stage.workload(*carry)[1])
+    story.check(answer.get("reason") == "ended_handle",
+                f"and without the task's password: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
+
+
+def copied_handle(story, stage):
+    story.next("A handle of the next task is copied to another process")
+    command = Command(stage)
+    story.check(command.run(f"{CALL}8") == "3 cards", "in its own task it is worth the token")
+    since = stage.sidecar.index()
+    carry = ["-H", f"Authorization: Bearer {command.handle}", "https://board.example/export/8"]
+    answer = problem(stage.workload(*carry, uid=OTHER_UID)[1])
+    story.check(answer.get("reason") == "foreign_handle",
+                f"at a process of another uid: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
+    told = [li for li in stage.sidecar.lines[since:stage.sidecar.mark()] if li.get("msg") == "alarm"]
+    story.check([(li["kind"], li["uid"]) for li in told] == [("foreign_handle", OTHER_UID)],
+                f"which raised an alarm in the log: {', '.join(li['kind'] + ' of uid ' + str(li['uid']) for li in told)}")
+    story.check(command.run(f"{CALL}9") == "3 cards", "the task itself goes on")
+    command.end()
+
+
+def audit(verb, ledger, *options):
+    return holdfast("audit", verb, "--ledger", ledger, *options)
+
+
+def report(story, stage):
+    story.next("Holdfast stops, and an auditor asks its ledger what was done under that grant")
+    stage.sidecar.stop()
+    told = audit("report", stage.ledger, "--grant", TASK_GRANT)
+    for line in told.stdout.splitlines():
+        for part in textwrap.wrap(line, WIDTH, subsequent_indent=" " * 15):
+            story.show(part)
+    page = re.sub(r" +", " ", told.stdout)
+    for what, count, words in (
+            ("who owned and approved the grant", 1, "owner=board-team@example approved_by=security@example ticket=SEC-125"),
+            ("who owned and approved the credential", 1, "owner=platform@example approved_by=iam@example ticket=SEC-102"),
+            ("what was reached, and how often", 1, "reached to=board.example:443 method=GET ×4"),
+            ("how each of the two tasks ended", 2, "cause=finished")):
+        story.check(told.returncode == 0 and page.count(words) == count, f"it says {what}")
+    whole = audit("verify", stage.ledger)
+    story.check(whole.returncode == 0, f"audit verify: {whole.stdout.splitlines()[-1]}")
+
+
+def flipped_byte(story, stage):
+    story.next("Somebody changes one byte of a copy of the ledger: a call of /export/8 becomes one of /export/9")
+    copy = shutil.copytree(stage.ledger, os.path.join(stage.ws.path, "copy"))
+    with open(os.path.join(copy, "ledger-00000001.jsonl"), "r+b") as f:
+        before, call, _ = f.read().partition(b"/export/8")
+        f.seek(len(before + call) - 1)
+        f.write(b"9")
+    line = before.count(b"\n") + 1
+    told = audit("verify", copy)
+    first, *_, last = told.stdout.splitlines()
+    story.check(told.returncode == 1 and first.startswith(f"ledger-00000001.jsonl:{line}: record {line}: changed"), first)
+    story.check(last == "1 fault", f"audit verify: {last}, exit {told.returncode}")
+
+
 def main():
     begun = time.monotonic()
     own_network([GATE, REPORTS, BOARD, METADATA])
     story = Story()
     stage = Stage()
     try:
-        for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle):
+        for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle,
+                     task, copied_handle, report, flipped_byte):
             part(story, stage)
     finally:
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
-    return story.failed == 0 and story.step == 8
+    return story.failed == 0 and story.step == 12
 
 
 if __name__ == "__main__":

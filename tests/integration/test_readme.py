@@ -11,9 +11,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 STORY = os.path.join(ROOT, "tests/integration/story.py")
 
 
+DIFFERENT = [(r"in \d+\.\d s\.", "in a moment."), (r"/\S*/(?=sidecar\.conf)", ""), (r"\bt-[\w-]+…?", "TASK"),
+             (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"\d+ ms later", "N ms later"), (r"ms=\d+", "ms=N"),
+             (r"jsonl:\d+", "jsonl:N"), (r"record \d+", "record N")]
+
+
 def plain(text):
     """Lines without what differs from one telling to the next."""
-    text = re.sub(r"/\S*/(?=sidecar\.conf)", "", re.sub(r"in \d+\.\d s\.", "in a moment.", text))
+    for pattern, word in DIFFERENT:
+        text = re.sub(pattern, word, text)
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 

@@ -15,6 +15,7 @@ foreach(theme
         handles tasks ledger readme accountability)
     integration_test(${theme})
 endforeach()
+set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
 integration_test(control)
 integration_test(operating)
 set_tests_properties(integration/tasks PROPERTIES TIMEOUT 2400) # ten thousand ends
@@ -30,6 +31,6 @@ set_tests_properties(integration/audit PROPERTIES TIMEOUT 3000) # a thousand tam
 
 add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
 set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
-    ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>")
+    ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_SLOW=20")
 add_test(NAME integration/scripts
          COMMAND shellcheck -x test demo .ci/run .ci/prepare.sh tests/fuzz/run tests/fuzz/coverage WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
