@@ -63,7 +63,7 @@ static void
 enter_record(struct custody *c, const char *kind, struct buf *members)
 {
     if (c->h->chronicle.ledger != NULL)
-        ledger_enter_refusal(c->h->chronicle.ledger, kind, buf_text(members));
+        ledger_enter_own(c->h->chronicle.ledger, kind, buf_text(members));
     buf_free(members);
 }
 

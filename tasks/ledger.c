@@ -22,26 +22,36 @@ wake(struct ledger *l)
     pthread_cond_signal(&l->work);
 }
 
+static void
+add_entry(struct ledger *l, struct text kind, struct text members)
+{
+    struct entry e = { kind, members, clock_wall_ms() };
+
+    batch_add(&l->filling, &e);
+    l->records++;
+    l->bytes += batch_size_of(kind, members);
+    l->entered++;
+    if (l->is_asleep)
+        wake(l);
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static enum reason
 accept_entry(struct ledger *l, struct text kind, struct text members, uint64_t *ticket)
 {
-    size_t n = batch_size_of(kind, members);
-    struct entry e = { kind, members, 0 };
-
     if (l->told.failed || l->is_closing)
         return REASON_LEDGER_FAILED;
     if (members.n > LEDGER_MEMBERS_MAX || l->records >= l->records_max ||
-        n > l->bytes_max - l->bytes)
+        batch_size_of(kind, members) > l->bytes_max - least(l->bytes, l->bytes_max))
         return REASON_LEDGER_FULL;
-    e.wall_ms = clock_wall_ms();
-    batch_add(&l->filling, &e);
-    l->records++;
-    l->bytes += n;
-    l->entered++;
+    add_entry(l, kind, members);
     if (ticket != NULL)
         *ticket = l->entered;
-    if (l->is_asleep)
-        wake(l);
     return REASON_OK;
 }
 
@@ -64,6 +74,28 @@ ledger_enter_refusal(struct ledger *l, const char *kind, struct text members)
 
     pthread_mutex_lock(&l->lock);
     if (accept_entry(l, k, members, NULL) != REASON_OK) {
+        l->lost++;
+        l->untold++;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Requests leave this much free, however many are refused. */
+static bool
+has_own_room(const struct ledger *l, size_t n)
+{
+    return !l->is_closing && l->bytes + n <= l->bytes_max + LEDGER_OWN_BYTES;
+}
+
+void
+ledger_enter_own(struct ledger *l, const char *kind, struct text members)
+{
+    struct text k = text_z(kind);
+
+    pthread_mutex_lock(&l->lock);
+    if (members.n <= LEDGER_MEMBERS_MAX && has_own_room(l, batch_size_of(k, members))) {
+        add_entry(l, k, members);
+    } else {
         l->lost++;
         l->untold++;
     }

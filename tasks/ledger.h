@@ -94,6 +94,11 @@ MUST_USE enum reason ledger_enter(struct ledger *l, const char *kind,
 /* The same for a refusal, which stands whether it can be recorded or not: what finds
  * the queue full or the ledger failed is counted, and told by `lost`. */
 void ledger_enter_refusal(struct ledger *l, const char *kind, struct text members);
+/* The same for what Holdfast did itself: that a task has begun, or ended. It has room
+ * of its own, which no request takes, and waits in it while the ledger cannot be
+ * written. */
+enum { LEDGER_OWN_BYTES = 16 * 1024 * 1024 };
+void ledger_enter_own(struct ledger *l, const char *kind, struct text members);
 
 /* The writer is to sync up to this ticket without delay. Its end is told to the
  * listeners.

@@ -259,4 +259,28 @@ def a_refusal_that_finds_the_queue_full_is_counted_in_the_ledger():
     assert entered + lost == refused[0], (entered, lost, refused[0])
 
 
+@promise
+def no_flood_of_refusals_keeps_a_tasks_start_or_end_out_of_the_ledger():
+    one = start(limits="ledger_queue = 1;")
+    over = threading.Event()
+
+    def flood():
+        with one.open() as c:
+            while not over.is_set():
+                c.request("GET", "http://nowhere.test/", "nowhere.test")
+    threads = [threading.Thread(target=flood) for _ in range(6)]
+    for t in threads:
+        t.start()
+    tasks = []
+    for _ in range(by_size(20, 100)):
+        with Task(of=one) as task:
+            tasks.append(task.id)
+    over.set()
+    for t in threads:
+        t.join(300)
+    one.stop()
+    for kind in ("task_start", "task_end"):
+        assert [r["task"] for r in records(one) if r["kind"] == kind] == tasks, kind
+
+
 main(h.stop)
