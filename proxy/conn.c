@@ -68,6 +68,7 @@ log_end(const struct conn *c, enum reason why)
     char id[24], to[AUTHORITY_PRINT_SIZE];
 
     tally_add(&c->worker->metrics->ended[why], 1);
+    enter_connection(c, why);
     if (l == NULL)
         return;
     snprintf(id, sizeof id, "%" PRIx64, c->id);

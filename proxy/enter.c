@@ -108,6 +108,27 @@ is_refusal(const struct exchange *x)
     return !x->sent || metrics_outcome(x->why) == OUTCOME_DENY;
 }
 
+/* The rest is no judgement: somebody left, was slow, or was one too many. */
+static bool
+is_judged(enum reason why)
+{
+    return why == REASON_NAMES_DISAGREE || why == REASON_SERVER_NAME ||
+           why == REASON_NOT_HTTP;
+}
+
+void
+enter_connection(const struct conn *c, enum reason why)
+{
+    struct ledger *l = c->worker->start.ledger;
+    struct buf members = { 0 };
+
+    if (l == NULL || !is_judged(why))
+        return;
+    testimony_connection(c, why, &members);
+    ledger_enter_refusal(l, "decision", buf_text(&members));
+    buf_free(&members);
+}
+
 void
 enter_refusal(struct exchange *x)
 {

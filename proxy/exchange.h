@@ -112,6 +112,8 @@ void enter_leave(struct exchange *x); /* enter.c */
 void enter_hear(struct worker *w); /* enter.c */
 /* The exchange is over: its refusal is entered, if it was one, and its alarm. */
 void enter_refusal(struct exchange *x); /* enter.c */
+/* The same of a connection on which nothing was asked. */
+void enter_connection(const struct conn *c, enum reason why); /* enter.c */
 void exchange_drop_upstream(struct exchange *x);
 
 const char *step_name(enum step step);

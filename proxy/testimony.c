@@ -6,6 +6,8 @@
 #include "base/escape.h"
 #include "base/json_write.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct text
@@ -283,6 +285,26 @@ testimony_decision(const struct exchange *x, enum reason why, struct buf *out)
     put_stripped(&p, v);
     put_evidence(&p, v);
     buf_commit(out, (size_t)(p.at - start));
+}
+
+void
+testimony_connection(const struct conn *c, enum reason why, struct buf *out)
+{
+    char x[24], who[24] = "unknown", to[AUTHORITY_PRINT_SIZE];
+    struct authority target;
+
+    snprintf(x, sizeof x, "%" PRIx64, c->id);
+    if (c->caller.has_uid)
+        snprintf(who, sizeof who, "uid:%u", c->caller.uid);
+    json_put_z(out, "x", x);
+    json_put_z(out, "verdict", "refuse");
+    json_put_z(out, "reason", reason_token(why));
+    json_put_z(out, "step", "tunnel");
+    json_put_z(out, "who", who);
+    if (c->target == NULL)
+        return;
+    authority_recall(c->target, &target);
+    json_put_text(out, "to", authority_print(&target, 0, to));
 }
 
 void

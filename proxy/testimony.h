@@ -13,6 +13,9 @@ struct text testimony_to(const struct exchange *x);
 
 /* What is decided about it by now: REASON_OK, or why it is refused. */
 void testimony_decision(const struct exchange *x, enum reason why, struct buf *out);
+/* The same of a connection that was refused before anything was asked: what came behind
+ * its CONNECT was not for that target, or is nothing we serve. */
+void testimony_connection(const struct conn *c, enum reason why, struct buf *out);
 /* It carried a handle that is in the wrong hands. */
 void testimony_alarm(const struct exchange *x, struct buf *out);
 

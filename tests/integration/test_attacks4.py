@@ -227,6 +227,21 @@ def what_reaches_a_service_is_allowed_in_the_ledger_once_and_nothing_else_is():
 
 
 @promise
+def what_a_tunnel_is_refused_for_before_a_request_is_in_the_ledger():
+    one = start()
+    fronted, _ = one.connect()
+    with contextlib.suppress(OSError):      # TLS tells it with an alert
+        fronted.start_tls(one.client_context(), "plain.test")
+        raise AssertionError("another name than CONNECT's was served")
+    strange, _ = one.connect()
+    strange.send(b"\0\1\2")
+    assert strange.is_closed()
+    one.stop()
+    told = [(r["verdict"], r["reason"], r["who"], r["to"]) for r in records(one) if r["kind"] == "decision"]
+    assert sorted(told) == [("refuse", why, f"uid:{WORKLOAD_UID}", "allowed.test:443") for why in ("names_disagree", "not_http")], told
+
+
+@promise
 def a_queue_that_is_full_keeps_neither_start_nor_reload_nor_stop_out():
     one = start(limits="ledger_queue = 1;")
     assert one.reload(config(limits="ledger_queue = 1; handshakes = 50;"))["msg"] == "config reloaded"
