@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/descriptors.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,8 +28,8 @@ struct control {
     void *owner;
     struct event *acceptable, *rested;
     struct list sessions;
-    size_t n;
-    int bell; /* rung by the log */
+    size_t n, n_leases; /* of them */
+    int bell;           /* rung by the log */
     struct event *rung;
     size_t n_following;
 };
@@ -48,6 +49,12 @@ struct session {
     bool follows;
     struct tail filter;
     size_t lost; /* lines, since it was last told */
+    struct buf promised;
+    struct {
+        void (*let_go)(void *owner, struct text what); /* NULL: nothing is held */
+        char *what;
+        bool is_lease;
+    } hold;
 };
 
 static void take_lines(struct control *c);
@@ -82,6 +89,60 @@ end_following(struct control *c)
     event_del(c->rung);
 }
 
+/* ---- what a session holds */
+
+const char *
+session_refuses_hold(const struct session *s, bool is_lease)
+{
+    if (s->hold.let_go != NULL)
+        return "this connection is another task's lease";
+    if (!is_lease)
+        return NULL;
+    if (s->control->n_leases >= CONTROL_LEASES || !descriptors_allow_client(s->fd))
+        return "too many leases here already";
+    return NULL;
+}
+
+void
+session_hold(struct session *s, bool is_lease,
+             void (*let_go)(void *owner, struct text what), struct text what)
+{
+    assert(s->hold.let_go == NULL);
+    s->hold.let_go = let_go;
+    s->hold.what = memory_new_raw(what.n + 1);
+    memcpy(s->hold.what, what.at, what.n);
+    s->hold.what[what.n] = '\0';
+    s->hold.is_lease = is_lease;
+    if (is_lease)
+        s->control->n_leases++;
+}
+
+static void
+forget_hold(struct session *s)
+{
+    if (s->hold.is_lease)
+        s->control->n_leases--;
+    free(s->hold.what);
+    memset(&s->hold, 0, sizeof s->hold);
+}
+
+static void
+let_go(struct session *s)
+{
+    if (s->hold.let_go != NULL)
+        s->hold.let_go(s->control->owner, text_z(s->hold.what));
+    forget_hold(s);
+}
+
+/* It has been told of it: from now on it is whoever was told that must end it. */
+static void
+hand_over(struct session *s)
+{
+    if (s->hold.let_go != NULL && !s->hold.is_lease && s->waits == WAIT_NONE &&
+        !s->broken)
+        forget_hold(s);
+}
+
 /* ---- a session's end */
 
 static void
@@ -101,6 +162,8 @@ session_free(struct session *s)
     close(s->fd);
     buf_free(&s->in);
     buf_free(&s->out);
+    buf_free(&s->promised);
+    let_go(s);
     free(s);
 }
 
@@ -120,6 +183,7 @@ send_some(struct session *s)
         else if (put == 0 || errno != EINTR)
             s->broken = true;
     }
+    hand_over(s);
 }
 
 static void
@@ -161,7 +225,9 @@ ask(struct session *s, struct text line)
         add_failure(s, buf_text(&out));
     } else {
         reply = v->run(c->owner, s, request, &out);
-        if (reply != REPLY_LATER)
+        if (reply == REPLY_LATER)
+            buf_add(&s->promised, buf_text(&out));
+        else
             add_line(s, reply == REPLY_DONE, buf_text(&out));
     }
     json_free(request);
@@ -228,14 +294,15 @@ is_over(const struct session *s)
     return s->last || s->read_ended;
 }
 
-/* Whoever waits, or follows, may take all the time there is; to ask, and to read an
- * answer, there is an end. */
+/* Whoever waits, follows, or has a lease may take all the time there is; to ask, and to
+ * read an answer, there is an end. */
 static void
 set_deadline(struct session *s)
 {
     static const struct timeval patience = { CONTROL_IDLE_MS / 1000, 0 };
 
-    if (s->follows || s->waits != WAIT_NONE)
+    if (s->follows || s->waits != WAIT_NONE ||
+        (s->hold.is_lease && buf_length(&s->in) == 0 && buf_length(&s->out) == 0))
         event_del(s->deadline);
     else if (!event_pending(s->deadline, EV_TIMEOUT, NULL))
         event_add(s->deadline, &patience);
@@ -387,6 +454,17 @@ session_follow(struct session *s, struct tail *filter)
     begin_following(s->control);
 }
 
+/* What the verb had said already, and then what came of it. */
+static void
+keep_promise(struct session *s, bool ok, struct text members)
+{
+    if (buf_length(&s->promised) > 0 && members.n > 0)
+        buf_add_byte(&s->promised, ',');
+    buf_add(&s->promised, members);
+    add_line(s, ok, buf_text(&s->promised));
+    buf_free(&s->promised);
+}
+
 /* May be called by a verb: whose turn it is comes from the loop. */
 static size_t
 answer_those(struct control *c, enum wait what, uint64_t from, uint64_t to, bool ok,
@@ -400,7 +478,7 @@ answer_those(struct control *c, enum wait what, uint64_t from, uint64_t to, bool
         if (s->waits != what || s->ticket < from || s->ticket > to)
             continue;
         s->waits = WAIT_NONE;
-        add_line(s, ok, members);
+        keep_promise(s, ok, members);
         event_active(s->writable, EV_WRITE, 0);
         n++;
     }
@@ -421,16 +499,18 @@ control_answer_one(struct control *c, enum wait what, uint64_t ticket, bool ok,
     return answer_those(c, what, ticket, ticket, ok, members);
 }
 
-uid_t
-session_uid(const struct session *s)
+void
+session_record(const struct session *s, const char *verb, const char *about,
+               struct text what)
 {
-    return s->peer.uid;
-}
+    struct log_line *l = log_line_begin(LOG_INFO, "control");
 
-pid_t
-session_pid(const struct session *s)
-{
-    return s->peer.pid;
+    log_line_z(l, "verb", verb);
+    if (about != NULL)
+        log_line_text(l, about, what);
+    log_line_number(l, "uid", s->peer.uid);
+    log_line_number(l, "pid", s->peer.pid);
+    log_line_end(l);
 }
 
 /* ---- accepting */
@@ -514,7 +594,7 @@ on_acceptable(evutil_socket_t listener, short what, void *arg)
     }
     if (!may_ask(fd, &peer))
         close(fd);
-    else if (c->n >= CONTROL_SESSIONS)
+    else if (c->n - c->n_leases >= CONTROL_SESSIONS)
         turn_away(fd);
     else
         begin_session(c, fd, &peer);
@@ -560,6 +640,7 @@ control_free(struct control *c)
         struct session *s = LIST_OWNER(c->sessions.next, struct session, member);
 
         send_some(s);
+        forget_hold(s); /* Holdfast's end is theirs as well */
         session_free(s);
     }
     event_free(c->acceptable);

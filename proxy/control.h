@@ -12,6 +12,7 @@
 
 enum {
     CONTROL_SESSIONS = 16,
+    CONTROL_LEASES = 1024, /* besides: sessions that hold one */
     CONTROL_LINE_MAX = 64 << 10,
     CONTROL_OUT_MAX =
         256 << 10, /* waiting to be read; past it a follower loses lines */
@@ -30,10 +31,10 @@ void control_free(struct control *c);
 
 /* ---- for verbs */
 
-enum wait { WAIT_NONE, WAIT_RELOAD, WAIT_TASK, WAIT_END };
+enum wait { WAIT_NONE, WAIT_RELOAD, WAIT_TASK, WAIT_REVOKED, WAIT_END };
 
-/* After this the verb returns REPLY_LATER. ticket: what control_answer is called with.
- */
+/* After this the verb returns REPLY_LATER; what it has put into `out` stands first in
+ * the answer. ticket: what control_answer is called with. */
 void session_wait(struct session *s, enum wait what, uint64_t ticket);
 /* From now on it is sent the log; takes over the filter. */
 void session_follow(struct session *s, struct tail *filter);
@@ -46,8 +47,16 @@ void control_answer(struct control *c, enum wait what, uint64_t ticket, bool ok,
 size_t control_answer_one(struct control *c, enum wait what, uint64_t ticket, bool ok,
                           struct text members);
 
-/* Whoever asks: for the log. */
-uid_t session_uid(const struct session *s);
-pid_t session_pid(const struct session *s);
+/* Until the session has been sent its answer, or, as a lease, as long as it is open:
+ * when it closes before, `let_go` is called with the control's owner and `what`. One a
+ * session; session; only when session_refuses_hold has no sentence against it. */
+const char *session_refuses_hold(const struct session *s, bool is_lease);
+void session_hold(struct session *s, bool is_lease,
+                  void (*let_go)(void *owner, struct text what), struct text what);
+
+/* Who changed what: the log has a line for each mutation. about: a member of it; NULL:
+ * none. */
+void session_record(const struct session *s, const char *verb, const char *about,
+                    struct text what);
 
 #endif

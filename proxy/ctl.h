@@ -12,6 +12,22 @@ struct ctl {
     const char *config, *socket;
 };
 
+/* What a task is begun with; -1, NULL: not said. */
+struct ctl_terms {
+    const char *grant, *purpose, *ttl;
+    int64_t max_requests, uid;
+};
+/* The question for one. */
+void ctl_task_question(struct buf *out, const struct ctl_terms *terms, bool is_lease);
+
+int ctl_task_start(const struct ctl *c, const struct ctl_terms *terms, bool json);
+int ctl_task_end(const struct ctl *c, const char *id);
+/* grant: NULL for any. */
+int ctl_task_list(const struct ctl *c, const char *grant, bool json);
+int ctl_task_show(const struct ctl *c, const char *id, bool json);
+/* grant NULL: of all. */
+int ctl_revoke(const struct ctl *c, const char *grant);
+
 int ctl_status(const struct ctl *c, bool json);
 int ctl_reload(const struct ctl *c, bool wait);
 int ctl_drain(const struct ctl *c, bool wait);

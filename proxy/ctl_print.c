@@ -208,6 +208,117 @@ print_drained(const struct json *answer, bool waited)
     printf(waited ? "ended\n" : "draining\n");
 }
 
+/* ---- tasks */
+
+static void
+say_deadline(const struct json *task)
+{
+    int64_t left_ms = number_in(task, "left_ms");
+
+    say("deadline     ", task, "deadline", ", ");
+    if (left_ms >= 0) {
+        printf("in ");
+        say_duration(left_ms / 1000);
+        putchar('\n');
+    } else {
+        printf("passed\n");
+    }
+}
+
+void
+print_task_started(const struct json *answer)
+{
+    const struct json *handles = json_get(answer, "handles"), *handle;
+    struct text name, value;
+
+    say("task         ", answer, "id", "\n");
+    say("grant        ", answer, "grant", "\n");
+    say("purpose      ", answer, "purpose", "\n");
+    say_deadline(answer);
+    say("proxy        ", answer, "id", ":");
+    say("", answer, "password", "\n");
+    for (size_t i = 0; (handle = json_member(handles, i, &name)) != NULL; i++) {
+        if (!json_string(handle, &value))
+            continue;
+        fputs("handle       ", stdout);
+        print_text(stdout, name);
+        putchar('=');
+        print_text(stdout, value);
+        putchar('\n');
+    }
+}
+
+void
+print_task_ended(const struct json *answer)
+{
+    say("", answer, "id", "");
+    say(" ", answer, "cause", "");
+    printf(": %" PRId64 " allowed, %" PRId64 " refused, %" PRId64 " cut\n",
+           number_in(answer, "allowed"), number_in(answer, "refused"),
+           number_in(answer, "cut"));
+}
+
+/* "no limit": it has no budget. */
+static void
+say_budget(const struct json *task)
+{
+    int64_t left;
+
+    if (json_number(json_get(task, "requests_left"), &left))
+        printf("%" PRId64 " requests left", left);
+    else
+        printf("no limit");
+}
+
+static void
+say_task(const struct json *task)
+{
+    say("", task, "id", " ");
+    say("", task, "grant", " ");
+    say("", task, "purpose", " ");
+    say("", task, "caller", ": ");
+    say_duration(number_in(task, "left_ms") / 1000);
+    printf(" left, %" PRId64 " allowed, %" PRId64 " refused, ",
+           number_in(task, "allowed"), number_in(task, "refused"));
+    say_budget(task);
+    putchar('\n');
+}
+
+void
+print_tasks(const struct json *answer)
+{
+    const struct json *tasks = json_get(answer, "tasks");
+
+    for (size_t i = 0; i < json_count(tasks); i++)
+        say_task(json_at(tasks, i));
+}
+
+void
+print_task(const struct json *answer)
+{
+    say("task         ", answer, "id", "\n");
+    say("grant        ", answer, "grant", "\n");
+    say("owner        ", answer, "owner", "\n");
+    say("approved by  ", answer, "approved_by", "\n");
+    say("purpose      ", answer, "purpose", "\n");
+    say("caller       ", answer, "caller", "\n");
+    say("started      ", answer, "started", "\n");
+    say_deadline(answer);
+    printf("budget       ");
+    say_budget(answer);
+    printf("\nrequests     %" PRId64 " allowed, %" PRId64 " refused\n",
+           number_in(answer, "allowed"), number_in(answer, "refused"));
+    say("key          ", answer, "key", "\n");
+}
+
+void
+print_revoked(const struct json *answer)
+{
+    int64_t n = number_in(answer, "ended");
+
+    printf("%" PRId64 " %s ended\n", n, n == 1 ? "task" : "tasks");
+}
+
 int
 print_failure(const struct json *answer)
 {

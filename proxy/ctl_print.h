@@ -15,6 +15,11 @@ void print_value(const struct json *value);
 void print_status(const struct json *answer);
 void print_reloaded(const struct json *answer, bool waited);
 void print_drained(const struct json *answer, bool waited);
+void print_task_started(const struct json *answer);
+void print_task_ended(const struct json *answer);
+void print_tasks(const struct json *answer);
+void print_task(const struct json *answer);
+void print_revoked(const struct json *answer);
 /* To standard error; returns the exit code it stands for. */
 int print_failure(const struct json *answer);
 /* One line of the log: as it came, or short. */

@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/awaited.h"
 #include "proxy/revocation.h"
 #include "tasks/record.h"
 
@@ -16,6 +17,7 @@ struct custody {
     struct registry *registry;
     struct event *due;
     struct generation *adopting; /* while the registry looks what it changes */
+    struct awaited awaited;      /* by whoever has revoked */
     bool stopped;
     int64_t drain_ms; /* when stopped */
 };
@@ -153,12 +155,22 @@ tell(void *owner, const struct task_change *change)
     /* What runs when Holdfast stops has the time that Holdfast has. */
     if (told.cause == TASK_STOPPED && told.ended != NULL)
         told.drain_ms = c->drain_ms;
+    awaited_tell(&c->awaited, told.ticket);
     for (size_t i = 0; i < c->h->n_workers; i++)
         worker_change_task(c->h->workers[i], &told, c->adopting);
     if (told.begun != NULL && told.ended != NULL) /* `done` will tell of the other */
         write_line("task started", told.begun, TASK_LIVE, 0);
     if (told.ended != NULL)
         revocation_begin(told.ended, told.cause);
+}
+
+static void
+answer_revoked(void *owner, uint64_t number)
+{
+    struct custody *c = owner;
+
+    if (c->h->control != NULL)
+        control_answer_one(c->h->control, WAIT_REVOKED, number, true, text_of("", 0));
 }
 
 static void
@@ -170,6 +182,7 @@ done(void *owner, uint64_t ticket, struct task *task, enum task_cause cause,
     if (cause != TASK_LIVE)
         enter_end(owner, task, cause, took_ms);
     answer(owner, ticket, task, cause, took_ms);
+    awaited_done(&((struct custody *)owner)->awaited, ticket, answer_revoked, owner);
 }
 
 static void
@@ -211,6 +224,7 @@ custody_new(struct holdfast *h)
     c = memory_new(sizeof *c);
     needs.owner = c;
     c->h = h;
+    awaited_init(&c->awaited);
     c->due = event_new(h->base, -1, 0, on_due, c);
     assert(c->due != NULL);
     c->registry = registry_new(&needs);
@@ -223,6 +237,7 @@ custody_free(struct custody *c)
     if (c == NULL)
         return;
     registry_free(c->registry);
+    awaited_clear(&c->awaited);
     event_free(c->due);
     free(c);
 }
@@ -278,6 +293,21 @@ custody_stop(struct custody *c, int64_t drain_ms)
     for (size_t i = 0; i < ids.n; i++)
         (void)registry_end(c->registry, ids.at[i], TASK_STOPPED);
     free(ids.at);
+}
+
+size_t
+custody_revoke(struct custody *c, const char *grant, uint64_t *number)
+{
+    uint64_t last;
+    size_t n;
+
+    *number = 0;
+    if (c == NULL)
+        return 0;
+    awaited_begin(&c->awaited);
+    n = registry_revoke(c->registry, grant, &last);
+    *number = awaited_end(&c->awaited);
+    return n;
 }
 
 struct registry *

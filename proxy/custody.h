@@ -21,6 +21,9 @@ void custody_hear(struct custody *c, const struct message *m);
 /* Every task ends, and none begins any more. What runs may go on for so long. */
 void custody_stop(struct custody *c, int64_t drain_ms);
 
+/* As registry_revoke; NULL for all grants. *number: what whoever has revoked waits for
+ * (WAIT_REVOKED), until the last of them is over; 0: nothing. */
+size_t custody_revoke(struct custody *c, const char *grant, uint64_t *number);
 struct registry *custody_registry(const struct custody *c);
 /* What whoever started it is told: members of a JSON object. Its password and handles
  * are among them. */

@@ -57,17 +57,21 @@ forward_door(const struct conf *conf)
 
 /* A door on every address is reached by loopback. */
 static void
-write_url(struct buf *out, const struct address *address, uint16_t port)
+write_url(struct buf *out, const struct address *address, uint16_t port,
+          struct text credential)
 {
+    const char *at = text_is_empty(credential) ? "" : "@";
     static const unsigned char none[16];
     bool any = memcmp(address->bytes, none, address->family == AF_INET ? 4 : 16) == 0;
     char printed[ADDRESS_PRINT_SIZE];
 
     address_print(address, printed);
     if (address->family == AF_INET6)
-        buf_printf(out, "http://[%s]:%u", any ? "::1" : printed, port);
+        buf_printf(out, "http://%.*s%s[%s]:%u", TEXT_ARG(credential), at,
+                   any ? "::1" : printed, port);
     else
-        buf_printf(out, "http://%s:%u", any ? "127.0.0.1" : printed, port);
+        buf_printf(out, "http://%.*s%s%s:%u", TEXT_ARG(credential), at,
+                   any ? "127.0.0.1" : printed, port);
 }
 
 /* The kernel's choice, as the one that runs tells it: behind the last colon. */
@@ -112,9 +116,9 @@ ask_port(const struct ctl *c)
 }
 
 static int
-find_proxy(const struct ctl *c, const struct conf *conf, struct buf *out)
+find_proxy(const struct environment *e, struct buf *out)
 {
-    const struct conf_door *door = forward_door(conf);
+    const struct conf_door *door = forward_door(e->conf);
     uint16_t port;
 
     if (door == NULL) {
@@ -122,7 +126,7 @@ find_proxy(const struct ctl *c, const struct conf *conf, struct buf *out)
                 "holdfast: the config has no forward door: there is no proxy\n");
         return EXIT_CONFIG;
     }
-    port = door->listen.port != 0 ? door->listen.port : ask_port(c);
+    port = door->listen.port != 0 ? door->listen.port : ask_port(e->ctl);
     if (port == 0) {
         fprintf(stderr,
                 "%s:%u: the kernel picks the port of this door, and nobody "
@@ -130,7 +134,7 @@ find_proxy(const struct ctl *c, const struct conf *conf, struct buf *out)
                 door->place.file, door->place.line);
         return EXIT_RUNTIME;
     }
-    write_url(out, &door->listen.address, port);
+    write_url(out, &door->listen.address, port, e->credential);
     return EXIT_OK;
 }
 
@@ -163,6 +167,53 @@ read_handles(const struct conf *conf, long uid, struct buf *out)
     if (access(buf_text(&path).at, F_OK) == 0)
         (void)(file_read(buf_text(&path).at, HANDLES_MAX, out) == REASON_OK);
     buf_free(&path);
+}
+
+/* ---- telling */
+
+static void
+tell_variables(const struct buf *values, environment_take *take, void *to)
+{
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        take(to, variables[i].name, buf_text(&values[variables[i].value]));
+}
+
+static void
+tell_handles(struct text lines, environment_take *take, void *to)
+{
+    struct text line, name;
+
+    while (text_split(&lines, '\n', &line)) {
+        char *z;
+
+        if (!text_split(&line, '=', &name) || line.at == NULL || !is_variable(name))
+            continue;
+        if ((z = strndup(name.at, name.n)) != NULL)
+            take(to, z, line);
+        free(z);
+    }
+}
+
+int
+environment_tell(const struct environment *e, environment_take *take, void *to)
+{
+    struct buf values[VALUES] = { 0 }, handles = { 0 };
+    int code = find_proxy(e, &values[VALUE_PROXY]);
+
+    if (code != EXIT_OK)
+        goto done;
+    buf_add_z(&values[VALUE_DIRECT], "127.0.0.1,localhost,::1");
+    buf_add_z(&values[VALUE_ONE], "1");
+    buf_printf(&values[VALUE_BUNDLE], "%s/bundle.pem", e->conf->ca.publish);
+    buf_printf(&values[VALUE_CA], "%s/ca.pem", e->conf->ca.publish);
+    read_handles(e->conf, e->uid, &handles);
+    tell_variables(values, take, to);
+    tell_handles(buf_text(&handles), take, to);
+done:
+    for (size_t i = 0; i < VALUES; i++)
+        buf_free(&values[i]);
+    buf_free(&handles);
+    return code;
 }
 
 /* ---- printing */
@@ -200,54 +251,34 @@ static const struct format {
                 { "docker", write_docker },
                 { "json", write_json } };
 
-static void
-write_variables(const struct format *f, const struct buf *values, struct buf *out)
-{
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
-        f->write(out, variables[i].name, buf_text(&values[variables[i].value]));
-}
+struct printing {
+    const struct format *format;
+    struct buf *out;
+};
 
 static void
-write_handles(const struct format *f, struct text lines, struct buf *out)
+print_one(void *to, const char *name, struct text value)
 {
-    struct text line, name;
+    const struct printing *p = to;
 
-    while (text_split(&lines, '\n', &line)) {
-        char *z;
-
-        if (!text_split(&line, '=', &name) || line.at == NULL || !is_variable(name))
-            continue;
-        if ((z = strndup(name.at, name.n)) != NULL)
-            f->write(out, z, line);
-        free(z);
-    }
+    p->format->write(p->out, name, value);
 }
 
 static int
-print(const struct ctl *c, const struct conf *conf, long uid, const struct format *f)
+print(const struct environment *e, const struct format *f)
 {
-    struct buf values[VALUES] = { 0 }, handles = { 0 }, out = { 0 };
+    struct buf out = { 0 };
+    struct printing p = { f, &out };
     bool is_json = f->write == write_json;
-    int code = find_proxy(c, conf, &values[VALUE_PROXY]);
+    int code;
 
-    if (code != EXIT_OK)
-        goto done;
-    buf_add_z(&values[VALUE_DIRECT], "127.0.0.1,localhost,::1");
-    buf_add_z(&values[VALUE_ONE], "1");
-    buf_printf(&values[VALUE_BUNDLE], "%s/bundle.pem", conf->ca.publish);
-    buf_printf(&values[VALUE_CA], "%s/ca.pem", conf->ca.publish);
-    read_handles(conf, uid, &handles);
     if (is_json)
         json_open(&out, NULL, '{');
-    write_variables(f, values, &out);
-    write_handles(f, buf_text(&handles), &out);
+    code = environment_tell(e, print_one, &p);
     if (is_json)
         buf_add_z(&out, "}\n");
-    fwrite(buf_text(&out).at, 1, buf_length(&out), stdout);
-done:
-    for (size_t i = 0; i < VALUES; i++)
-        buf_free(&values[i]);
-    buf_free(&handles);
+    if (code == EXIT_OK)
+        fwrite(buf_text(&out).at, 1, buf_length(&out), stdout);
     buf_free(&out);
     return code;
 }
@@ -271,7 +302,7 @@ holdfast_env(const struct ctl *c, long uid, const char *format)
         return EXIT_USAGE;
     }
     if (conf_load(c->config, tables, n, &report, &conf) == REASON_OK)
-        code = print(c, conf, uid, f);
+        code = print(&(struct environment){ .ctl = c, .conf = conf, .uid = uid }, f);
     fwrite(buf_text(&report).at, 1, buf_length(&report), stderr);
     buf_free(&report);
     conf_free(conf);

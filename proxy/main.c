@@ -3,6 +3,7 @@
 #include "proxy/audit_verb.h"
 #include "proxy/ctl.h"
 #include "proxy/environment.h"
+#include "proxy/exec.h"
 #include "proxy/explain.h"
 #include "proxy/run.h"
 
@@ -33,22 +34,36 @@ static const char usage[] =
     "generation now in force\n"
     "       holdfast tail    [--denied] [--grant NAME] [--host HOST] [--json]\n"
     "       holdfast drain   [--wait]\n"
+    "       holdfast task start --grant NAME [--purpose P] [--ttl 15m] [--max-requests "
+    "N] [--caller uid=N] [--json]\n"
+    "       holdfast task end   ID\n"
+    "       holdfast task list  [--grant NAME] [--json]\n"
+    "       holdfast task show  ID [--json]\n"
+    "       holdfast revoke  --grant NAME | --all    its tasks, or every task, end "
+    "now\n"
+    "       holdfast exec    --grant NAME [--purpose P] [--ttl 15m] [--max-requests N] "
+    "[--uid N | --user NAME] -- CMD ARG…\n"
+    "                                                a command as a task's life; exits "
+    "as it does\n"
     "\n"
     "FILE is /etc/holdfast/holdfast.conf unless given; beside it, conf.d/*.conf is "
     "read as well.\n"
     "Signals: HUP reload, TERM drain, INT and QUIT stop now, USR1 reopen the log, USR2 "
     "write the state to the log.\n"
-    "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 75 cannot bind, 78 bad "
+    "Exit: 0 well, 1 failed, 2 usage, 3 refused (explain), 69 not run (exec), 75 "
+    "cannot bind, 78 bad "
     "config.\n";
 
 struct wish {
     struct ctl ctl;
     struct audit_wish audit;
-    const char *grant, *host, *format, *door;
+    struct ctl_terms terms;
+    const char *grant, *host, *format, *door, *user;
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;
     bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
+    bool all, has_dashes;
     char given[32]; /* the options that were, by their letter */
 };
 
@@ -75,6 +90,12 @@ static const struct option options[] = {
     { "checkpoint", required_argument, NULL, 'p' },
     { "task", required_argument, NULL, 'i' },
     { "since", required_argument, NULL, 'S' },
+    { "purpose", required_argument, NULL, 'P' },
+    { "ttl", required_argument, NULL, 'T' },
+    { "max-requests", required_argument, NULL, 'M' },
+    { "caller", required_argument, NULL, 'C' },
+    { "user", required_argument, NULL, 'U' },
+    { "all", no_argument, NULL, 'A' },
     { "lint", no_argument, NULL, 'l' },
     { "strict", no_argument, NULL, 'x' },
     { "defaults", no_argument, NULL, 'd' },
@@ -98,6 +119,29 @@ read_uid(const char *z, long *uid)
     return true;
 }
 
+/* "uid=1000" */
+static bool
+read_caller(const char *z, int64_t *uid)
+{
+    long number;
+
+    if (strncmp(z, "uid=", 4) != 0 || !read_uid(z + 4, &number))
+        return false;
+    *uid = number;
+    return true;
+}
+
+static bool
+read_budget(const char *z, int64_t *n)
+{
+    uint64_t number;
+
+    if (!text_to_u64(text_z(z), INT32_MAX, &number) || number == 0)
+        return false;
+    *n = (int64_t)number;
+    return true;
+}
+
 /* Where this option's text, or its being there, is kept. */
 static bool
 take_option(struct wish *w, int c)
@@ -118,6 +162,10 @@ take_option(struct wish *w, int c)
         { 'p', &w->audit.checkpoint, NULL },
         { 'i', &w->audit.task, NULL },
         { 'S', &w->audit.since, NULL },
+        { 'P', &w->terms.purpose, NULL },
+        { 'T', &w->terms.ttl, NULL },
+        { 'U', &w->user, NULL },
+        { 'A', NULL, &w->all },
         { 'l', NULL, &w->lint },
         { 'x', NULL, &w->strict },
         { 'd', NULL, &w->defaults },
@@ -131,6 +179,10 @@ take_option(struct wish *w, int c)
 
     if (c == 'u')
         return read_uid(optarg, &w->uid);
+    if (c == 'C')
+        return read_caller(optarg, &w->terms.uid);
+    if (c == 'M')
+        return read_budget(optarg, &w->terms.max_requests);
     if (c == 'e' && w->n_fields < EXPLAIN_FIELDS) {
         w->fields[w->n_fields++] = optarg;
         return true;
@@ -247,6 +299,61 @@ drain(const struct wish *w, char **words)
     return ctl_drain(&w->ctl, w->wait);
 }
 
+static int
+task_start_verb(const struct wish *w, char **words)
+{
+    struct ctl_terms terms = w->terms;
+
+    (void)words;
+    if ((terms.grant = w->grant) == NULL)
+        return complain("task start takes --grant");
+    return ctl_task_start(&w->ctl, &terms, w->json);
+}
+
+static int
+task_end_verb(const struct wish *w, char **words)
+{
+    return ctl_task_end(&w->ctl, words[0]);
+}
+
+static int
+task_list_verb(const struct wish *w, char **words)
+{
+    (void)words;
+    return ctl_task_list(&w->ctl, w->grant, w->json);
+}
+
+static int
+task_show_verb(const struct wish *w, char **words)
+{
+    return ctl_task_show(&w->ctl, words[0], w->json);
+}
+
+static int
+revoke(const struct wish *w, char **words)
+{
+    (void)words;
+    if ((w->grant != NULL) == w->all)
+        return complain("revoke takes either --grant or --all");
+    return ctl_revoke(&w->ctl, w->grant);
+}
+
+static int
+exec(const struct wish *w, char **words)
+{
+    struct exec e = { .ctl = &w->ctl,
+                      .terms = w->terms,
+                      .uid = w->uid,
+                      .user = w->user,
+                      .command = words };
+
+    if ((e.terms.grant = w->grant) == NULL || words[0] == NULL || !w->has_dashes)
+        return complain("exec takes --grant, and the command behind --");
+    if (w->user != NULL && w->uid >= 0)
+        return complain("exec takes either --uid or --user");
+    return holdfast_exec(&e);
+}
+
 static struct audit_wish
 audit_wish_of(const struct wish *w)
 {
@@ -286,10 +393,17 @@ audit_report_verb(const struct wish *w, char **words)
     return audit_verb_report(&a);
 }
 
+enum { ANY = -1 };
+
+/* By how many words there should have been. */
+static const char *const misfits[] = { "too many words",
+                                       "this verb takes the ID of a task",
+                                       "explain takes METHOD and URL" };
+
 static const struct {
     const char *name;  /* of one word or two */
     const char *takes; /* options, by their letter */
-    int words;
+    int words;         /* behind it; ANY: as many as there are */
     int (*obey)(const struct wish *w, char **words);
 } verbs[] = {
     { "run", "c", 0, run },
@@ -301,6 +415,12 @@ static const struct {
     { "reload", "csa", 0, reload },
     { "tail", "csngtj", 0, tail },
     { "drain", "csa", 0, drain },
+    { "task start", "csgPTMCj", 0, task_start_verb },
+    { "task end", "cs", 1, task_end_verb },
+    { "task list", "csgj", 0, task_list_verb },
+    { "task show", "csj", 1, task_show_verb },
+    { "revoke", "csgA", 0, revoke },
+    { "exec", "csgPTMuU", ANY, exec },
     { "audit verify", "cLkpj", 0, audit_verify_verb },
     { "audit show", "cLignSj", 0, audit_show_verb },
     { "audit report", "cLgj", 0, audit_report_verb },
@@ -330,9 +450,8 @@ obey(const char *verb, const struct wish *w, int argc, char **argv)
             continue;
         if (strspn(w->given, verbs[i].takes) != strlen(w->given))
             return complain("this verb has no such option");
-        if (argc - (used - 1) != verbs[i].words)
-            return complain(verbs[i].words > 0 ? "explain takes METHOD and URL"
-                                               : "too many words");
+        if (verbs[i].words != ANY && argc - (used - 1) != verbs[i].words)
+            return complain(misfits[verbs[i].words]);
         return verbs[i].obey(w, argv + used - 1);
     }
     fprintf(stderr, "holdfast: no such verb: %s\n\n%s", verb, usage);
@@ -342,7 +461,9 @@ obey(const char *verb, const struct wish *w, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    struct wish w = { .ctl.config = "/etc/holdfast/holdfast.conf", .uid = -1 };
+    struct wish w = { .ctl.config = "/etc/holdfast/holdfast.conf",
+                      .uid = -1,
+                      .terms = { .max_requests = -1, .uid = -1 } };
 
     if (!read_options(argc, argv, &w))
         return complain("no such option, or a bad value");
@@ -350,6 +471,7 @@ main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_OK;
     }
+    w.has_dashes = strcmp(argv[optind - 1], "--") == 0;
     if (optind >= argc)
         return complain("a verb is missing");
     return obey(argv[optind], &w, argc - optind - 1, argv + optind + 1);

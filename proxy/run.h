@@ -10,6 +10,7 @@ enum {
     EXIT_RUNTIME = 1,
     EXIT_USAGE = 2,
     EXIT_DENIED = 3,
+    EXIT_NO_TASK = 69, /* `exec` has not run the command */
     EXIT_BIND = 75,
     EXIT_CONFIG = 78
 };

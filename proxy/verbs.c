@@ -1,22 +1,9 @@
 #include "proxy/verbs.h"
 
 #include "base/json_write.h"
-#include "base/log.h"
 #include "proxy/control.h"
 #include "proxy/status.h"
 #include "proxy/task_verbs.h"
-
-/* Who changed what: the log has a line for each mutation. */
-static void
-record(const char *verb, const struct session *s)
-{
-    struct log_line *l = log_line_begin(LOG_INFO, "control");
-
-    log_line_z(l, "verb", verb);
-    log_line_number(l, "uid", session_uid(s));
-    log_line_number(l, "pid", session_pid(s));
-    log_line_end(l);
-}
 
 static enum reply
 status(void *owner, struct session *s, const struct json *request, struct buf *out)
@@ -37,7 +24,7 @@ reload(void *owner, struct session *s, const struct json *request, struct buf *o
         json_put_z(out, "error", "Holdfast is stopping: nothing is read anew");
         return REPLY_FAILED;
     }
-    record("reload", s);
+    session_record(s, "reload", NULL, text_of("", 0));
     ticket = reload_ticket(h);
     if (!verb_flag(request, "wait")) {
         reload_ask(h);
@@ -55,7 +42,7 @@ tail(void *owner, struct session *s, const struct json *request, struct buf *out
 
     (void)owner;
     (void)out;
-    record("tail", s);
+    session_record(s, "tail", NULL, text_of("", 0));
     tail_begin(&filter, verb_flag(request, "denied"), verb_text(request, "grant"),
                verb_text(request, "host"));
     session_follow(s, &filter);
@@ -69,7 +56,7 @@ drain(void *owner, struct session *s, const struct json *request, struct buf *ou
     struct holdfast *h = owner;
 
     (void)out;
-    record("drain", s);
+    session_record(s, "drain", NULL, text_of("", 0));
     if (!h->stopping)
         holdfast_drain(h);
     if (!verb_flag(request, "wait"))
@@ -84,13 +71,14 @@ static const struct verb verbs[] = {
     { "tail", { "denied" }, { "grant", "host" }, tail, { NULL } },
     { "drain", { "wait" }, { NULL }, drain, { NULL } },
     { "task_start",
-      { NULL },
+      { "lease" },
       { "grant", "purpose", "ttl" },
       verb_task_start,
       { "max_requests", "uid" } },
     { "task_end", { NULL }, { "id" }, verb_task_end, { NULL } },
-    { "task_revoke", { "all" }, { "grant" }, verb_task_revoke, { NULL } },
-    { "task_list", { NULL }, { NULL }, verb_task_list, { NULL } },
+    { "task_list", { NULL }, { "grant" }, verb_task_list, { NULL } },
+    { "task_show", { NULL }, { "id" }, verb_task_show, { NULL } },
+    { "revoke", { "all" }, { "grant" }, verb_revoke, { NULL } },
 };
 
 const struct verb *

@@ -39,6 +39,10 @@ SAME = [
     (r"\bx=[0-9a-f]+\.\d+", "x=N"),
     (r'"request_id":"[0-9a-f]+\.\d+"', '"request_id":"N"'),
     (r"\buid[: ]\d+", "uid N"),
+    (r"\b\d+ records, \d+ queued, 0 lost, last \d+, checkpoint \d+", "N records"),
+    (r"\bt-[\w-]{22}(:[\w-]{22})?", "TASK"),
+    (r"\bin \d+ \w+( \d+ s)?$", "in N"),
+    (r": \d+ \w+( \d+ s)? left", ": N left"),
 ]
 
 
@@ -50,8 +54,8 @@ def normal(text):
 
 def service(connection, request):
     connection.read_body(request)
-    order = request.target.rpartition("/")[2]
-    connection.reply(200, f"order {order}: {'gone' if request.method == 'DELETE' else 'shipped'}\n")
+    what, number = request.target.split("/")[2:]
+    connection.reply(200, f"{what[:-1]} {number}: {'gone' if request.method == 'DELETE' else 'shipped'}\n")
 
 
 class Session:
@@ -71,14 +75,14 @@ class Session:
         text = block("conf").replace('user      = "holdfast"', f'user      = "{PROXY_UID}"')
         text = text.replace("uid = 1000", f"uid = {WORKLOAD_UID}").replace("127.0.0.1:15001", "127.0.0.1:0")
         assert str(PROXY_UID) in text and str(WORKLOAD_UID) in text
-        return text.replace("/run/holdfast", h.run).replace("/etc/holdfast", self.etc)
+        return text.replace("/var/lib/holdfast", h.run + "/lib").replace("/run/holdfast", h.run).replace("/etc/holdfast", self.etc)
 
     def shell(self, command):
         """holdfast is ours, with its config where it stands; curl is the workload's, in the environment that env
         printed before it began."""
         ours = command.replace("/etc/holdfast", self.etc).replace("/run/holdfast", self.h.run)
         conf = self.h.config_path
-        script = (f'holdfast() {{ {BINARY} "$@" -c {conf}; }}\n'
+        script = (f'holdfast() {{ {BINARY} "$1" -c {conf} "${{@:2}}"; }}\n'
                   f'curl() {{ test -e {ws.path}/environment || holdfast env --format docker > {ws.path}/environment\n'
                   f'  setpriv --reuid={WORKLOAD_UID} --regid={WORKLOAD_UID} --clear-groups '
                   f'env -i PATH="$PATH" $(cat {ws.path}/environment) curl -sS "$@"; }}\n')
@@ -98,14 +102,14 @@ class Session:
             out = self.followers[command.split()[1]].readline()
         else:
             out, _ = self.shell(command).communicate(timeout=300)
-        return out.replace(self.etc, "/etc/holdfast").replace(self.h.run, "/run/holdfast")
+        return out.replace(self.etc, "/etc/holdfast").replace(self.h.run + "/lib", "/var/lib/holdfast").replace(self.h.run, "/run/holdfast")
 
 
 @promise
 def the_session_prints_what_the_page_says():
     s = Session()
     told = steps(block("console"))
-    assert len(told) > 10 and {"status", "reload", "tail", "explain", "drain", "check"} <= {c.split()[1] for c, _ in told}
+    assert len(told) > 10 and {"status", "reload", "tail", "explain", "drain", "check", "task", "revoke", "exec"} <= {c.split()[1] for c, _ in told}
     for command, expected in told:
         printed = s.run(command)
         assert normal(printed) == normal(expected), f"$ {command}\n{normal(printed)}\n--- the page has:\n{normal(expected)}"

@@ -17,6 +17,8 @@ foreach(theme
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
 integration_test(control)
+integration_test(task_verbs)
+integration_test(exec)
 integration_test(operating)
 set_tests_properties(integration/tasks PROPERTIES TIMEOUT 2400) # ten thousand ends
 # What measures memory or counts on the clock does not share the machine.

@@ -11,8 +11,9 @@ const body = bytes === undefined ? undefined : Buffer.alloc(Number(bytes), "0123
 
 function connect() {
     return new Promise((resolve, reject) => {
-        const { hostname, port } = new URL(proxy);
-        http.request({ hostname, port, method: "CONNECT", path: host, headers: { Host: host } })
+        const { hostname, port, username, password } = new URL(proxy);
+        const told = username ? { "Proxy-Authorization": "Basic " + btoa(`${username}:${password}`) } : {};
+        http.request({ hostname, port, method: "CONNECT", path: host, headers: { Host: host, ...told } })
             .on("connect", (answer, socket) =>
                 answer.statusCode === 200 ? resolve(socket) : reject(new Error(`CONNECT: ${answer.statusCode}`)))
             .on("error", reject)

@@ -9,4 +9,5 @@ unit_test(proxy test_relay proxy PkgConfig::LIBEVENT PkgConfig::OPENSSL)
 target_link_options(test_relay PRIVATE
     -Wl,--wrap=send,--wrap=tls_read,--wrap=tls_has_pending,--wrap=tls_shutdown,--wrap=tls_free)
 unit_test(proxy test_verb proxy)
+unit_test(proxy test_awaited proxy)
 unit_test(proxy test_control_socket proxy)

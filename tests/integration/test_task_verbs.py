@@ -1,0 +1,328 @@
+"""What starts, ends, shows and revokes tasks: the verbs of the control socket, and the command's."""
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+
+from control import Control, Gone, holdfast
+from holdfast import ADDRESSES, OTHER_UID, WORKLOAD_UID, Workspace, by_size, main, own_network, promise, rows
+from task_scene import Scene, until
+
+own_network(ADDRESSES)
+ws = Workspace()
+s = Scene(ws)
+
+
+# ---- over the socket
+
+@promise
+def a_start_tells_all_that_the_task_needs():
+    task = s.begin(ttl="10m", max_requests=3)
+    assert re.fullmatch(r"t-[\w-]{22}", task["id"]) and task["grant"] == "nightly" and task["purpose"] == "testing", task
+    assert 0 < task["left_ms"] <= 600_000 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", task["deadline"]), task
+    assert list(task["handles"]) == ["GITHUB_TOKEN"] and task["handles"]["GITHUB_TOKEN"].startswith("ghp_"), task
+    assert s.get(task=task).status == 200
+    assert s.context()["task"] == task["id"]
+    shown = s.ask("task_show", id=task["id"])
+    assert shown["ok"] and {k: shown[k] for k in ("grant", "owner", "approved_by", "purpose", "caller", "allowed", "refused",
+                                                  "max_requests", "requests_left")} == {
+        "grant": "nightly", "owner": "tests@example", "approved_by": "security@example", "purpose": "testing",
+        "caller": f"uid:{WORKLOAD_UID}", "allowed": 1, "refused": 0, "max_requests": 3, "requests_left": 2}, shown
+    line = s.h.wait_line(lambda li: li.get("msg") == "request" and li.get("task") == task["id"])
+    assert shown["key"] == line["key"], "the thumbprint that is in the log"
+    assert "password" not in shown and task["handles"]["GITHUB_TOKEN"] not in json.dumps(shown)
+    over = s.ask("task_end", id=task["id"])
+    assert over["ok"] and (over["id"], over["cause"], over["allowed"]) == (task["id"], "finished", 1), over
+    assert s.get(task=None).reason == "task_required"
+    for verb in ("task_show", "task_end"):
+        again = s.ask(verb, id=task["id"])
+        assert not again["ok"] and again["error"] == "no such task lives", again
+
+
+@promise
+def each_mutation_leaves_a_line():
+    since = s.h.index()
+    task = s.begin()
+    s.ask("task_end", id=task["id"])
+    s.ask("revoke", grant="nightly")
+    s.ask("revoke", all=True)
+    s.h.mark()
+    told = [li for li in s.h.lines[since:] if li.get("msg") == "control"]
+    assert [li["verb"] for li in told] == ["task_start", "task_end", "revoke", "revoke"], told
+    assert all((li["uid"], li["pid"]) == (0, os.getpid()) for li in told), told
+    assert told[0]["task"] == told[1]["task"] == task["id"] and told[2]["grant"] == "nightly" and "all" in told[3], told
+
+
+@promise
+def a_revocation_ends_the_tasks_of_its_grant_and_says_how_many():
+    tasks = [s.begin() for _ in range(5)]
+    other = s.begin("others")
+    answer = s.ask("revoke", grant="nightly")
+    assert answer == {"ok": True, "ended": 5}, answer
+    assert s.live() == [] and s.live("others") == [other["id"]]
+    for task in tasks:
+        assert s.ended(task["id"])["cause"] == "revoked"
+    answer = s.ask("revoke", all=True)
+    assert answer["ok"] and answer["ended"] >= 1, answer
+    assert s.ask("task_list")["tasks"] == []
+    assert s.ask("revoke", all=True) == {"ok": True, "ended": 0}
+
+
+@promise
+def a_list_has_every_task_or_a_grants():
+    ids = [s.begin()["id"] for _ in range(by_size(100, 2000))]
+    other = s.begin("others")
+    assert s.live() == ids and s.live("others") == [other["id"]]
+    done = s.call("task", "list", "--json", "--grant", "nightly")
+    assert done.returncode == 0 and [t["id"] for t in json.loads(done.stdout)["tasks"]] == ids
+    assert s.ask("task_list", grant="nobody")["reason"] == "grant_unknown"
+    assert s.ask("revoke", all=True)["ended"] >= len(ids) + 1
+
+
+BAD = [("no-grant", {}, "grant_unknown", ""), ("unknown-grant", {"grant": "nobody"}, "grant_unknown", ""),
+       ("standing", {"grant": "standing"}, "task_not_started", ""),
+       ("purpose", {"grant": "nightly", "purpose": "fun"}, "task_purpose", ""),
+       ("no-purpose", {"grant": "nightly"}, "task_purpose", ""),
+       ("ttl", {"grant": "nightly", "purpose": "testing", "ttl": "2h"}, "task_terms", ""),
+       ("ttl-words", {"grant": "nightly", "purpose": "testing", "ttl": "soon"}, "task_terms", "duration"),
+       ("ttl-nought", {"grant": "nightly", "purpose": "testing", "ttl": "0s"}, "task_terms", "duration"),
+       ("ttl-huge", {"grant": "nightly", "purpose": "testing", "ttl": "9" * 5000 + "s"}, "task_terms", "duration"),
+       ("caller", {"grant": "nightly", "purpose": "testing", "uid": OTHER_UID}, "task_terms", ""),
+       ("uid-below", {"grant": "nightly", "purpose": "testing", "uid": -1}, "task_terms", "uid"),
+       ("uid-above", {"grant": "nightly", "purpose": "testing", "uid": 1 << 32}, "task_terms", "uid"),
+       ("budget-nought", {"grant": "nightly", "purpose": "testing", "max_requests": 0}, "task_terms", "budget"),
+       ("budget-below", {"grant": "nightly", "purpose": "testing", "max_requests": -5}, "task_terms", "budget")]
+
+
+@rows(BAD)
+def a_task_that_may_not_be_is_refused_in_a_sentence(row):
+    _, members, reason, word = row
+    answer = s.ask("task_start", **members)
+    assert not answer["ok"] and answer["reason"] == reason and word in answer["error"], answer
+    assert s.live() == []
+
+
+@rows([("number-as-text", b'{"verb":"task_start","grant":"nightly","max_requests":"3"}', "no number"),
+       ("beyond-all", b'{"verb":"task_start","grant":"nightly","max_requests":1e300}', "no number"),
+       ("text-as-number", b'{"verb":"task_start","grant":7}', "no text"),
+       ("lease", b'{"verb":"task_start","grant":"nightly","lease":"yes"}', "neither true nor false"),
+       ("misspelt", b'{"verb":"task_start","grant":"nightly","tll":"1m"}', 'takes no "tll"'),
+       ("twice", b'{"verb":"task_start","grant":"nightly","grant":"others"}', "not one JSON object"),
+       ("nul", b'{"verb":"task_start","grant":"nightly\\u0000"}', "not one JSON object"),
+       ("neither", b'{"verb":"revoke"}', "either"), ("both", b'{"verb":"revoke","all":true,"grant":"nightly"}', "either"),
+       ("not-all", b'{"verb":"revoke","all":false}', "either"),
+       ("unknown", b'{"verb":"revoke","grant":"nobody"}', "grant"),
+       ("end-nothing", b'{"verb":"task_end"}', "no such task"), ("end-bytes", b'{"verb":"task_end","id":"\xff\xfe"}', "")])
+def a_question_that_is_none_is_told_so_and_does_nothing(row):
+    lived = s.begin()
+    with Control(s.socket) as c:
+        c.send(row[1] + b"\n")
+        answer = c.line()
+    assert s.live() == [lived["id"]] and s.ask("task_end", id=lived["id"])["ok"]
+    assert answer["ok"] is False and row[2] in answer["error"], answer
+
+
+@promise
+def half_a_question_starts_nothing():
+    since = s.h.index()
+    with Control(s.socket) as c:
+        c.send(b'{"verb":"task_start","grant":"nightly","purpose":"testing"}')
+        c.sock.shutdown(socket.SHUT_WR)
+        assert c.is_closed()
+    assert s.live() == []
+    assert not [li for li in s.h.lines[since:] if li.get("msg") == "control"]
+
+
+@promise
+def several_may_be_started_and_ended_on_one_connection():
+    with Control(s.socket) as c:
+        for _ in range(2):
+            for _ in range(3):
+                c.say("task_start", grant="nightly", purpose="testing")
+            ids = [c.line()["id"] for _ in range(3)]
+            for task in ids:
+                c.say("task_end", id=task)
+            assert [c.line()["id"] for _ in range(3)] == ids
+
+
+# ---- whose it is while nobody, or only this connection, knows of it
+
+@promise
+def a_task_whose_starter_has_gone_before_the_answer_is_ended():
+    since = s.h.index()
+    c = Control(s.socket)
+    s.h.kill(signal.SIGSTOP)
+    try:
+        c.say("task_start", grant="nightly", purpose="testing")
+        c.close()
+    finally:
+        s.h.kill(signal.SIGCONT)
+    task = s.told("task_start", since)["task"]
+    assert s.ended(task, since)["cause"] == "finished"
+    assert s.live() == []
+
+
+@promise
+def a_task_outlives_the_connection_that_has_started_it():
+    task = s.begin()
+    assert s.get(task=task).status == 200
+    assert s.ask("task_end", id=task["id"])["ok"]
+
+
+@promise
+def a_lease_ends_with_its_connection():
+    with Control(s.socket) as c:
+        task = c.ask("task_start", grant="nightly", purpose="testing", lease=True)
+        assert task["ok"] and s.get(task=task).status == 200, task
+        refused = c.ask("task_start", grant="nightly", purpose="testing")
+        assert not refused["ok"] and "lease" in refused["error"], refused
+        assert c.ask("status")["ok"] and s.live() == [task["id"]]
+    assert s.ended(task["id"])["cause"] == "finished"
+    assert s.get().reason == "task_required"
+
+
+@promise
+def a_lease_is_held_for_longer_than_one_may_take_to_ask():
+    with Control(s.socket) as c, Control(s.socket) as idle:
+        task = c.ask("task_start", grant="nightly", purpose="testing", lease=True)
+        assert idle.is_closed(), "whoever does not ask is closed"
+        assert s.live() == [task["id"]] and c.ask("task_end", id=task["id"])["ok"]
+
+
+@promise
+def a_lease_that_was_ended_or_revoked_is_over_and_its_close_ends_nothing_else():
+    with Control(s.socket) as c:
+        task = c.ask("task_start", grant="nightly", purpose="testing", lease=True)
+        assert s.ask("revoke", grant="nightly")["ended"] == 1
+        other = s.begin()
+    assert s.ended(task["id"])["cause"] == "revoked"
+    assert s.ask("status")["ok"] and s.live() == [other["id"]]
+    s.ask("task_end", id=other["id"])
+
+
+@promise
+def leases_do_not_take_the_place_of_those_who_ask():
+    held, ids = [], []
+    for _ in range(40):
+        held.append(Control(s.socket))
+        ids.append(held[-1].ask("task_start", grant="nightly", purpose="testing", lease=True)["id"])
+    assert sorted(s.live()) == sorted(ids) and s.ask("status")["ok"]
+    for c in held:
+        c.close()
+    until(lambda: s.live() == [], "the end of all leases")
+
+
+@promise
+def of_a_thousand_at_once_each_is_answered_and_nothing_is_lost():
+    """Some are turned away; those that are not are served, and the task that lives is not touched."""
+    lease = Control(s.socket)
+    task = lease.ask("task_start", grant="nightly", purpose="testing", lease=True)
+    told = {"listed": 0, "full": 0, "other": []}
+    lock = threading.Lock()
+
+    def one():
+        try:
+            with Control(s.socket) as c:
+                answer = c.ask("task_list")
+        except (OSError, Gone):         # turned away while we were still asking
+            answer = {"ok": False, "error": "too many"}
+        with lock:
+            if answer["ok"] and [t["id"] for t in answer["tasks"] if t["grant"] == "nightly"] == [task["id"]]:
+                told["listed"] += 1
+            elif not answer["ok"] and "too many" in answer["error"]:
+                told["full"] += 1
+            else:
+                told["other"].append(answer)
+    threads = [threading.Thread(target=one) for _ in range(1000)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert told["listed"] > 0 and told["listed"] + told["full"] == 1000 and not told["other"], told
+    assert s.get(task=task).status == 200
+    lease.close()
+    assert s.ended(task["id"])["cause"] == "finished"
+
+
+# ---- the command
+
+@promise
+def the_command_starts_shows_lists_and_ends():
+    done = s.call("task", "start", "--grant", "nightly", "--purpose", "nightly", "--ttl", "10m", "--max-requests", "9",
+                  "--caller", f"uid={WORKLOAD_UID}")
+    assert done.returncode == 0 and not done.stderr, done
+    told = dict(re.findall(r"^(\w+) +(.*)$", done.stdout, re.M))
+    assert list(told) == ["task", "grant", "purpose", "deadline", "proxy", "handle"], done.stdout
+    assert (told["grant"], told["purpose"]) == ("nightly", "nightly") and told["handle"].startswith("GITHUB_TOKEN=ghp_"), told
+    task = {"id": told["task"], "password": told["proxy"].partition(":")[2]}
+    assert s.get(task=task).status == 200 and s.context()["purpose"] == "nightly"
+    done = s.call("task", "list")
+    assert [li for li in done.stdout.splitlines() if li.startswith(task["id"] + f" nightly nightly uid:{WORKLOAD_UID}: ")
+            and li.endswith(" left, 1 allowed, 0 refused, 8 requests left")], done
+    done = s.call("task", "show", task["id"])
+    told = dict(re.findall(r"^(\w+(?: by)?) +(.*)$", done.stdout, re.M))
+    assert (told["owner"], told["approved by"], told["budget"]) == ("tests@example", "security@example", "8 requests left"), told
+    assert json.loads(s.call("task", "show", "--json", task["id"]).stdout)["key"] == told["key"]
+    done = s.call("task", "end", task["id"])
+    assert done.returncode == 0 and done.stdout == f"{task['id']} finished: 1 allowed, 0 refused, 0 cut\n", done
+    done = s.call("task", "end", task["id"])
+    assert done.returncode == 1 and done.stderr == "holdfast: no such task lives\n" and not done.stdout, done
+    done = s.call("task", "start", "--json", "--grant", "nightly", "--purpose", "testing")
+    assert done.returncode == 0 and s.live() == [json.loads(done.stdout)["id"]], done
+    done = s.call("revoke", "--grant", "nightly")
+    assert done.returncode == 0 and done.stdout == "1 task ended\n", done
+    s.begin()
+    s.begin("others")
+    done = s.call("revoke", "--all")
+    assert done.returncode == 0 and done.stdout == "2 tasks ended\n" and s.ask("task_list")["tasks"] == [], done
+
+
+@rows([("grant", ["--grant", "nobody"]), ("standing", ["--grant", "standing"]), ("purpose", ["--grant", "nightly", "--purpose", "fun"]),
+       ("ttl", ["--grant", "nightly", "--purpose", "testing", "--ttl", "2h"]),
+       ("caller", ["--grant", "nightly", "--purpose", "testing", "--caller", f"uid={OTHER_UID}"])])
+def the_command_fails_with_a_sentence(row):
+    done = s.call("task", "start", *row[1])
+    assert done.returncode == 1 and done.stderr.startswith("holdfast: ") and not done.stdout, done
+    assert len(done.stderr) > 30 and s.live() == [], done
+
+
+@rows([("no-grant", ["task", "start"]), ("no-id", ["task", "end"]), ("two-ids", ["task", "show", "a", "b"]), ("half", ["task"]),
+       ("unknown", ["task", "stop", "a"]), ("caller", ["task", "start", "--grant", "nightly", "--caller", "gid=1"]),
+       ("uid", ["task", "start", "--grant", "nightly", "--caller", "uid=x"]),
+       ("budget", ["task", "start", "--grant", "nightly", "--max-requests", "0"]),
+       ("nothing", ["revoke"]), ("everything", ["revoke", "--all", "--grant", "nightly"]),
+       ("elsewhere", ["status", "--ttl", "1m"])])
+def misuse_exits_2_and_does_nothing(row):
+    done = s.call(*row[1])
+    assert done.returncode == 2 and "usage:" in done.stderr and not done.stdout, done
+    assert s.live() == []
+
+
+@promise
+def the_workload_starts_no_task():
+    since = s.h.index()
+    as_workload = ["setpriv", f"--reuid={WORKLOAD_UID}", f"--regid={WORKLOAD_UID}", "--clear-groups"]
+    words = ["task", "start", "--grant", "nightly", "--purpose", "testing", "--socket", s.socket]
+    done = holdfast(*words, before=as_workload)
+    assert done.returncode == 1 and "not allowed" in done.stderr and not done.stdout, done
+    done = holdfast(*words, before=[*as_workload, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"])
+    assert done.returncode == 1 and not done.stdout, done
+    s.h.wait_line(lambda li: "is not heard" in li["msg"], since)
+    assert s.live() == []
+
+
+# ---- the end
+
+@promise
+def leases_do_not_keep_it_from_stopping():
+    held = [Control(s.socket) for _ in range(3)]
+    for c in held:
+        assert c.ask("task_start", grant="nightly", purpose="testing", lease=True)["ok"]
+    s.h.stop()
+    assert all(c.is_closed() for c in held)
+
+
+main(ws.remove)
