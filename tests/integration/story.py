@@ -11,9 +11,10 @@ import sys
 import textwrap
 import time
 import traceback
+from urllib.parse import urlsplit
 
-from control import ask, holdfast
-from holdfast import (CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
+from control import holdfast
+from holdfast import (BINARY, CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
                       grant, leave, own_network, run_as)
 
 GATE, REPORTS, BOARD = "10.20.0.10", "10.20.0.20", "10.20.0.30"
@@ -57,18 +58,17 @@ class LeakyService:
 
 
 class Command:
-    """A shell of the workload's as the life of a task: it is given lines to run, and ends when there are no more."""
+    """A shell as the life of a task: `holdfast exec` runs it as the workload, with its task's own environment. It is given lines to
+    run, and exits when there are no more."""
 
     def __init__(self, stage):
         self.stage = stage
-        told = ask(f"{stage.sidecar.run}/control.sock", "task_start", grant=TASK_GRANT, purpose=PURPOSE, ttl="10m")
-        self.task = told["id"]
-        self.proxy = stage.sidecar.proxy.replace("//", f"//{told['id']}:{told['password']}@")
-        self.handle = told["handles"]["BOARD_TOKEN"]
-        environment = {"PATH": os.environ["PATH"], "https_proxy": self.proxy, "CURL_CA_BUNDLE": stage.sidecar.bundle,
-                       **told["handles"]}
-        self.process = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment, user=WORKLOAD_UID, group=WORKLOAD_UID, extra_groups=[])
+        words = ["--grant", TASK_GRANT, "--purpose", PURPOSE, "--ttl", "10m", "--", "sh"]
+        self.words = " ".join(words)
+        self.process = subprocess.Popen([BINARY, "exec", "-c", stage.sidecar.config_path, *words], text=True, cwd="/",
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.proxy, self.handle = self.run('echo "$HTTPS_PROXY $BOARD_TOKEN"').split()
+        self.task = urlsplit(self.proxy).username
 
     def run(self, line):
         """What it prints: one line."""
@@ -83,8 +83,7 @@ class Command:
         return self.process.stderr.readline().strip()
 
     def end(self):
-        """The task's end, as the log tells it."""
-        ask(f"{self.stage.sidecar.run}/control.sock", "task_end", id=self.task)
+        """The shell exits; the task's end, as the log tells it."""
         self.process.stdin.close()
         self.process.wait()
         return self.stage.sidecar.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == self.task, what="the end")
@@ -335,7 +334,7 @@ def task(story, stage):
     story.check(answer.get("reason") == "task_required",
                 f"without one: {answer.get('status')} {answer.get('reason')}: {answer.get('detail')}")
     command = Command(stage)
-    story.show(f"task start --grant {TASK_GRANT} --purpose {PURPOSE} --ttl 10m  ->  {command.task}")
+    story.show(f"holdfast exec {command.words}  ->  task {command.task}")
     said = command.run(f"{CALL}7")
     story.check(said == "3 cards", f"its command calls the service: {said}")
     said = command.download(f"{CALL}all -N")
