@@ -116,11 +116,11 @@ ctl_task_show(const struct ctl *c, const char *id, bool json)
 }
 
 int
-ctl_revoke(const struct ctl *c, const char *grant)
+ctl_task_revoke(const struct ctl *c, const char *grant)
 {
     struct buf question = { 0 };
 
-    ctl_question(&question, "revoke");
+    ctl_question(&question, "task_revoke");
     if (grant != NULL)
         json_put_z(&question, "grant", grant);
     else

@@ -26,7 +26,7 @@ int ctl_task_end(const struct ctl *c, const char *id);
 int ctl_task_list(const struct ctl *c, const char *grant, bool json);
 int ctl_task_show(const struct ctl *c, const char *id, bool json);
 /* grant NULL: of all. */
-int ctl_revoke(const struct ctl *c, const char *grant);
+int ctl_task_revoke(const struct ctl *c, const char *grant);
 
 int ctl_status(const struct ctl *c, bool json);
 int ctl_reload(const struct ctl *c, bool wait);

@@ -39,7 +39,7 @@ static const char usage[] =
     "       holdfast task end   ID\n"
     "       holdfast task list  [--grant NAME] [--json]\n"
     "       holdfast task show  ID [--json]\n"
-    "       holdfast revoke  --grant NAME | --all    its tasks, or every task, end "
+    "       holdfast task revoke --grant NAME | --all    its tasks, or every task, end "
     "now\n"
     "       holdfast exec    --grant NAME [--purpose P] [--ttl 15m] [--max-requests N] "
     "[--uid N | --user NAME] -- CMD ARG…\n"
@@ -330,12 +330,12 @@ task_show_verb(const struct wish *w, char **words)
 }
 
 static int
-revoke(const struct wish *w, char **words)
+task_revoke_verb(const struct wish *w, char **words)
 {
     (void)words;
     if ((w->grant != NULL) == w->all)
-        return complain("revoke takes either --grant or --all");
-    return ctl_revoke(&w->ctl, w->grant);
+        return complain("task revoke takes either --grant or --all");
+    return ctl_task_revoke(&w->ctl, w->grant);
 }
 
 static int
@@ -419,7 +419,7 @@ static const struct {
     { "task end", "cs", 1, task_end_verb },
     { "task list", "csgj", 0, task_list_verb },
     { "task show", "csj", 1, task_show_verb },
-    { "revoke", "csgA", 0, revoke },
+    { "task revoke", "csgA", 0, task_revoke_verb },
     { "exec", "csgPTMuU", ANY, exec },
     { "audit verify", "cLkpj", 0, audit_verify_verb },
     { "audit show", "cLignSj", 0, audit_show_verb },

@@ -156,7 +156,8 @@ verb_task_end(void *owner, struct session *s, const struct json *request,
 }
 
 enum reply
-verb_revoke(void *owner, struct session *s, const struct json *request, struct buf *out)
+verb_task_revoke(void *owner, struct session *s, const struct json *request,
+                 struct buf *out)
 {
     struct holdfast *h = owner;
     struct text name = verb_text(request, "grant");
@@ -168,7 +169,7 @@ verb_revoke(void *owner, struct session *s, const struct json *request, struct b
         return fail(out, "either a \"grant\" or \"all\"");
     if (!text_is_empty(name) && one == NULL)
         return fail_for(out, REASON_GRANT_UNKNOWN);
-    session_record(s, "revoke", one != NULL ? "grant" : "all",
+    session_record(s, "task_revoke", one != NULL ? "grant" : "all",
                    one != NULL ? name : TEXT("true"));
     n = custody_revoke(h->custody, one != NULL ? one->name : NULL, &number);
     json_put_number(out, "ended", (int64_t)n);

@@ -17,7 +17,7 @@ enum reply verb_task_list(void *owner, struct session *s, const struct json *req
 enum reply verb_task_show(void *owner, struct session *s, const struct json *request,
                           struct buf *out);
 /* Of one grant, or, with "all", of every one. */
-enum reply verb_revoke(void *owner, struct session *s, const struct json *request,
-                       struct buf *out);
+enum reply verb_task_revoke(void *owner, struct session *s, const struct json *request,
+                            struct buf *out);
 
 #endif

@@ -78,7 +78,7 @@ static const struct verb verbs[] = {
     { "task_end", { NULL }, { "id" }, verb_task_end, { NULL } },
     { "task_list", { NULL }, { "grant" }, verb_task_list, { NULL } },
     { "task_show", { NULL }, { "id" }, verb_task_show, { NULL } },
-    { "revoke", { "all" }, { "grant" }, verb_revoke, { NULL } },
+    { "task_revoke", { "all" }, { "grant" }, verb_task_revoke, { NULL } },
 };
 
 const struct verb *

@@ -337,7 +337,7 @@ def a_budget_that_is_spent_leaves_the_command_to_itself():
 def a_revocation_leaves_it_without_a_task():
     p = begin("sh", "-c", f"echo ready; read line; {CONNECT}; exit 4", stdin=subprocess.PIPE)
     ready(p)
-    assert s.ask("revoke", grant="nightly")["ended"] == 1
+    assert s.ask("task_revoke", grant="nightly")["ended"] == 1
     out, err = p.communicate("go\n", timeout=300)
     assert out == "407 " and p.returncode == 4 and not err, (out, err)
 

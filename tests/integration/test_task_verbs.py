@@ -47,11 +47,11 @@ def each_mutation_leaves_a_line():
     since = s.h.index()
     task = s.begin()
     s.ask("task_end", id=task["id"])
-    s.ask("revoke", grant="nightly")
-    s.ask("revoke", all=True)
+    s.ask("task_revoke", grant="nightly")
+    s.ask("task_revoke", all=True)
     s.h.mark()
     told = [li for li in s.h.lines[since:] if li.get("msg") == "control"]
-    assert [li["verb"] for li in told] == ["task_start", "task_end", "revoke", "revoke"], told
+    assert [li["verb"] for li in told] == ["task_start", "task_end", "task_revoke", "task_revoke"], told
     assert all((li["uid"], li["pid"]) == (0, os.getpid()) for li in told), told
     assert told[0]["task"] == told[1]["task"] == task["id"] and told[2]["grant"] == "nightly" and "all" in told[3], told
 
@@ -60,15 +60,15 @@ def each_mutation_leaves_a_line():
 def a_revocation_ends_the_tasks_of_its_grant_and_says_how_many():
     tasks = [s.begin() for _ in range(5)]
     other = s.begin("others")
-    answer = s.ask("revoke", grant="nightly")
+    answer = s.ask("task_revoke", grant="nightly")
     assert answer == {"ok": True, "ended": 5}, answer
     assert s.live() == [] and s.live("others") == [other["id"]]
     for task in tasks:
         assert s.ended(task["id"])["cause"] == "revoked"
-    answer = s.ask("revoke", all=True)
+    answer = s.ask("task_revoke", all=True)
     assert answer["ok"] and answer["ended"] >= 1, answer
     assert s.ask("task_list")["tasks"] == []
-    assert s.ask("revoke", all=True) == {"ok": True, "ended": 0}
+    assert s.ask("task_revoke", all=True) == {"ok": True, "ended": 0}
 
 
 @promise
@@ -79,7 +79,7 @@ def a_list_has_every_task_or_a_grants():
     done = s.call("task", "list", "--json", "--grant", "nightly")
     assert done.returncode == 0 and [t["id"] for t in json.loads(done.stdout)["tasks"]] == ids
     assert s.ask("task_list", grant="nobody")["reason"] == "grant_unknown"
-    assert s.ask("revoke", all=True)["ended"] >= len(ids) + 1
+    assert s.ask("task_revoke", all=True)["ended"] >= len(ids) + 1
 
 
 BAD = [("no-grant", {}, "grant_unknown", ""), ("unknown-grant", {"grant": "nobody"}, "grant_unknown", ""),
@@ -112,9 +112,9 @@ def a_task_that_may_not_be_is_refused_in_a_sentence(row):
        ("misspelt", b'{"verb":"task_start","grant":"nightly","tll":"1m"}', 'takes no "tll"'),
        ("twice", b'{"verb":"task_start","grant":"nightly","grant":"others"}', "not one JSON object"),
        ("nul", b'{"verb":"task_start","grant":"nightly\\u0000"}', "not one JSON object"),
-       ("neither", b'{"verb":"revoke"}', "either"), ("both", b'{"verb":"revoke","all":true,"grant":"nightly"}', "either"),
-       ("not-all", b'{"verb":"revoke","all":false}', "either"),
-       ("unknown", b'{"verb":"revoke","grant":"nobody"}', "grant"),
+       ("neither", b'{"verb":"task_revoke"}', "either"), ("both", b'{"verb":"task_revoke","all":true,"grant":"nightly"}', "either"),
+       ("not-all", b'{"verb":"task_revoke","all":false}', "either"),
+       ("unknown", b'{"verb":"task_revoke","grant":"nobody"}', "grant"),
        ("end-nothing", b'{"verb":"task_end"}', "no such task"), ("end-bytes", b'{"verb":"task_end","id":"\xff\xfe"}', "")])
 def a_question_that_is_none_is_told_so_and_does_nothing(row):
     lived = s.begin()
@@ -196,7 +196,7 @@ def a_lease_is_held_for_longer_than_one_may_take_to_ask():
 def a_lease_that_was_ended_or_revoked_is_over_and_its_close_ends_nothing_else():
     with Control(s.socket) as c:
         task = c.ask("task_start", grant="nightly", purpose="testing", lease=True)
-        assert s.ask("revoke", grant="nightly")["ended"] == 1
+        assert s.ask("task_revoke", grant="nightly")["ended"] == 1
         other = s.begin()
     assert s.ended(task["id"])["cause"] == "revoked"
     assert s.ask("status")["ok"] and s.live() == [other["id"]]
@@ -272,11 +272,11 @@ def the_command_starts_shows_lists_and_ends():
     assert done.returncode == 1 and done.stderr == "holdfast: no such task lives\n" and not done.stdout, done
     done = s.call("task", "start", "--json", "--grant", "nightly", "--purpose", "testing")
     assert done.returncode == 0 and s.live() == [json.loads(done.stdout)["id"]], done
-    done = s.call("revoke", "--grant", "nightly")
+    done = s.call("task", "revoke", "--grant", "nightly")
     assert done.returncode == 0 and done.stdout == "1 task ended\n", done
     s.begin()
     s.begin("others")
-    done = s.call("revoke", "--all")
+    done = s.call("task", "revoke", "--all")
     assert done.returncode == 0 and done.stdout == "2 tasks ended\n" and s.ask("task_list")["tasks"] == [], done
 
 
@@ -293,7 +293,7 @@ def the_command_fails_with_a_sentence(row):
        ("unknown", ["task", "stop", "a"]), ("caller", ["task", "start", "--grant", "nightly", "--caller", "gid=1"]),
        ("uid", ["task", "start", "--grant", "nightly", "--caller", "uid=x"]),
        ("budget", ["task", "start", "--grant", "nightly", "--max-requests", "0"]),
-       ("nothing", ["revoke"]), ("everything", ["revoke", "--all", "--grant", "nightly"]),
+       ("nothing", ["task", "revoke"]), ("everything", ["task", "revoke", "--all", "--grant", "nightly"]),
        ("elsewhere", ["status", "--ttl", "1m"])])
 def misuse_exits_2_and_does_nothing(row):
     done = s.call(*row[1])

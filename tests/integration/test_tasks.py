@@ -458,12 +458,12 @@ def finish(task):
 
 
 def revoke(task):
-    told = task.h_ask("revoke", grant="nightly")
+    told = task.h_ask("task_revoke", grant="nightly")
     assert told["ok"], told
 
 
 def revoke_all(task):
-    assert task.h_ask("revoke", all=True)["ok"]
+    assert task.h_ask("task_revoke", all=True)["ok"]
 
 
 def remove(task):
@@ -632,7 +632,7 @@ def a_renewed_task_takes_over_what_runs_and_ends_it():
                   timeout=300, what="the renewal")
     assert one.get("/run/x").status == 200
     assert context_of(origin.requests[-1])["task"] != first
-    assert ask(one.run + "/control.sock", "revoke", grant="nightly")["ok"]
+    assert ask(one.run + "/control.sock", "task_revoke", grant="nightly")["ok"]
     stream.is_over()
     one.stop()
 
@@ -828,7 +828,7 @@ def no_request_of_a_task_starts_upstream_once_its_end_was_acknowledged():
             for hammer in hammers:
                 hammer.start()
             threading.Event().wait(dice.random() * 0.01)
-            told = dice.choice([task.end, lambda t=task: t.h_ask("revoke", grant="nightly")])()
+            told = dice.choice([task.end, lambda t=task: t.h_ask("task_revoke", grant="nightly")])()
             acknowledged.set()
             assert told["ok"], told
             barrier()
