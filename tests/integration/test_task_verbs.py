@@ -44,7 +44,7 @@ def a_start_tells_all_that_the_task_needs():
 
 @promise
 def each_mutation_leaves_a_line():
-    since = s.h.index()
+    since = s.h.mark()
     task = s.begin()
     s.ask("task_end", id=task["id"])
     s.ask("task_revoke", grant="nightly")
@@ -127,7 +127,7 @@ def a_question_that_is_none_is_told_so_and_does_nothing(row):
 
 @promise
 def half_a_question_starts_nothing():
-    since = s.h.index()
+    since = s.h.mark()
     with Control(s.socket) as c:
         c.send(b'{"verb":"task_start","grant":"nightly","purpose":"testing"}')
         c.sock.shutdown(socket.SHUT_WR)
@@ -152,7 +152,7 @@ def several_may_be_started_and_ended_on_one_connection():
 
 @promise
 def a_task_whose_starter_has_gone_before_the_answer_is_ended():
-    since = s.h.index()
+    since = s.h.mark()
     c = Control(s.socket)
     s.h.kill(signal.SIGSTOP)
     try:
@@ -220,6 +220,7 @@ def of_a_thousand_at_once_each_is_answered_and_nothing_is_lost():
     """Some are turned away; those that are not are served, and the task that lives is not touched."""
     lease = Control(s.socket)
     task = lease.ask("task_start", grant="nightly", purpose="testing", lease=True)
+    before = s.h.descriptors()
     told = {"listed": 0, "full": 0, "other": []}
     lock = threading.Lock()
 
@@ -241,6 +242,7 @@ def of_a_thousand_at_once_each_is_answered_and_nothing_is_lost():
         t.start()
     for t in threads:
         t.join()
+    until(lambda: s.h.descriptors() <= before, "the end of those who have closed")
     assert told["listed"] > 0 and told["listed"] + told["full"] == 1000 and not told["other"], told
     assert s.get(task=task).status == 200
     lease.close()
@@ -303,7 +305,7 @@ def misuse_exits_2_and_does_nothing(row):
 
 @promise
 def the_workload_starts_no_task():
-    since = s.h.index()
+    since = s.h.mark()
     as_workload = ["setpriv", f"--reuid={WORKLOAD_UID}", f"--regid={WORKLOAD_UID}", "--clear-groups"]
     words = ["task", "start", "--grant", "nightly", "--purpose", "testing", "--socket", s.socket]
     done = holdfast(*words, before=as_workload)
