@@ -525,6 +525,60 @@ what_finds_the_queue_full_is_refused_and_lost_refusals_are_told(void **state)
     seen_free(s);
 }
 
+/* As much of it as there is room for; the rest is counted. */
+static void
+what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that(void **state)
+{
+    size_t n = LEDGER_MEMBERS_MAX, entered = 3 * LEDGER_OWN_BYTES / n / 2;
+    char *members = malloc(n);
+    struct ledger_state look;
+    struct ledger *l;
+
+    (void)state;
+    assert_non_null(members);
+    memset(members, 'x', n);
+    memcpy(members, "\"x\":\"", 5);
+    members[n - 1] = '"';
+    settings.queue_records = 1;
+    settings.queue_bytes = 64 * 1024;
+    l = open_ledger();
+    shut_gate();
+    enter_good(l, 0);
+    await_at_gate();
+    assert_int_equal(enter(l, 99, NULL), REASON_LEDGER_FULL);
+    for (size_t i = 0; i < entered; i++)
+        ledger_enter_own(l, "own", text_of(members, n));
+    assert_int_equal(enter(l, 99, NULL), REASON_LEDGER_FULL);
+    ledger_look(l, &look);
+    assert_int_equal(look.queued, 1 + entered - look.lost);
+    assert_in_range(look.lost, 1, entered - LEDGER_OWN_BYTES / n / 2);
+    open_gate();
+    ledger_close(l);
+    free(members);
+}
+
+static void
+what_is_our_own_waits_for_a_disk_that_fails(void **state)
+{
+    struct ledger *l = open_ledger();
+    struct seen *s;
+
+    (void)state;
+    write_errno = ENOSPC;
+    enter_good(l, 0);
+    wait_for(has_failed, l, 0);
+    ledger_enter_own(l, "own", TEXT("\"x\":1"));
+    write_errno = 0;
+    wait_for(is_well, l, 0);
+    enter_good(l, 1);
+    ledger_close(l);
+    s = ledger_seen();
+    holds_things(s, 2);
+    assert_int_equal(count_kind(s, "own"), 1);
+    assert_int_equal(count_kind(s, "lost"), 0);
+    seen_free(s);
+}
+
 static void
 a_refusal_that_finds_room_is_a_record_like_any_other(void **state)
 {
@@ -1266,6 +1320,8 @@ main(void)
         TEST(one_record_alone_is_vouched_for_without_being_asked_for),
         TEST(the_latest_checkpoint_stands_in_a_file_of_its_own),
         TEST(what_finds_the_queue_full_is_refused_and_lost_refusals_are_told),
+        TEST(what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that),
+        TEST(what_is_our_own_waits_for_a_disk_that_fails),
         TEST(a_refusal_that_finds_room_is_a_record_like_any_other),
         TEST(the_queue_holds_as_many_records_as_it_was_told_and_then_has_room_again),
         TEST(the_queue_holds_as_many_bytes_as_it_was_told),
