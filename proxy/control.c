@@ -234,10 +234,13 @@ ask(struct session *s, struct text line)
     buf_free(&out);
 }
 
+/* Also until the answer with a task in it has left: what it holds till then is not the
+ * next question's. */
 static bool
 is_busy(const struct session *s)
 {
     return s->follows || s->waits != WAIT_NONE || s->last ||
+           (s->hold.let_go != NULL && !s->hold.is_lease) ||
            buf_length(&s->out) >= CONTROL_OUT_MAX;
 }
 
