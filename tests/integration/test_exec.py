@@ -31,7 +31,9 @@ def begin(*command, before=(), env=None, **more):
     """A running exec; its output is piped."""
     options = {k: more.pop(k) for k in ("grant", "purpose", "options") if k in more}
     told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": "/", **more}
-    return subprocess.Popen([*before, *words(*command, **options)], env={**os.environ, "LC_ALL": "C", **(env or {})}, **told)
+    # In a group of its own, beside ours: what the kernel calls an orphaned group cannot be stopped.
+    return subprocess.Popen([*before, *words(*command, **options)], env={**os.environ, "LC_ALL": "C", **(env or {})},
+                            process_group=0, **told)
 
 
 def run(*command, **more):

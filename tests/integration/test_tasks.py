@@ -793,6 +793,7 @@ class Hammer(threading.Thread):
         super().__init__(daemon=True)
         self.at, self.acknowledged, self.task = at, acknowledged, task
         self.allowed_late = 0
+        self.answered = threading.Event()
         self.error = None
 
     def run(self):
@@ -805,6 +806,7 @@ class Hammer(threading.Thread):
                 try:
                     channel = channel or self.at.tls()
                     answer = channel.request("GET", path, "allowed.test")
+                    self.answered.set()
                     self.allowed_late += path.endswith("late") and answer.status == 200
                 except (Closed, OSError):
                     channel = None
@@ -821,12 +823,14 @@ def no_request_of_a_task_starts_upstream_once_its_end_was_acknowledged():
     origin.answer = recorder.serve
     ended_at = {}       # id → how many connections the service had seen by then
     try:
-        for _ in range(by_size(200, 10_000)):
+        for _ in range(by_size(200, 400, 10_000)):
             task = Task(of=one)
             acknowledged = threading.Event()
             hammers = [Hammer(one, acknowledged, task) for _ in range(2)]
             for hammer in hammers:
                 hammer.start()
+            if dice.random() < 0.5:     # at work; else still at its beginning
+                assert hammers[0].answered.wait(120)
             threading.Event().wait(dice.random() * 0.01)
             told = dice.choice([task.end, lambda t=task: t.h_ask("task_revoke", grant="nightly")])()
             acknowledged.set()

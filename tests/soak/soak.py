@@ -32,7 +32,7 @@ LIMITS = '''connection_idle = "10s"; pool_idle = "2s"; stream_idle = "30s"; head
             generations = 16; leaves = 48; refusal_leaves = 8; sessions = 16; handshakes = 1000; refusal_leaf_rate = 5;'''
 STATE = ("connections", "handshakes", "exchanges", "idle_upstreams", "generations", "alarms", "woken")
 WORDS = {"request", "connection", "state", "ready", "door open", "config reloaded", "config rejected", "secrets read", "control",
-         "log reopened"}
+         "log reopened", "checkpoint", "task started", "task ended"}
 
 own_network(ADDRESSES)
 
