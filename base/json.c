@@ -207,6 +207,14 @@ whole_of_real(double real, int64_t *out)
     return true;
 }
 
+struct text
+json_text_of(const struct json *object, const char *name)
+{
+    struct text t;
+
+    return json_text(json_get(object, name), &t) ? t : text_of("", 0);
+}
+
 bool
 json_number(const struct json *j, int64_t *out)
 {

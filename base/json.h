@@ -28,6 +28,8 @@ bool json_text(const struct json *j, struct text *out); /* false: not a string *
 /* jansson exports a json_string of its own: ours must not take its place in the linked
  * program. */
 #define json_string json_text
+/* The text of this member; empty: it is not there, or is none. */
+struct text json_text_of(const struct json *object, const char *name);
 /* A whole number of seconds or such; a fraction is cut off; false: not a number or
  * beyond +-2^53. */
 bool json_number(const struct json *j, int64_t *out);

@@ -4,18 +4,10 @@
 
 #include <stdio.h>
 
-static struct text
-text_in(const struct json *record, const char *name)
-{
-    struct text t;
-
-    return json_string(json_get(record, name), &t) ? t : TEXT("");
-}
-
 static bool
 is(const struct json *record, const char *name, const char *what)
 {
-    return text_equals(text_in(record, name), text_z(what));
+    return text_equals(json_text_of(record, name), text_z(what));
 }
 
 static bool
@@ -45,7 +37,7 @@ is_chosen(const struct audit_choice *c, const struct json *record)
         return false;
     if (c->denied && !is(record, "verdict", "refuse") && !is(record, "kind", "alarm"))
         return false;
-    return !is_earlier(text_in(record, "ts"), c->since);
+    return !is_earlier(json_text_of(record, "ts"), c->since);
 }
 
 static bool
@@ -66,9 +58,9 @@ say_record(const struct json *record)
     int64_t seq = 0;
 
     (void)json_number(json_get(record, "seq"), &seq);
-    print_text(stdout, text_in(record, "ts"));
+    print_text(stdout, json_text_of(record, "ts"));
     printf(" %lld ", (long long)seq);
-    print_text(stdout, text_in(record, "kind"));
+    print_text(stdout, json_text_of(record, "kind"));
     for (size_t i = 0; (value = json_member(record, i, &name)) != NULL; i++) {
         if (stands_in_front(name))
             continue;

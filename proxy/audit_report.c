@@ -11,18 +11,10 @@
 
 /* ---- picking */
 
-static struct text
-text_in(const struct json *record, const char *name)
-{
-    struct text t;
-
-    return json_string(json_get(record, name), &t) ? t : TEXT("");
-}
-
 static bool
 is(const struct json *record, const char *name, const char *what)
 {
-    return text_equals(text_in(record, name), text_z(what));
+    return text_equals(json_text_of(record, name), text_z(what));
 }
 
 static void
@@ -108,7 +100,7 @@ task_of(struct page *p, struct text task)
 static void
 note_time(struct page *p, const struct json *record)
 {
-    struct text ts = text_in(record, "ts");
+    struct text ts = json_text_of(record, "ts");
 
     if (ts.n != sizeof p->first - 1)
         return;
@@ -123,7 +115,7 @@ take_grant(struct audit_book *b, const struct json *record)
     static const char *const names[] = { "owner",       "approved_by", "ticket",
                                          "approved_at", "expires_at",  "purposes",
                                          "task",        "ttl_s",       NULL };
-    struct page *p = page_of(b, text_in(record, "name"));
+    struct page *p = page_of(b, json_text_of(record, "name"));
 
     if (p != NULL)
         count(&p->approvals, record, names);
@@ -135,7 +127,7 @@ take_credential(struct audit_book *b, const struct json *record)
     static const char *const names[] = { "owner",          "approved_by", "ticket",
                                          "rotate_every_s", "privileges",  "source",
                                          "revocation",     NULL };
-    struct tallied *t = tally_add(&b->credentials, text_in(record, "name"));
+    struct tallied *t = tally_add(&b->credentials, json_text_of(record, "name"));
 
     if (t->of == NULL)
         t->of = memory_new(sizeof(struct tally));
@@ -148,7 +140,7 @@ take_task_start(struct page *p, const struct json *record)
     static const char *const names[] = { "ts", "purpose", "mode",         "caller",
                                          "by", "ttl_s",   "max_requests", NULL };
 
-    keep(&task_of(p, text_in(record, "task"))->start, record, names);
+    keep(&task_of(p, json_text_of(record, "task"))->start, record, names);
 }
 
 static void
@@ -158,7 +150,7 @@ take_task_end(struct page *p, const struct json *record)
                                          "refused",    "cut",   "ms",
                                          "revocation", "by",    NULL };
 
-    keep(&task_of(p, text_in(record, "task"))->end, record, names);
+    keep(&task_of(p, json_text_of(record, "task"))->end, record, names);
 }
 
 static void
@@ -172,7 +164,7 @@ take_allowed(struct page *p, const struct json *record)
     if (json_get(record, "binding") != NULL)
         count(&p->bindings, record, binding);
     if (json_get(record, "credential") != NULL)
-        tally_add(&p->credentials, text_in(record, "credential"));
+        tally_add(&p->credentials, json_text_of(record, "credential"));
 }
 
 static void
@@ -183,8 +175,8 @@ take_decision(struct page *p, const struct json *record)
 
     if (json_get(record, "purpose") != NULL)
         count(&p->purposes, record, purpose);
-    if (text_in(record, "task").n > 0)
-        task_of(p, text_in(record, "task"));
+    if (json_text_of(record, "task").n > 0)
+        task_of(p, json_text_of(record, "task"));
     if (is(record, "verdict", "allow")) {
         take_allowed(p, record);
     } else {
@@ -233,7 +225,7 @@ audit_book_take(void *owner, struct text line, const struct json *record)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (!is(record, "kind", kinds[i].kind))
             continue;
-        if ((p = page_of(b, text_in(record, "grant"))) == NULL)
+        if ((p = page_of(b, json_text_of(record, "grant"))) == NULL)
             continue;
         note_time(p, record);
         kinds[i].take(p, record);

@@ -43,14 +43,15 @@ ending_join(struct exchange *x)
 enum reason
 ending_allow(const struct exchange *x)
 {
+    int64_t now_ms = clock_monotonic_ms();
     const struct task *k;
+    bool may_end_it;
 
     if (x->entry == NULL)
         return REASON_OK;
     k = x->entry->task;
-    if (task_is_live(k, clock_monotonic_ms()) || task_cause(k) == TASK_STOPPED)
-        return REASON_OK;
-    return REASON_TASK_ENDED;
+    may_end_it = task_cause(k) == TASK_STOPPED && now_ms < task_deadline_ms(k);
+    return task_is_live(k, now_ms) || may_end_it ? REASON_OK : REASON_TASK_ENDED;
 }
 
 /* One whose task was taken over rides on what the task before has dialled. */

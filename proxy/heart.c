@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/shelf.h"
 #include "proxy/faults.h"
+#include "proxy/reaper.h"
 #include "proxy/worker.h"
 
 #include <assert.h>
@@ -46,15 +47,24 @@ tell_gauges(const struct worker *w)
     }
 }
 
+/* Locks and walks all that malloc has, of every thread: behind a large reload that is
+ * more than a loop has time for. */
+static void
+trim(void *nothing)
+{
+    (void)nothing;
+    (void)malloc_trim(0);
+}
+
 /* A burst is over when nothing more is left over of it. malloc then has whole pages
- * between what lives on, and only this call gives them to the system. */
+ * between what lives on, and only this gives them to the system. */
 static void
 settle(struct heart *h)
 {
     bool freed = shelves_settle();
 
     if (h->has_freed && !freed)
-        (void)malloc_trim(0);
+        reaper_take(trim, NULL);
     h->has_freed = freed;
 }
 

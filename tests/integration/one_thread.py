@@ -2,11 +2,10 @@
 
 import ctypes
 import os
-import time
 
 from promise import Skip
 
-_PTRACE_CONT, _PTRACE_DETACH, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 7, 17, 0x4206, 0x4207
+_PTRACE_DETACH, _PTRACE_SYSCALL, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 17, 24, 0x4206, 0x4207
 _WALL = 0x40000000
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,13 +41,12 @@ class Stopped:
             _ptrace(_PTRACE_SEIZE, self.thread)
         except OSError as e:
             raise Skip(f"a thread cannot be traced here: {e}") from e
-        while True:
-            _ptrace(_PTRACE_INTERRUPT, self.thread)
+        _ptrace(_PTRACE_INTERRUPT, self.thread)
+        os.waitpid(self.thread, _WALL)
+        while not self._waits():
+            _ptrace(_PTRACE_SYSCALL, self.thread)       # to where it next enters or leaves the kernel
             os.waitpid(self.thread, _WALL)
-            if self._waits():
-                return self
-            _ptrace(_PTRACE_CONT, self.thread)
-            time.sleep(0.001)       # not waiting for anything: another moment is tried
+        return self
 
     def __exit__(self, *_):
         _ptrace(_PTRACE_DETACH, self.thread)

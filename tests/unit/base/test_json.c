@@ -191,6 +191,8 @@ a_value_is_found_by_its_name_and_place(void **state)
     assert_true(json_number(json_get(j, "n"), &n) && n == 42);
     assert_true(json_number(json_get(j, "r"), &n) && n == -7);
     assert_true(json_bool(json_get(j, "t"), &b) && b);
+    assert_true(text_is_empty(json_text_of(j, "t")));
+    assert_true(text_is_empty(json_text_of(j, "not there")));
     assert_true(json_bool(json_get(j, "f"), &b) && !b);
     assert_int_equal(json_count(json_get(j, "a")), 2);
     assert_true(json_string(json_at(json_get(j, "a"), 0), &t));
