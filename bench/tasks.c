@@ -140,7 +140,7 @@ start_and_end(const struct conf *conf, size_t n)
         k = start(conf, n + i);
         starting += clock_monotonic_us() - us;
         us = clock_monotonic_us();
-        ticket = registry_end(registry, task_id(k), TASK_FINISHED);
+        ticket = registry_end(registry, task_id(k), TASK_FINISHED, NULL);
         registry_obeyed(registry, ticket, 0);
         ending += clock_monotonic_us() - us;
     }

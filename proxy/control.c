@@ -502,6 +502,12 @@ control_answer_one(struct control *c, enum wait what, uint64_t ticket, bool ok,
     return answer_those(c, what, ticket, ticket, ok, members);
 }
 
+uid_t
+session_uid(const struct session *s)
+{
+    return s->peer.uid;
+}
+
 void
 session_record(const struct session *s, const char *verb, const char *about,
                struct text what)

@@ -54,6 +54,9 @@ const char *session_refuses_hold(const struct session *s, bool is_lease);
 void session_hold(struct session *s, bool is_lease,
                   void (*let_go)(void *owner, struct text what), struct text what);
 
+/* The uid of whoever asks, as the kernel told it. */
+uid_t session_uid(const struct session *s);
+
 /* Who changed what: the log has a line for each mutation. about: a member of it; NULL:
  * none. */
 void session_record(const struct session *s, const char *verb, const char *about,

@@ -291,12 +291,12 @@ custody_stop(struct custody *c, int64_t drain_ms)
     ids.at = memory_new_array(registry_count(c->registry) + 1, sizeof *ids.at);
     registry_walk(c->registry, take_id, &ids);
     for (size_t i = 0; i < ids.n; i++)
-        (void)registry_end(c->registry, ids.at[i], TASK_STOPPED);
+        (void)registry_end(c->registry, ids.at[i], TASK_STOPPED, NULL);
     free(ids.at);
 }
 
 size_t
-custody_revoke(struct custody *c, const char *grant, uint64_t *number)
+custody_revoke(struct custody *c, const char *grant, const uid_t *by, uint64_t *number)
 {
     uint64_t last;
     size_t n;
@@ -305,7 +305,7 @@ custody_revoke(struct custody *c, const char *grant, uint64_t *number)
     if (c == NULL)
         return 0;
     awaited_begin(&c->awaited);
-    n = registry_revoke(c->registry, grant, &last);
+    n = registry_revoke(c->registry, grant, by, &last);
     *number = awaited_end(&c->awaited);
     return n;
 }

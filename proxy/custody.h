@@ -23,7 +23,8 @@ void custody_stop(struct custody *c, int64_t drain_ms);
 
 /* As registry_revoke; NULL for all grants. *number: what whoever has revoked waits for
  * (WAIT_REVOKED), until the last of them is over; 0: nothing. */
-size_t custody_revoke(struct custody *c, const char *grant, uint64_t *number);
+size_t custody_revoke(struct custody *c, const char *grant, const uid_t *by,
+                      uint64_t *number);
 struct registry *custody_registry(const struct custody *c);
 /* What whoever started it is told: members of a JSON object. Its password and handles
  * are among them. */

@@ -89,7 +89,7 @@ end_quietly(void *owner, struct text id)
     struct registry *r = custody_registry(((struct holdfast *)owner)->custody);
 
     if (r != NULL)
-        (void)registry_end(r, id, TASK_FINISHED);
+        (void)registry_end(r, id, TASK_FINISHED, NULL);
 }
 
 static enum reply
@@ -115,7 +115,8 @@ verb_task_start(void *owner, struct session *s, const struct json *request,
     struct holdfast *h = owner;
     struct registry *r = custody_registry(h->custody);
     const struct conf *conf = generation_conf(h->generation);
-    struct task_terms terms = { .conf = conf };
+    uid_t by = session_uid(s);
+    struct task_terms terms = { .conf = conf, .by = &by };
     const char *wrong = session_refuses_hold(s, verb_flag(request, "lease"));
 
     if (wrong == NULL && r == NULL)
@@ -143,11 +144,12 @@ verb_task_end(void *owner, struct session *s, const struct json *request,
     struct holdfast *h = owner;
     struct registry *r = custody_registry(h->custody);
     struct text id = verb_text(request, "id");
+    uid_t by = session_uid(s);
     uint64_t ticket = 0;
 
     if (r != NULL && registry_find(r, id) != NULL) {
         session_record(s, "task_end", "task", id);
-        ticket = registry_end(r, id, TASK_FINISHED);
+        ticket = registry_end(r, id, TASK_FINISHED, &by);
     }
     if (ticket == 0)
         return fail(out, "no such task lives");
@@ -162,6 +164,7 @@ verb_task_revoke(void *owner, struct session *s, const struct json *request,
     struct holdfast *h = owner;
     struct text name = verb_text(request, "grant");
     const struct conf_grant *one = find_grant(generation_conf(h->generation), name);
+    uid_t by = session_uid(s);
     uint64_t number;
     size_t n;
 
@@ -171,7 +174,7 @@ verb_task_revoke(void *owner, struct session *s, const struct json *request,
         return fail_for(out, REASON_GRANT_UNKNOWN);
     session_record(s, "task_revoke", one != NULL ? "grant" : "all",
                    one != NULL ? name : TEXT("true"));
-    n = custody_revoke(h->custody, one != NULL ? one->name : NULL, &number);
+    n = custody_revoke(h->custody, one != NULL ? one->name : NULL, &by, &number);
     json_put_number(out, "ended", (int64_t)n);
     if (number == 0)
         return REPLY_DONE;

@@ -194,6 +194,13 @@ record_generation(struct buf *out, uint64_t generation, const struct conf *conf)
 }
 
 static void
+put_asker(struct buf *out, int64_t uid)
+{
+    if (uid >= 0)
+        json_put_number(out, "by", uid);
+}
+
+static void
 put_task(struct buf *out, const struct task *k)
 {
     json_put_text(out, "task", task_id(k));
@@ -213,6 +220,7 @@ record_task_start(struct buf *out, const struct task *k)
     if (task_max_requests(k) > 0)
         json_put_number(out, "max_requests", task_max_requests(k));
     json_put_text(out, "key", identity_thumbprint(task_identity(k)));
+    put_asker(out, task_started_by(k));
 }
 
 void
@@ -229,4 +237,5 @@ record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
     json_put_number(out, "cut", (int64_t)counts.cut);
     json_put_number(out, "ms", took_ms);
     put_known(out, "revocation", revocation);
+    put_asker(out, task_ended_by(k));
 }

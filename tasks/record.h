@@ -15,10 +15,12 @@
  *                many
  *   task_start   "task","grant","owner","approved_by","purpose",
  *                "mode": as "task" of its grant,"caller","ttl_s","max_requests"?,
- *                "key"?: thumbprint,"by": uid that asked
+ *                "key"?: thumbprint,"by"?: uid that asked; none has one that
+ *                Holdfast began itself
  *   task_end     "task","grant","cause","allowed","refused",
  *                "cut": exchanges that were in flight,
- *                "ms": until every worker had obeyed,"revocation","by"?
+ *                "ms": until every worker had obeyed,"revocation",
+ *                "by"?: uid that ended or revoked it
  *   decision "x","verdict":"allow"|"refuse","reason"?,"step"?,"rule","grant","owner",
  *                "approved_by","task","purpose","who","to","method","path",
  *                "stripped":[…],"credential","binding","proof","key",

@@ -126,6 +126,13 @@ registry_start(struct registry *r, const struct task_terms *terms, struct task *
 
 /* ---- ending */
 
+static void
+note_ender(struct member *m, const uid_t *by)
+{
+    if (by != NULL)
+        task_note_ender(m->task, *by);
+}
+
 static uint64_t
 end(struct registry *r, struct member *m, enum task_cause cause)
 {
@@ -134,13 +141,14 @@ end(struct registry *r, struct member *m, enum task_cause cause)
 }
 
 uint64_t
-registry_end(struct registry *r, struct text id, enum task_cause cause)
+registry_end(struct registry *r, struct text id, enum task_cause cause, const uid_t *by)
 {
     struct member *m = member_find(r, id);
     uint64_t ticket;
 
     if (m == NULL)
         return 0;
+    note_ender(m, by);
     ticket = end(r, m, cause);
     registry_announce(r);
     return ticket;
@@ -159,7 +167,7 @@ registry_spent(struct registry *r, struct task *k)
 
 /* A group goes with its last member: it is not looked at behind that one. */
 static size_t
-revoke_group(struct registry *r, struct group *g, uint64_t *ticket)
+revoke_group(struct registry *r, struct group *g, const uid_t *by, uint64_t *ticket)
 {
     size_t n_live = list_count(&g->live), n = n_live;
 
@@ -170,27 +178,32 @@ revoke_group(struct registry *r, struct group *g, uint64_t *ticket)
 
         if (!m->drains)
             continue;
+        note_ender(m, by);
         *ticket = member_cut(r, m, TASK_REVOKED);
         n++;
     }
-    for (; n_live > 0; n_live--)
-        *ticket = members_change(
-            r, NULL, LIST_OWNER(g->live.next, struct member, in_group), TASK_REVOKED);
+    for (; n_live > 0; n_live--) {
+        struct member *m = LIST_OWNER(g->live.next, struct member, in_group);
+
+        note_ender(m, by);
+        *ticket = members_change(r, NULL, m, TASK_REVOKED);
+    }
     return n;
 }
 
 size_t
-registry_revoke(struct registry *r, const char *grant, uint64_t *ticket)
+registry_revoke(struct registry *r, const char *grant, const uid_t *by,
+                uint64_t *ticket)
 {
     struct group *one = grant != NULL ? group_find(r, grant) : NULL;
     size_t n = 0;
 
     *ticket = 0;
     if (one != NULL)
-        n = revoke_group(r, one, ticket);
+        n = revoke_group(r, one, by, ticket);
     for (struct list *at = r->all_groups.next; grant == NULL && at != &r->all_groups;
          at = at->next)
-        n += revoke_group(r, LIST_OWNER(at, struct group, in_groups), ticket);
+        n += revoke_group(r, LIST_OWNER(at, struct group, in_groups), by, ticket);
     registry_announce(r);
     return n;
 }

@@ -70,12 +70,15 @@ void registry_adopt(struct registry *r, const struct conf *conf, struct prepared
  * (those count that are ending) and task_new's. */
 MUST_USE enum reason registry_start(struct registry *r, const struct task_terms *terms,
                                     struct task **out, uint64_t *ticket);
-/* Ends. 0: no such live task. The ticket is done when every worker has obeyed. The
- * grant's `drain` is given to what is finished, expired or spent; all else is cut. */
-uint64_t registry_end(struct registry *r, struct text id, enum task_cause cause);
+/* Ends. `by`: the uid that asked; NULL: nobody did. 0: no such live task. The ticket is
+ * done when every worker has obeyed. The grant's `drain` is given to what is finished,
+ * expired or spent; all else is cut. */
+uint64_t registry_end(struct registry *r, struct text id, enum task_cause cause,
+                      const uid_t *by);
 /* All live tasks of this grant (NULL: of every grant), and those that still drain; how
  * many; *ticket of the last (0: none). */
-size_t registry_revoke(struct registry *r, const char *grant, uint64_t *ticket);
+size_t registry_revoke(struct registry *r, const char *grant, const uid_t *by,
+                       uint64_t *ticket);
 /* A worker saw the budget spent. */
 void registry_spent(struct registry *r, struct task *k);
 /* cut: exchanges that were. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum {
+    NOBODY = -1,
     RANDOM_BYTES = 16,
     PASSWORD_SIZE = BASE64URL_SIZE(RANDOM_BYTES),
     EARLY_MS = 5000, /* how long a request may be on its way with our token */
@@ -25,6 +26,7 @@ struct task {
     int kind;
     struct conf_caller caller;
     int64_t ttl_ms, max_requests;
+    int64_t started_by;                  /* uid, or nobody's */
     int64_t deadline_ms, renew_ms;       /* monotonic */
     int64_t begun_s, renew_s, expires_s; /* wall: what the token says */
     struct identity *identity;
@@ -32,6 +34,7 @@ struct task {
     size_t n_handles;
     char id_room[TASK_ID_MAX];
     char password[PASSWORD_SIZE];
+    int64_t ended_by; /* likewise; no worker asks */
 
     /* Written by every worker: apart from what all of them read. */
     alignas(CACHE_LINE) atomic_uint references;
@@ -195,6 +198,8 @@ task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
     k->caller = t->caller;
     k->ttl_ms = t->ttl_ms > 0 ? t->ttl_ms : g->ttl_ms;
     k->max_requests = t->max_requests;
+    k->started_by = t->by != NULL ? (int64_t)*t->by : NOBODY;
+    k->ended_by = NOBODY;
     id_make(k, t->id);
     password_make(k);
     set_times(k, g, now_s);
@@ -343,6 +348,13 @@ task_end(struct task *k, enum task_cause cause)
     int live = TASK_LIVE;
 
     (void)atomic_compare_exchange_strong(&k->cause, &live, (int)cause);
+}
+
+void
+task_note_ender(struct task *k, uid_t by)
+{
+    if (task_cause(k) == TASK_LIVE)
+        k->ended_by = by;
 }
 
 bool
@@ -497,6 +509,18 @@ int64_t
 task_max_requests(const struct task *k)
 {
     return k->max_requests;
+}
+
+int64_t
+task_started_by(const struct task *k)
+{
+    return k->started_by;
+}
+
+int64_t
+task_ended_by(const struct task *k)
+{
+    return k->ended_by;
 }
 
 struct identity *

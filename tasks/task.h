@@ -12,6 +12,8 @@
 #include "tasks/caller.h"
 #include "tokens/binding.h"
 
+#include <sys/types.h>
+
 struct task;
 
 /* Of an id: it stands in log lines, claims and keys of tables. */
@@ -37,7 +39,8 @@ struct task_terms {
     int64_t ttl_ms;            /* 0: the grant's; never longer */
     int64_t max_requests;      /* 0: no budget */
     struct conf_caller caller; /* the grant's, or narrower */
-    struct text id; /* a pod's; empty: "t-" and 128 random bits in base64url */
+    struct text id;  /* a pod's; empty: "t-" and 128 random bits in base64url */
+    const uid_t *by; /* who asked for it; NULL: Holdfast itself */
 };
 
 /* One reference is the caller's. Times are monotonic; the token says the wall clock's,
@@ -63,6 +66,7 @@ int64_t task_begun_s(const struct task *k);     /* wall: the token's iat and exp
 int64_t task_expires_s(const struct task *k);
 int64_t task_ttl_ms(const struct task *k);       /* as it was given */
 int64_t task_max_requests(const struct task *k); /* 0: no budget */
+int64_t task_started_by(const struct task *k);   /* uid; -1: Holdfast itself */
 /* What a worker's presenters are made from (binding.h): key and token. Every task has
  * them: a reload may give its grant a rule that needs a proof. */
 struct identity *task_identity(const struct task *k);
@@ -103,6 +107,10 @@ void task_counts(const struct task *k, struct task_counts *out);
 
 /* Whoever asks from now on finds it ended. The first cause stays. */
 void task_end(struct task *k, enum task_cause cause);
+/* Who asked for its end, said before it; of one that has ended, nobody. Main's alone,
+ * as is what it tells: the uid, or -1 for the clock, a reload, Holdfast's own end. */
+void task_note_ender(struct task *k, uid_t by);
+int64_t task_ended_by(const struct task *k);
 /* Exchanges that a worker cut when it ended. */
 void task_count_cut(struct task *k, uint64_t n);
 /* Of a standing task: it need not be renewed yet. In its last tenth (at least five

@@ -8,7 +8,7 @@ import socket
 import threading
 
 from control import Control, Gone, holdfast
-from holdfast import ADDRESSES, OTHER_UID, WORKLOAD_UID, Workspace, by_size, main, own_network, promise, rows
+from holdfast import ADDRESSES, OTHER_UID, PROXY_UID, WORKLOAD_UID, Workspace, by_size, main, own_network, promise, rows
 from task_scene import Scene, until
 
 own_network(ADDRESSES)
@@ -54,6 +54,32 @@ def each_mutation_leaves_a_line():
     assert [li["verb"] for li in told] == ["task_start", "task_end", "task_revoke", "task_revoke"], told
     assert all((li["uid"], li["pid"]) == (0, os.getpid()) for li in told), told
     assert told[0]["task"] == told[1]["task"] == task["id"] and told[2]["grant"] == "nightly" and "all" in told[3], told
+
+
+@promise
+def the_ledger_says_who_asked_for_a_task_and_who_ended_it():
+    def recorded(task):
+        done = s.call("audit", "show", "--json", "--task", task["id"])
+        assert done.returncode == 0, done
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    own_user = ["setpriv", f"--reuid={PROXY_UID}", f"--regid={PROXY_UID}", "--clear-groups"]
+    ended, revoked = s.begin(), s.begin()
+    assert s.call("task", "end", ended["id"], before=own_user).returncode == 0
+    assert s.call("task", "revoke", "--grant", "nightly").returncode == 0
+    done = s.call("task", "start", "--json", "--grant", "nightly", "--purpose", "testing", "--ttl", "1s", before=own_user)
+    expired = json.loads(done.stdout)
+    s.ended(expired["id"])
+    with Control(s.socket) as c:
+        left = c.ask("task_start", grant="nightly", purpose="testing", lease=True)
+    s.ended(left["id"])
+    for task, by in ((ended, [0, PROXY_UID]), (revoked, [0, 0]), (expired, [PROXY_UID, None]), (left, [0, None])):
+        until(lambda task=task: len(recorded(task)) == 2, "the record of its end")
+        assert [(r["kind"], r.get("by")) for r in recorded(task)] == [("task_start", by[0]), ("task_end", by[1])], recorded(task)
+    page, = json.loads(s.call("audit", "report", "--json", "--grant", "nightly").stdout)
+    told = {t["task"]: t for t in page["tasks"]}[ended["id"]]
+    assert (told["started"]["by"], told["ended"]["by"]) == (0, PROXY_UID), told
+    assert f"by={PROXY_UID}" in s.call("audit", "show", "--task", ended["id"]).stdout
 
 
 @promise

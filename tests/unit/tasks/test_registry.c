@@ -76,7 +76,7 @@ there_are_never_more_tasks_than_the_limit_those_that_are_ending_included(void **
                      REASON_TOO_MANY_TASKS);
     house_settle(h);
     assert_int_equal(registry_count(h->registry), 4);
-    assert_int_equal(registry_revoke(h->registry, "required", &ticket), 2);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &ticket), 2);
     assert_int_equal(registry_count(h->registry), 2);
     assert_int_equal(house_try(s, &s->conf, &s->grants[REQUIRED], &k, &ticket),
                      REASON_TOO_MANY_TASKS); /* their keys are there still */
@@ -100,11 +100,11 @@ an_end_is_over_when_every_worker_has_obeyed(void **state)
     k = house_start(s, &start);
     house_settle(h);
     task_ref(k);
-    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED);
+    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED, NULL);
     assert_true(ticket > start);
     assert_false(task_is_live(k, clock_monotonic_ms())); /* at once, for every thread */
     assert_null(registry_find(h->registry, task_id(k)));
-    assert_int_equal(registry_end(h->registry, task_id(k), TASK_REVOKED), 0);
+    assert_int_equal(registry_end(h->registry, task_id(k), TASK_REVOKED, NULL), 0);
     assert_true(worker_obey(h, 1, 2));
     assert_null(house_said(h, ticket));
     assert_true(worker_obey(h, 0, 3));
@@ -115,7 +115,39 @@ an_end_is_over_when_every_worker_has_obeyed(void **state)
     task_counts(k, &counts);
     assert_int_equal(counts.cut, 5);
     task_unref(k);
-    assert_int_equal(registry_end(h->registry, TEXT("t-nobody"), TASK_FINISHED), 0);
+    assert_int_equal(registry_end(h->registry, TEXT("t-nobody"), TASK_FINISHED, NULL),
+                     0);
+}
+
+/* The clock, a reload and Holdfast's own end are nobody's. */
+static void
+who_asked_first_is_remembered(void **state)
+{
+    struct stage *s = *state;
+    struct house *h = s->more;
+    const uid_t first = 0, second = 1000;
+    struct task *ended, *revoked, *expired;
+    uint64_t ticket;
+
+    house_adopt(s, &s->conf, NULL);
+    ended = house_start(s, &ticket);
+    revoked = house_start(s, &ticket);
+    expired = house_start(s, &ticket);
+    task_ref(ended);
+    task_ref(revoked);
+    task_ref(expired);
+    assert_int_equal(task_started_by(ended), -1);
+    assert_int_equal(task_ended_by(ended), -1);
+    assert_true(registry_end(h->registry, task_id(ended), TASK_FINISHED, &first) > 0);
+    assert_true(registry_end(h->registry, task_id(expired), TASK_EXPIRED, NULL) > 0);
+    assert_int_equal(registry_revoke(h->registry, NULL, &second, &ticket), 3);
+    assert_int_equal(task_ended_by(ended), 0);
+    assert_int_equal(task_ended_by(revoked), 1000);
+    assert_int_equal(task_ended_by(expired), -1);
+    house_settle(h);
+    task_unref(ended);
+    task_unref(revoked);
+    task_unref(expired);
 }
 
 static void
@@ -130,7 +162,7 @@ a_task_may_end_before_every_worker_has_begun_it(void **state)
     house_settle(h);
     k = house_start(s, &start);
     assert_true(worker_obey(h, 0, 0));
-    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED);
+    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED, NULL);
     house_settle(h);
     assert_int_equal(house_said(h, start)->cause, TASK_LIVE);
     assert_int_equal(house_said(h, ticket)->cause, TASK_FINISHED);
@@ -159,7 +191,7 @@ its_key_is_gone_when_its_end_is_over(void **state)
     }
     scalar_of(task_identity(k)->key, native, true);
     assert_true(count_in_memory(native) > 0);
-    assert_true(registry_end(h->registry, task_id(k), TASK_FINISHED) > 0);
+    assert_true(registry_end(h->registry, task_id(k), TASK_FINISHED, NULL) > 0);
     house_settle(h);
     assert_int_equal(count_in_memory(native), 0);
 }
@@ -197,7 +229,7 @@ a_deadline_ends_a_task_and_is_announced(void **state)
     task_unref(k);
     assert_true(h->due_ms > 1000);
     assert_ptr_equal(registry_find(h->registry, task_id(other)), other);
-    assert_true(registry_end(h->registry, task_id(other), TASK_FINISHED) > 0);
+    assert_true(registry_end(h->registry, task_id(other), TASK_FINISHED, NULL) > 0);
     assert_int_equal(h->due_ms, -1);
 }
 
@@ -254,13 +286,13 @@ what_drains_may_still_be_cut(void **state)
     house_adopt(s, &s->conf, NULL);
     k = house_start(s, &ticket);
     house_settle(h);
-    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED);
+    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED, NULL);
     assert_int_equal(h->drain_ms, 5000);
     assert_true(worker_obey(h, 0, 0)); /* it had nothing that runs */
-    assert_int_equal(registry_revoke(h->registry, "required", &again), 1);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 1);
     assert_int_equal(again, ticket);
     assert_int_equal(h->drain_ms, 0);
-    assert_int_equal(registry_revoke(h->registry, "required", &again), 0);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 0);
     assert_int_equal(again, 0);
     assert_true(worker_obey(h, 1, 1));
     assert_true(worker_obey(h, 1, 0));
@@ -288,7 +320,7 @@ only_what_is_finished_expired_or_spent_may_drain(void **state)
         uint64_t ticket;
         struct task *k = house_start(s, &ticket);
 
-        (void)registry_end(h->registry, task_id(k), rows[i].cause);
+        (void)registry_end(h->registry, task_id(k), rows[i].cause, NULL);
         assert_int_equal(h->drain_ms, rows[i].drain_ms);
     }
 }
@@ -304,14 +336,14 @@ a_grants_tasks_are_revoked_and_no_others(void **state)
     for (int i = 0; i < 3; i++)
         (void)house_start(s, &ticket);
     house_settle(h);
-    assert_int_equal(registry_revoke(h->registry, "nobody's", &last), 0);
+    assert_int_equal(registry_revoke(h->registry, "nobody's", NULL, &last), 0);
     assert_int_equal(last, 0);
-    assert_int_equal(registry_revoke(h->registry, "required", &last), 3);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &last), 3);
     assert_int_equal(registry_count(h->registry), 2);
     house_settle(h);
     assert_int_equal(house_said(h, last)->cause, TASK_REVOKED);
     (void)house_start(s, &ticket); /* a new one may be started */
-    assert_int_equal(registry_revoke(h->registry, NULL, &last), 3);
+    assert_int_equal(registry_revoke(h->registry, NULL, NULL, &last), 3);
     assert_int_equal(registry_count(h->registry), 0);
     house_settle(h);
     for (size_t i = 0; i < WORKERS; i++)
@@ -557,7 +589,7 @@ a_revoked_grant_stays_so_until_a_reload_brings_it_anew(void **state)
     anew.grants.at = changed;
     none.grants.n = 0;
     house_adopt(s, &s->conf, NULL);
-    assert_int_equal(registry_revoke(h->registry, "standing", &ticket), 1);
+    assert_int_equal(registry_revoke(h->registry, "standing", NULL, &ticket), 1);
     house_settle(h);
     registry_on_due(h->registry);
     assert_null(only_task(h, "standing"));
@@ -566,15 +598,15 @@ a_revoked_grant_stays_so_until_a_reload_brings_it_anew(void **state)
     house_adopt(s, &anew, &same);
     assert_non_null(only_task(h, "standing"));
 
-    assert_int_equal(registry_revoke(h->registry, NULL, &ticket), 2);
+    assert_int_equal(registry_revoke(h->registry, NULL, NULL, &ticket), 2);
     house_settle(h);
     house_adopt(s, &none, &anew);
     house_adopt(s, &back, &none);
     assert_non_null(only_task(h, "standing"));
     assert_non_null(only_task(h, "pod"));
     /* An end is no less than a revocation. */
-    assert_true(registry_end(h->registry, task_id(only_task(h, "pod")), TASK_FINISHED) >
-                0);
+    assert_true(registry_end(h->registry, task_id(only_task(h, "pod")), TASK_FINISHED,
+                             NULL) > 0);
     house_settle(h);
     registry_on_due(h->registry);
     assert_null(only_task(h, "pod"));
@@ -719,7 +751,7 @@ what_drains_is_cut_when_its_grant_is_withdrawn(void **state)
     house_adopt(s, &s->conf, NULL);
     house_settle(h);
     k = house_start(s, &ticket);
-    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED);
+    ticket = registry_end(h->registry, task_id(k), TASK_FINISHED, NULL);
     h->n_told = 0;
     house_adopt(s, &none, &s->conf);
     assert_int_equal(h->n_told, 3); /* it, the standing, the pod's */
@@ -766,7 +798,7 @@ end_each(void *owner, const struct task *k)
 {
     struct walk *w = owner;
 
-    assert_true(registry_end(w->house->registry, task_id(k), TASK_STOPPED) > 0);
+    assert_true(registry_end(w->house->registry, task_id(k), TASK_STOPPED, NULL) > 0);
     return ++w->n < w->stop;
 }
 
@@ -859,18 +891,19 @@ model_end(struct model *m)
     size_t n = m->n > 0 ? m->live[i].n : 0;
 
     if (m->n == 0) {
-        assert_int_equal(registry_end(h->registry, TEXT("t-none"), TASK_FINISHED), 0);
+        assert_int_equal(registry_end(h->registry, TEXT("t-none"), TASK_FINISHED, NULL),
+                         0);
         return;
     }
     memcpy(id, m->ids[i], n);
     if (draw(2) == 0)
         registry_spent(h->registry, registry_find(h->registry, m->live[i]));
     else
-        assert_true(registry_end(h->registry, text_of(id, n), TASK_FINISHED) > 0);
+        assert_true(registry_end(h->registry, text_of(id, n), TASK_FINISHED, NULL) > 0);
     m->n--;
     memcpy(m->ids[i], m->ids[m->n], sizeof m->ids[i]);
     m->live[i] = text_of(m->ids[i], m->live[m->n].n);
-    assert_int_equal(registry_end(h->registry, text_of(id, n), TASK_FINISHED), 0);
+    assert_int_equal(registry_end(h->registry, text_of(id, n), TASK_FINISHED, NULL), 0);
 }
 
 static void
@@ -881,16 +914,16 @@ model_revoke(struct model *m)
 
     switch (draw(12)) {
     case 0:
-        (void)registry_revoke(h->registry, NULL, &ticket);
+        (void)registry_revoke(h->registry, NULL, NULL, &ticket);
         m->standing = m->pod = false;
         m->n = 0;
         break;
     case 1:
-        (void)registry_revoke(h->registry, "standing", &ticket);
+        (void)registry_revoke(h->registry, "standing", NULL, &ticket);
         m->standing = false;
         break;
     case 2:
-        assert_true(registry_revoke(h->registry, "required", &ticket) >= m->n);
+        assert_true(registry_revoke(h->registry, "required", NULL, &ticket) >= m->n);
         m->n = 0;
         break;
     default:
@@ -1008,6 +1041,7 @@ main(void)
         TEST(what_cannot_be_started_is_refused_with_its_reason),
         TEST(there_are_never_more_tasks_than_the_limit_those_that_are_ending_included),
         TEST(an_end_is_over_when_every_worker_has_obeyed),
+        TEST(who_asked_first_is_remembered),
         TEST(a_task_may_end_before_every_worker_has_begun_it),
         TEST(its_key_is_gone_when_its_end_is_over),
         TEST(a_deadline_ends_a_task_and_is_announced),
