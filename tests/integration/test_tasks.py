@@ -716,7 +716,8 @@ def a_tasks_key_is_in_memory_until_its_end_and_no_longer():
 # ---- nothing is shared
 
 class Recorder:
-    """Whose each upstream connection is, and whether its handshake was a shorter one."""
+    """Whose each upstream connection is, and whether its handshake was a shorter one. In the clear it is the path that says
+    whose: only one task of the grant lives at a time."""
 
     def __init__(self):
         self.tasks = collections.defaultdict(set)       # connection → ids
@@ -725,10 +726,14 @@ class Recorder:
         self.late = []
 
     def serve(self, connection, request):
-        said = context_of(request)["task"] if request.get("workload-identity-token") else request.get("x-task")
+        if request.get("workload-identity-token"):
+            said = context_of(request)["task"]
+        else:
+            said = request.get("x-task") or request.target.split("/")[-2]
         with self.lock:
-            self.tasks[connection.number].add(said)
-            self.first_resumed.setdefault(said, connection.sock.session_reused)
+            self.tasks[connection].add(said)
+            if connection.origin is origin:
+                self.first_resumed.setdefault(said, connection.sock.session_reused)
             if request.target.endswith("/late"):
                 self.late.append(request.target)
         echo(connection, request)
@@ -787,14 +792,19 @@ def two_tasks_interleaved_share_no_connection_no_session_no_token_and_no_handle(
 # ---- nothing begins behind the end
 
 class Hammer(threading.Thread):
-    """A client that asks and asks. What it asks after the end was acknowledged has a path of its own."""
+    """A client that asks and asks, in a tunnel or in the clear. What it asks after the end was acknowledged has a path of its own."""
 
-    def __init__(self, at, acknowledged, task):
+    def __init__(self, at, acknowledged, task, in_tunnel):
         super().__init__(daemon=True)
-        self.at, self.acknowledged, self.task = at, acknowledged, task
+        self.at, self.acknowledged, self.task, self.in_tunnel = at, acknowledged, task, in_tunnel
         self.allowed_late = 0
         self.answered = threading.Event()
         self.error = None
+
+    def ask(self, channel, path):
+        if self.in_tunnel:
+            return channel.request("GET", path, "allowed.test")
+        return channel.request("GET", "http://plain.test" + path, "plain.test")
 
     def run(self):
         try:
@@ -804,8 +814,8 @@ class Hammer(threading.Thread):
                 late += self.acknowledged.is_set()
                 path = f"/run/{self.task.id}/" + ("late" if self.acknowledged.is_set() else "early")
                 try:
-                    channel = channel or self.at.tls()
-                    answer = channel.request("GET", path, "allowed.test")
+                    channel = channel or (self.at.tls() if self.in_tunnel else self.at.open())
+                    answer = self.ask(channel, path)
                     self.answered.set()
                     self.allowed_late += path.endswith("late") and answer.status == 200
                 except (Closed, OSError):
@@ -814,51 +824,74 @@ class Hammer(threading.Thread):
             self.error = e
 
 
+ENDS = [Task.end, Task.end, lambda task: task.h_ask("task_revoke", grant="nightly"), lambda task: task.h_ask("task_revoke", all=True)]
+
+
 @promise
 def no_request_of_a_task_starts_upstream_once_its_end_was_acknowledged():
+    """One in three of the clients has TLS to do, and the others ask the more often. What the service sees is compared with
+    when we were told, and with what Holdfast has said itself: in its ledger nothing is allowed behind a task's end."""
     dice = random.Random(5)
     recorder = Recorder()
     one = start_in_use(*GRANTS)
-    origin.forget()
-    origin.answer = recorder.serve
-    ended_at = {}       # id → how many connections the service had seen by then
+    for service in (origin, plain):
+        service.forget()
+        service.answer = recorder.serve
+    ended_at = {}       # id → how many connections the services had seen by then
     try:
-        for _ in range(by_size(200, 400, 10_000)):
+        for _ in range(by_size(200, 2000, 10_000)):
             task = Task(of=one)
             acknowledged = threading.Event()
-            hammers = [Hammer(one, acknowledged, task) for _ in range(2)]
+            hammers = [Hammer(one, acknowledged, task, in_tunnel=dice.random() < 1 / 3) for _ in range(2)]
             for hammer in hammers:
                 hammer.start()
             if dice.random() < 0.5:     # at work; else still at its beginning
                 assert hammers[0].answered.wait(120)
             threading.Event().wait(dice.random() * 0.01)
-            told = dice.choice([task.end, lambda t=task: t.h_ask("task_revoke", grant="nightly")])()
+            told = dice.choice(ENDS)(task)
             acknowledged.set()
             assert told["ok"], told
-            barrier()
-            ended_at[task.id] = len(origin.connections)
+            ended_at[task.id] = {service: barrier(service) for service in (origin, plain)}
             for hammer in hammers:
                 hammer.join(120)
                 assert not hammer.is_alive() and hammer.error is None, hammer.error
                 assert hammer.allowed_late == 0
     finally:
-        origin.answer = serve
+        origin.answer, plain.answer = serve, echo
     assert not recorder.late, recorder.late
-    behind = [(number, ids) for number, ids in recorder.tasks.items() if any(number >= ended_at[i] for i in ids)]
+    behind = [(c.number, ids) for c, ids in recorder.tasks.items() if any(c.number >= ended_at[i][c.origin] for i in ids)]
     assert not behind, behind
+    assert all(len(ids) == 1 for ids in recorder.tasks.values()), "two tasks on one connection"
     assert len(recorder.tasks) > len(ended_at) / 4, "nothing ran while tasks ended"
-    for number in recorder.tasks:
-        assert origin.connections[number].closed.wait(60), "a connection outlived its task"
+    for connection in recorder.tasks:
+        assert connection.closed.wait(60), "a connection outlived its task"
     one.stop()
+    ended, allowed_behind = order_of(one)
+    assert ended == set(ended_at) and not allowed_behind, allowed_behind
 
 
-def barrier():
-    """Whoever had connected to the service by now is in its books afterwards: it takes them in turn."""
-    before = len(origin.connections)
-    sock = connect(PUBLIC, 443)
+def order_of(at):
+    """By its ledger: the tasks that have ended, and what was allowed under one that had."""
+    ended, behind = set(), []
+    folder = at.run + "/ledger"
+    for name in sorted(n for n in os.listdir(folder) if n.startswith("ledger-")):
+        with open(os.path.join(folder, name), encoding="utf-8") as segment:
+            for record in map(json.loads, segment):
+                if record["kind"] == "task_end":
+                    ended.add(record["task"])
+                elif record["kind"] == "decision" and record["verdict"] == "allow" and record["task"] in ended:
+                    behind.append(record)
+    return ended, behind
+
+
+def barrier(service):
+    """Whoever had connected to the service by now is in its books afterwards, for it takes them in turn; how many."""
+    before = len(service.connections)
+    sock = connect(service.address, service.port)
     port = sock.getsockname()[1]
-    origin.wait(lambda o: any(c.peer[1] == port for c in o.connections[before:]), what="the barrier")
+    service.wait(lambda o: any(c.peer[1] == port for c in o.connections[before:]), timeout=120, what="the barrier")
     sock.close()
+    return len(service.connections)
 
 
 main(h.stop)
