@@ -36,6 +36,15 @@ audit_place_of(const struct audit_segment *s, size_t i)
     return p;
 }
 
+struct audit_place
+audit_place_of_segment(unsigned number)
+{
+    struct audit_place p = { .line = 0 };
+
+    snprintf(p.name, sizeof p.name, "ledger-%08u.jsonl", number);
+    return p;
+}
+
 #define FAULT(c, s, i, ...)                                                            \
     do {                                                                               \
         struct audit_place here = audit_place_of((s), (i));                            \

@@ -37,6 +37,8 @@ struct audit_chain {
 void audit_fault(struct audit_chain *c, const struct audit_place *at,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
 struct audit_place audit_place_of(const struct audit_segment *s, size_t i);
+/* The segment of this number, there or missing, as a whole. */
+struct audit_place audit_place_of_segment(unsigned number);
 
 /* The line follows what `c` has come to. */
 bool audit_fits(const struct audit_chain *c, const struct audit_line *l);

@@ -8,6 +8,8 @@
 #include "base/reason.h"
 #include "base/text.h"
 
+#include <string.h>
+
 enum { AUDIT_TS_LENGTH = 24 };
 
 struct audit_line {
@@ -61,6 +63,13 @@ static inline struct text
 audit_kind(const struct audit_line *l)
 {
     return text_of(l->text.at + l->kind, l->kind_length);
+}
+
+static inline bool
+audit_is_kind(const struct audit_line *l, struct text kind)
+{
+    return l->kind_length == kind.n &&
+           memcmp(l->text.at + l->kind, kind.at, kind.n) == 0;
 }
 
 #endif
