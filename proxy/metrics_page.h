@@ -5,12 +5,11 @@
 #define PROXY_METRICS_PAGE_H
 
 #include "base/buf.h"
+#include "proxy/exposition.h"
 #include "proxy/metrics.h"
 #include "proxy/process.h"
 #include "proxy/series.h"
 #include "tasks/ledger.h"
-
-enum page_format { PAGE_TEXT, PAGE_OPEN_METRICS };
 
 /* A credential whose secret lies in a file. */
 struct secret_file {
