@@ -51,8 +51,11 @@ const char *handle_shape(const struct conf_credential *c);
 MUST_USE bool handle_make(const char *shape, struct buf *out);
 /* Appends the name of its variable. */
 void handle_variable(const struct conf_credential *c, struct buf *out);
-/* A secret that the workload must not see stands behind it. */
-bool handle_is_due(const struct conf_credential *c);
+/* The credentials of a grant's rules behind which a secret stands that the workload
+ * must not see, from rule *i on, which begins as 0: the next, or NULL. One may come
+ * again. */
+const struct conf_credential *handle_next_due(const struct conf *conf,
+                                              const struct conf_grant *g, size_t *i);
 
 /* Writes the live ones as NAME=value lines into `directory`, mode 0644, whole or not at
  * all: handles.env for the workload (or any caller), handles.uid-N.env for another
