@@ -72,6 +72,14 @@ judge_rolled(const struct search *s, const struct rolled_handle *h)
     return is_another(s, h->value) ? REASON_SEVERAL_HANDLES : REASON_OK;
 }
 
+/* The roll forgets the handles of tasks that have ended, and an exchange may outlive
+ * that: one that Holdfast's own end lets run on. */
+static const char *
+keep_name(const struct search *s, const struct rolled_handle *h)
+{
+    return arena_copy_z(s->v->arena, text_z(h->credential));
+}
+
 static void
 look_at(struct search *s, struct text t)
 {
@@ -87,7 +95,7 @@ look_at(struct search *s, struct text t)
         rolled = roll_handle(s->v->roll, t);
     if (h == NULL && rolled == NULL)
         return;
-    credential = h != NULL ? h->credential : rolled->credential;
+    credential = h != NULL ? h->credential : keep_name(s, rolled);
     s->why = h != NULL ? judge_standing(s, h) : judge_rolled(s, rolled);
     if (s->why != REASON_OK) {
         (void)refuse(s->v, credential, s->why);

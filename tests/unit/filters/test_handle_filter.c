@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "tests/unit/certs/scratch.h"
 
-#include "authority.h"
+#include "lives.h"
 
 #define OWN     "ghp_own_handle_of_1000"
 #define SECOND  "hf_second_own_of_1000=="
@@ -493,6 +493,87 @@ a_handle_whose_task_has_ended_is_refused_and_alarmed(void **state)
     errand_end(&e);
 }
 
+/* ---- a task's own */
+
+enum { MANY = 4200 }; /* more than a roll remembers of those that ended */
+
+/* A grant of tasks whose rules name this many credentials, each in a file. */
+struct crowd {
+    struct authority_scene a;
+    struct roll *roll;
+    struct conf_grant grant;
+    struct conf_credential *credentials;
+    struct conf_rule *rules;
+    char (*names)[8];
+};
+
+static void
+crowd_set(struct crowd *c, struct stage *g)
+{
+    static const char *const purposes[] = { "export" };
+
+    authority_set(&c->a);
+    c->roll = roll_new();
+    c->credentials = calloc(MANY, sizeof *c->credentials);
+    c->rules = calloc(MANY, sizeof *c->rules);
+    c->names = calloc(MANY, sizeof *c->names);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(c->names[i], sizeof c->names[i], "c%zu", i);
+        c->credentials[i] = (struct conf_credential){ .name = c->names[i],
+                                                      .source.kind = SOURCE_FILE };
+        c->rules[i].credential = c->names[i];
+    }
+    c->grant = (struct conf_grant){ .name = "crowd",
+                                    .owner = "owner@example",
+                                    .purposes = { .at = purposes, .n = 1 },
+                                    .expires_at = clock_wall_s() + 3600,
+                                    .ttl_ms = 900000,
+                                    .task = TASK_REQUIRED,
+                                    .caller.uid = 1000,
+                                    .rules = { .at = c->rules, .n = 1 } };
+    g->s.conf.workload.id = WORKLOAD;
+    g->s.conf.credentials = (struct groups){ .at = c->credentials, .n = MANY };
+    g->s.view.roll = c->roll;
+    g->s.view.now_ms = clock_monotonic_ms();
+}
+
+static void
+crowd_clear(struct crowd *c)
+{
+    roll_free(c->roll);
+    authority_clear(&c->a);
+    free(c->credentials);
+    free(c->rules);
+    free(c->names);
+}
+
+static void
+a_tasks_own_is_known_for_as_long_as_its_exchange_lasts(void **state)
+{
+    struct stage *g = *state;
+    const struct task_handle *handles;
+    struct crowd c;
+    struct task *k;
+
+    crowd_set(&c, g);
+    k = live(c.roll, &c.a, &g->s.conf, &c.grant);
+    assert_int_equal(task_handles(k, &handles), 1);
+    headers_init(&g->s.request.headers, g->s.arena);
+    headers_add(&g->s.request.headers, TEXT("X-Api-Key"), handles[0].value);
+    assert_int_equal(find(g), REASON_OK);
+    assert_int_equal(roll_find(c.roll, &c.grant, &g->s.caller, k, g->s.view.now_ms,
+                               &g->s.view.entry),
+                     REASON_OK);
+    entry_ref(g->s.view.entry); /* as an exchange holds it */
+    die(c.roll, k);
+    c.grant.rules.n = MANY;
+    die(c.roll, live(c.roll, &c.a, &g->s.conf, &c.grant));
+    assert_true(handle_stands_for(&g->s.view, "c0"));
+    assert_false(handle_stands_for(&g->s.view, "c1"));
+    entry_unref(g->s.view.entry);
+    crowd_clear(&c);
+}
+
 int
 main(void)
 {
@@ -511,6 +592,7 @@ main(void)
         TEST(a_standing_handle_is_of_no_use_to_such_a_task),
         TEST(anothers_task_is_a_foreign_handle_and_two_are_several),
         TEST(a_handle_whose_task_has_ended_is_refused_and_alarmed),
+        TEST(a_tasks_own_is_known_for_as_long_as_its_exchange_lasts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
