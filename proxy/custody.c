@@ -144,6 +144,18 @@ answer(struct custody *c, uint64_t ticket, const struct task *k, enum task_cause
 
 /* ---- what the registry needs */
 
+/* What runs when Holdfast stops has the time that Holdfast has; but what an
+ * orchestrator began, not beyond what it was given. */
+static int64_t
+patience(const struct custody *c, const struct task *k)
+{
+    int64_t left_ms = task_deadline_ms(k) - clock_monotonic_ms();
+
+    if (task_kind(k) != TASK_REQUIRED || left_ms >= c->drain_ms)
+        return c->drain_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
 static void
 tell(void *owner, const struct task_change *change)
 {
@@ -152,9 +164,8 @@ tell(void *owner, const struct task_change *change)
 
     if (told.begun != NULL)
         enter_start(c, told.begun);
-    /* What runs when Holdfast stops has the time that Holdfast has. */
     if (told.cause == TASK_STOPPED && told.ended != NULL)
-        told.drain_ms = c->drain_ms;
+        told.drain_ms = patience(c, told.ended);
     awaited_tell(&c->awaited, told.ticket);
     for (size_t i = 0; i < c->h->n_workers; i++)
         worker_change_task(c->h->workers[i], &told, c->adopting);
@@ -191,7 +202,7 @@ set_due(void *owner, int64_t ms)
     struct custody *c = owner;
     struct timeval in = { ms / 1000, ms % 1000 * 1000 };
 
-    if (ms < 0)
+    if (ms < 0 || c->stopped)
         event_del(c->due);
     else
         event_add(c->due, &in);
@@ -288,11 +299,19 @@ custody_stop(struct custody *c, int64_t drain_ms)
         return;
     c->stopped = true;
     c->drain_ms = drain_ms;
+    event_del(c->due);
     ids.at = memory_new_array(registry_count(c->registry) + 1, sizeof *ids.at);
     registry_walk(c->registry, take_id, &ids);
     for (size_t i = 0; i < ids.n; i++)
         (void)registry_end(c->registry, ids.at[i], TASK_STOPPED, NULL);
     free(ids.at);
+}
+
+void
+custody_conclude(struct custody *c)
+{
+    if (c != NULL)
+        registry_conclude(c->registry);
 }
 
 size_t

@@ -20,6 +20,8 @@ void custody_adopt(struct custody *c, struct prepared *tasks);
 void custody_hear(struct custody *c, const struct message *m);
 /* Every task ends, and none begins any more. What runs may go on for so long. */
 void custody_stop(struct custody *c, int64_t drain_ms);
+/* The workers have been joined. What was told to one that had left already is over. */
+void custody_conclude(struct custody *c);
 
 /* As registry_revoke; NULL for all grants. *number: what whoever has revoked waits for
  * (WAIT_REVOKED), until the last of them is over; 0: nothing. */

@@ -227,6 +227,7 @@ serve(struct holdfast *h)
     }
     oversee_end(h);
     join_workers(h);
+    custody_conclude(h->custody);
     if (why == REASON_OK)
         log_info("ended");
     return why;

@@ -117,6 +117,7 @@ go(struct registry *r, struct member *m)
 
 /* ---- what the workers are told */
 
+/* How long Holdfast's own end leaves is not the registry's to say. */
 static int64_t
 patience(const struct member *m, enum task_cause cause)
 {
@@ -203,7 +204,7 @@ members_change(struct registry *r, struct task *begun, struct member *ended,
             task_end(ended->task, cause);
         leave(r, ended);
         ended->ticket = t;
-        ended->drains = drain_ms != 0;
+        ended->drains = drain_ms != 0 || cause == TASK_STOPPED;
         t->ended = ended;
         t->cause = cause;
     }
@@ -235,6 +236,13 @@ registry_obeyed(struct registry *r, uint64_t ticket, uint64_t cut)
         task_count_cut(t->ended->task, cut);
     if (--t->left == 0)
         conclude(r, t);
+}
+
+void
+registry_conclude(struct registry *r)
+{
+    while (r->tickets.n > 0)
+        conclude(r, TABLE_OWNER(table_any(&r->tickets), struct ticket, by_number));
 }
 
 /* ---- when */

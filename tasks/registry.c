@@ -165,7 +165,8 @@ registry_spent(struct registry *r, struct task *k)
     registry_announce(r);
 }
 
-/* A group goes with its last member: it is not looked at behind that one. */
+/* Also of one that is being cut already: whoever revokes is told when nothing runs.
+ * A group goes with its last member: it is not looked at behind that one. */
 static size_t
 revoke_group(struct registry *r, struct group *g, const uid_t *by, uint64_t *ticket)
 {
@@ -176,11 +177,11 @@ revoke_group(struct registry *r, struct group *g, const uid_t *by, uint64_t *tic
     for (struct list *at = g->leaving.next; at != &g->leaving; at = at->next) {
         struct member *m = LIST_OWNER(at, struct member, in_group);
 
-        if (!m->drains)
-            continue;
-        note_ender(m, by);
+        if (m->drains) {
+            note_ender(m, by);
+            n++;
+        }
         *ticket = member_cut(r, m, TASK_REVOKED);
-        n++;
     }
     for (; n_live > 0; n_live--) {
         struct member *m = LIST_OWNER(g->live.next, struct member, in_group);

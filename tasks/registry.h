@@ -76,13 +76,16 @@ MUST_USE enum reason registry_start(struct registry *r, const struct task_terms 
 uint64_t registry_end(struct registry *r, struct text id, enum task_cause cause,
                       const uid_t *by);
 /* All live tasks of this grant (NULL: of every grant), and those that still drain; how
- * many; *ticket of the last (0: none). */
+ * many. *ticket: of the last (0: none); those that are being cut already are told of
+ * again, so that whoever waits for all of them waits for these as well. */
 size_t registry_revoke(struct registry *r, const char *grant, const uid_t *by,
                        uint64_t *ticket);
 /* A worker saw the budget spent. */
 void registry_spent(struct registry *r, struct task *k);
 /* cut: exchanges that were. */
 void registry_obeyed(struct registry *r, uint64_t ticket, uint64_t cut);
+/* The workers are gone: whatever they had not answered yet is done. */
+void registry_conclude(struct registry *r);
 /* The timer went off: what is over ends, what is to be renewed is.
  *
  * A standing or a pod's task that was ended or revoked is not begun again, until a

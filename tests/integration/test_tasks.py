@@ -537,6 +537,42 @@ def a_stop_that_drains_lets_a_tasks_exchange_finish():
     assert one.wait_exit() == 0
 
 
+@promise
+def a_stop_that_drains_is_cut_short_by_whoever_revokes():
+    one = start(*GRANTS)
+    task = Task(of=one)
+    going_on = Downloading(task)
+    mark = one.mark()
+    one.kill(signal.SIGTERM)
+    one.wait_draining(mark)
+    assert ask(one.run + "/control.sock", "task_revoke", all=True) == {"ok": True, "ended": 1}
+    line = one.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == task.id, what="the task's end")
+    assert (line["cause"], line["cut"]) == ("stopped", 1), line
+    going_on.is_over()
+    assert one.wait_exit() == 0
+
+
+@promise
+def a_stop_that_drains_gives_no_task_more_time_than_it_had():
+    """Its limit is the config's, an hour, and nobody goes on: what ends it is the task's own deadline."""
+    one = start(*GRANTS, limits='drain = "1h";')
+    ttl_s = 2
+    while True:         # a machine so slow that it ended before anything was going on
+        task = Task(of=one, ttl=f"{ttl_s}s")
+        try:
+            going_on = Downloading(task)
+            break
+        except (AssertionError, Closed, OSError):
+            assert ttl_s < 300 and task.told["left_ms"] <= ttl_s * 1000
+            task.end()
+            ttl_s *= 4
+    one.kill(signal.SIGTERM)
+    line = one.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == task.id, timeout=1200, what="the task's end")
+    assert line["cause"] in ("stopped", "expired") and line["cut"] == 1, line
+    going_on.is_over()
+    assert one.wait_exit() == 0
+
+
 # ---- the budget
 
 @promise

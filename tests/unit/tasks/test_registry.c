@@ -292,13 +292,53 @@ what_drains_may_still_be_cut(void **state)
     assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 1);
     assert_int_equal(again, ticket);
     assert_int_equal(h->drain_ms, 0);
-    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 0);
-    assert_int_equal(again, 0);
     assert_true(worker_obey(h, 1, 1));
     assert_true(worker_obey(h, 1, 0));
     assert_null(house_said(h, ticket));
     assert_true(worker_obey(h, 0, 0));
     assert_int_equal(house_said(h, ticket)->cause, TASK_FINISHED);
+}
+
+static void
+whoever_revokes_waits_for_what_is_ending_already(void **state)
+{
+    struct stage *s = *state;
+    struct house *h = s->more;
+    uint64_t ticket, again;
+
+    house_adopt(s, &s->conf, NULL);
+    ticket = registry_end(h->registry, task_id(house_start(s, &ticket)), TASK_FINISHED,
+                          NULL);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 0);
+    assert_int_equal(again, ticket);
+    assert_int_equal(h->drain_ms, 0);
+    while (worker_obey(h, 0, 0))
+        ;
+    assert_null(house_said(h, ticket)); /* one worker has not obeyed */
+    house_settle(h);
+    assert_int_equal(house_said(h, ticket)->cause, TASK_FINISHED);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 0);
+    assert_int_equal(again, 0);
+}
+
+static void
+what_may_run_on_while_holdfast_stops_may_still_be_cut(void **state)
+{
+    struct stage *s = *state;
+    struct house *h = s->more;
+    uint64_t ticket, again;
+
+    house_adopt(s, &s->conf, NULL);
+    ticket = registry_end(h->registry, task_id(house_start(s, &ticket)), TASK_STOPPED,
+                          NULL);
+    assert_int_equal(registry_revoke(h->registry, "required", NULL, &again), 1);
+    assert_int_equal(again, ticket);
+    while (worker_obey(h, 0, 0))
+        ;
+    assert_null(house_said(h, ticket));
+    registry_conclude(h->registry); /* the other one has left meanwhile */
+    assert_int_equal(house_said(h, ticket)->cause, TASK_STOPPED);
+    house_settle(h);
 }
 
 static void
@@ -1048,6 +1088,8 @@ main(void)
         TEST(no_clock_on_the_wall_ends_a_task),
         TEST(a_spent_budget_ends_a_task_once),
         TEST(what_drains_may_still_be_cut),
+        TEST(whoever_revokes_waits_for_what_is_ending_already),
+        TEST(what_may_run_on_while_holdfast_stops_may_still_be_cut),
         TEST(only_what_is_finished_expired_or_spent_may_drain),
         TEST(a_grants_tasks_are_revoked_and_no_others),
         TEST(standing_and_pod_tasks_are_begun_with_the_config),
