@@ -1,5 +1,7 @@
 #include "tasks/audit_vouching.h"
 
+#include "tasks/ledger.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -71,12 +73,40 @@ is_checkpoint(const struct audit_line *l)
     return l->seq > 0 && !l->is_displaced && audit_is_kind(l, TEXT("checkpoint"));
 }
 
+/* Where the run of records without a checkpoint ends that begins with line i. */
+static size_t
+end_of_unsigned(const struct audit_segment *s, size_t i)
+{
+    while (i < s->n && !is_checkpoint(&s->lines[i]))
+        i++;
+    return i;
+}
+
+/* Who rewrites records has no key to sign them with, and leaves the checkpoints out. */
+static void
+judge_unsigned(struct audit_chain *c, const struct audit_segment *s)
+{
+    for (size_t i = 0, end; i < s->n; i = end + 1) {
+        struct audit_place at = audit_place_of(s, i);
+
+        end = end_of_unsigned(s, i);
+        if (end - i <= LEDGER_CHECKPOINT_RECORDS)
+            continue;
+        audit_fault(c, &at,
+                    "records %" PRIu64 " to %" PRIu64
+                    ": changed, the checkpoints between them are missing",
+                    s->lines[i].seq, s->lines[end - 1].seq);
+    }
+}
+
 void
 audit_judge_signatures(struct audit_chain *c, const struct checkpoint_key *key,
                        const struct audit_segment *s, bool is_whole)
 {
     size_t last = s->n;
 
+    if (is_whole)
+        judge_unsigned(c, s);
     while (last > 0 && !is_checkpoint(&s->lines[last - 1]))
         last--;
     if (last == 0 || (is_whole && look_at(c, key, &s->lines[last - 1]) == VOUCHES))

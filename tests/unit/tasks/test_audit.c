@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-enum { SEGMENTS = 4, LINES = 16, EACH = 6 };
+enum { SEGMENTS = 4, LINES = 300, EACH = 6 };
 
 /* Segments from 1; their lines without newlines. */
 static struct {
@@ -403,6 +403,26 @@ records_hashed_anew_are_found_by_the_next_checkpoint(void **state)
 }
 
 static void
+records_that_nobody_signed_are_told(void **state)
+{
+    (void)state;
+    write_anew(3);
+    while (segments[3].n < LEDGER_CHECKPOINT_RECORDS)
+        put(3, "\"decision\"");
+    write_ledger();
+    assert_int_equal(verify(NULL), REASON_OK);
+    assert_int_equal(result.faults, 0); /* so many a kill may leave */
+    put(3, "\"decision\"");
+    assert_told(THIRD
+                ":1: records 13 to 269: changed, the checkpoints between them are "
+                "missing\n");
+    put_checkpoint(3);
+    assert_told(THIRD
+                ":1: records 13 to 269: changed, the checkpoints between them are "
+                "missing\n");
+}
+
+static void
 nothing_stands_behind_a_segments_end(void **state)
 {
     (void)state;
@@ -736,6 +756,7 @@ main(void)
         AUDIT_TEST(a_segment_that_stands_twice_is_named),
         AUDIT_TEST(a_segment_under_another_key_is_of_another_ledger),
         AUDIT_TEST(records_hashed_anew_are_found_by_the_next_checkpoint),
+        AUDIT_TEST(records_that_nobody_signed_are_told),
         AUDIT_TEST(nothing_stands_behind_a_segments_end),
         AUDIT_TEST(no_torn_tail_stands_behind_a_segments_end),
         AUDIT_TEST(
