@@ -94,17 +94,12 @@ put_digits(char *at, int count, unsigned n)
         at[i] = (char)('0' + n % 10);
 }
 
-void
-clock_format(int64_t wall_ms, char out[25])
+static void
+format_second(int64_t wall_s, char out[25])
 {
-    unsigned year, month, day, second;
+    unsigned year, month, day, second = (unsigned)(wall_s % DAY_S);
 
-    if (wall_ms < 0)
-        wall_ms = 0;
-    if (wall_ms > LAST_MS)
-        wall_ms = LAST_MS;
-    date_of(wall_ms / 1000 / DAY_S, &year, &month, &day);
-    second = (unsigned)(wall_ms / 1000 % DAY_S);
+    date_of(wall_s / DAY_S, &year, &month, &day);
     memcpy(out, "0000-00-00T00:00:00.000Z", 25);
     put_digits(out, 4, year);
     put_digits(out + 5, 2, month);
@@ -112,6 +107,26 @@ clock_format(int64_t wall_ms, char out[25])
     put_digits(out + 11, 2, second / 3600);
     put_digits(out + 14, 2, second / 60 % 60);
     put_digits(out + 17, 2, second % 60);
+}
+
+void
+clock_format(int64_t wall_ms, char out[25])
+{
+    /* Whoever writes a line a millisecond writes the same second a thousand times. */
+    static _Thread_local struct {
+        int64_t wall_s;
+        char text[25];
+    } last = { .wall_s = -1 };
+
+    if (wall_ms < 0)
+        wall_ms = 0;
+    if (wall_ms > LAST_MS)
+        wall_ms = LAST_MS;
+    if (wall_ms / 1000 != last.wall_s) {
+        last.wall_s = wall_ms / 1000;
+        format_second(last.wall_s, last.text);
+    }
+    memcpy(out, last.text, sizeof last.text);
     put_digits(out + 20, 3, (unsigned)(wall_ms % 1000));
 }
 

@@ -53,24 +53,21 @@ is_harmful(uint32_t code)
 
 #define EIGHT(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* Some byte of the eight is zero: the bit at its top is set, and above it others may
- * be. */
-static uint64_t
-has_zero(uint64_t eight)
-{
-    return (eight - EIGHT(1)) & ~eight & EIGHT(0x80);
-}
-
-/* is_plain_ascii of eight at once: nearly all text is. */
-static bool
+/* is_plain_ascii of eight at once: nearly all text is. A byte's top bit says whether it
+ * passed. What is above ASCII fails by itself, and may carry into its neighbour. */
+static inline bool
 are_plain_ascii(uint64_t eight)
 {
-    return ((((eight - EIGHT(0x20)) | eight) & EIGHT(0x80)) |
-            has_zero(eight ^ EIGHT('"')) | has_zero(eight ^ EIGHT('\\')) |
-            has_zero(eight ^ EIGHT(0x7f))) == 0;
+    uint64_t not_control = eight + EIGHT(0x60);
+    uint64_t not_quote = (eight ^ EIGHT('"')) + EIGHT(0x7f);
+    uint64_t not_backslash = (eight ^ EIGHT('\\')) + EIGHT(0x7f);
+    uint64_t del_or_above = (eight + EIGHT(1)) | eight;
+
+    return (not_control & not_quote & not_backslash & ~del_or_above & EIGHT(0x80)) ==
+           EIGHT(0x80);
 }
 
-static uint64_t
+static inline uint64_t
 eight_at(const char *at)
 {
     uint64_t eight;
@@ -80,7 +77,7 @@ eight_at(const char *at)
 }
 
 /* Of four to seven bytes, each at least once. */
-static uint64_t
+static inline uint64_t
 eight_of_few(struct text t)
 {
     uint32_t front, back;
@@ -158,4 +155,69 @@ escape_one(struct text *rest, char out[ESCAPE_MAX])
     }
     *rest = text_of(rest->at + n, rest->n - n);
     return written;
+}
+
+/* ---- most texts need none of that: they are copied as they are looked at */
+
+static inline bool
+copy_eight(const char *at, char *out)
+{
+    uint64_t eight = eight_at(at);
+
+    if (!are_plain_ascii(eight))
+        return false;
+    memcpy(out, &eight, sizeof eight);
+    return true;
+}
+
+static bool
+copy_few(struct text t, char *out)
+{
+    if (t.n >= 4) {
+        if (!are_plain_ascii(eight_of_few(t)))
+            return false;
+        memcpy(out, t.at, 4);
+        memcpy(out + t.n - 4, t.at + t.n - 4, 4);
+        return true;
+    }
+    for (size_t i = 0; i < t.n; i++) {
+        if (!is_plain_ascii((unsigned char)t.at[i]))
+            return false;
+        out[i] = t.at[i];
+    }
+    return true;
+}
+
+/* False: it is not all plain, and what was copied is to be written over. */
+static bool
+copy_plain(struct text t, char *out)
+{
+    if (t.n < 8)
+        return copy_few(t, out);
+    for (size_t i = 0; t.n - i > 8; i += 8)
+        if (!copy_eight(t.at + i, out + i))
+            return false;
+    return copy_eight(t.at + t.n - 8, out + t.n - 8);
+}
+
+/* Apart, so that what is plain does without what this needs. */
+static __attribute__((noinline)) char *
+copy_escaped(struct text t, char *out)
+{
+    while (t.n > 0) {
+        size_t plain = escape_plain(t);
+
+        memcpy(out, t.at, plain);
+        out += plain;
+        t = text_of(t.at + plain, t.n - plain);
+        if (t.n > 0)
+            out += escape_one(&t, out);
+    }
+    return out;
+}
+
+char *
+escape_copy(struct text t, char *out)
+{
+    return copy_plain(t, out) ? out + t.n : copy_escaped(t, out);
 }

@@ -16,4 +16,8 @@ size_t escape_plain(struct text t);
  * harmless form. Returns the bytes written: a form is never cut. */
 size_t escape_one(struct text *rest, char out[ESCAPE_MAX]);
 
+/* All of t in its harmless form. out has room for ESCAPE_MAX bytes for each of t's.
+ * Returns the end of what was written. */
+char *escape_copy(struct text t, char *out);
+
 #endif

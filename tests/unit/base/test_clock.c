@@ -98,6 +98,29 @@ every_tenth_day_of_five_centuries_agrees_with_the_c_library(void **state)
     }
 }
 
+/* A second's text is kept for the next: never for another second, and never the
+ * milliseconds. */
+static void
+each_moment_is_its_own_whichever_came_before(void **state)
+{
+    static const int64_t steps[] = { 1, 0, 999, 1000, -1000, 60000, -1, 86400000, 7 };
+    int64_t ms = INT64_C(1795304960123);
+
+    (void)state;
+    for (size_t i = 0; i < 5000; i++) {
+        char out[25], second[25], ms_of_it[16];
+        time_t s;
+
+        ms += steps[i % (sizeof(steps) / sizeof(steps[0]))];
+        s = ms / 1000;
+        strftime(second, sizeof(second), "%Y-%m-%dT%H:%M:%S", gmtime(&s));
+        snprintf(ms_of_it, sizeof(ms_of_it), ".%03dZ", (int)(ms % 1000));
+        clock_format(ms, out);
+        assert_memory_equal(out, second, strlen(second));
+        assert_string_equal(out + strlen(second), ms_of_it);
+    }
+}
+
 static void
 dates_are_parsed_strictly(void **state)
 {
@@ -148,6 +171,7 @@ main(void)
         cmocka_unit_test(shifting_moves_the_wall_clock_and_not_the_other),
         cmocka_unit_test(known_moments_are_written_as_they_should),
         cmocka_unit_test(every_tenth_day_of_five_centuries_agrees_with_the_c_library),
+        cmocka_unit_test(each_moment_is_its_own_whichever_came_before),
         cmocka_unit_test(dates_are_parsed_strictly),
     };
 

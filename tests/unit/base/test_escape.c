@@ -9,20 +9,27 @@
 
 #include <cmocka.h>
 
+enum { ESCAPE_TEST_SIZE = 400 };
+
+/* By pieces, and in one go: both must say the same. */
 static struct text
-escape_all(struct text t, char *out)
+escape_all(struct text t, char out[ESCAPE_TEST_SIZE])
 {
+    char pieces[ESCAPE_TEST_SIZE];
+    struct text rest = t;
     size_t n = 0;
 
-    while (t.n > 0) {
-        size_t plain = escape_plain(t);
+    while (rest.n > 0) {
+        size_t plain = escape_plain(rest);
 
-        memcpy(out + n, t.at, plain);
+        memcpy(pieces + n, rest.at, plain);
         n += plain;
-        t = text_of(t.at + plain, t.n - plain);
-        if (t.n > 0)
-            n += escape_one(&t, out + n);
+        rest = text_of(rest.at + plain, rest.n - plain);
+        if (rest.n > 0)
+            n += escape_one(&rest, pieces + n);
     }
+    assert_int_equal(escape_copy(t, out) - out, n);
+    assert_memory_equal(out, pieces, n);
     return text_of(out, n);
 }
 
@@ -56,7 +63,7 @@ harmful_characters_are_escaped_and_others_left(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char out[100];
+        char out[ESCAPE_TEST_SIZE];
         struct text escaped = escape_all(rows[i].in, out);
 
         if (!text_equals(escaped, text_z(rows[i].out)))
@@ -84,7 +91,7 @@ static void
 no_byte_is_overlooked_wherever_it_stands(void **state)
 {
     enum { LONGEST = 40 };
-    char t[LONGEST];
+    char t[LONGEST], out[ESCAPE_TEST_SIZE];
 
     (void)state;
     for (size_t n = 0; n <= LONGEST; n++) {
@@ -96,6 +103,7 @@ no_byte_is_overlooked_wherever_it_stands(void **state)
 
                 t[at] = (char)c;
                 assert_int_equal(escape_plain(text_of(t, n)), bare ? n : at);
+                assert_int_equal(escape_all(text_of(t, n), out).n > n, !bare);
             }
             t[at] = 'a';
         }
