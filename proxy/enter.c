@@ -9,14 +9,12 @@
 static enum reason
 enter_decision(struct exchange *x)
 {
-    struct buf members = { 0 };
-    enum reason why;
+    struct spool *members = &x->worker->testimony;
 
-    testimony_decision(x, REASON_OK, &members);
-    why = ledger_enter(x->worker->start.ledger, "decision", buf_text(&members),
-                       &x->ticket);
-    buf_free(&members);
-    return why;
+    spool_clear(members);
+    testimony_decision(x, REASON_OK, members);
+    return ledger_enter(x->worker->start.ledger, "decision", spool_text(members),
+                        &x->ticket);
 }
 
 /* ---- waiting for the disk */
@@ -129,22 +127,29 @@ enter_connection(const struct conn *c, enum reason why)
     buf_free(&members);
 }
 
+static void
+enter_alarm(struct exchange *x, struct ledger *l)
+{
+    struct buf members = { 0 };
+
+    testimony_alarm(x, &members);
+    ledger_enter_refusal(l, "alarm", buf_text(&members));
+    buf_free(&members);
+}
+
 void
 enter_refusal(struct exchange *x)
 {
+    struct spool *members = &x->worker->testimony;
     struct ledger *l = x->worker->start.ledger;
-    struct buf members = { 0 };
 
     if (l == NULL)
         return;
-    if (x->view.alarmed != NULL) {
-        testimony_alarm(x, &members);
-        ledger_enter_refusal(l, "alarm", buf_text(&members));
-        buf_truncate(&members, 0);
-    }
-    if (is_refusal(x)) {
-        testimony_decision(x, x->why, &members);
-        ledger_enter_refusal(l, "decision", buf_text(&members));
-    }
-    buf_free(&members);
+    if (x->view.alarmed != NULL)
+        enter_alarm(x, l);
+    if (!is_refusal(x))
+        return;
+    spool_clear(members);
+    testimony_decision(x, x->why, members);
+    ledger_enter_refusal(l, "decision", spool_text(members));
 }

@@ -49,6 +49,7 @@ struct exchange {
     struct stream *down; /* its place on the client's wire */
     struct request request;
     struct view view;
+    struct text to; /* view.target as it is told: "host:port"; empty until then */
     bool held; /* view.body is all of the request's body, read before it is forwarded */
     struct buf body; /* what of it has come and is not yet sent */
 

@@ -56,7 +56,7 @@ add_evidence(struct log_line *l, const struct exchange *x)
 
 /* Never the query: it may hold what the path may not. */
 static void
-write_line(const struct exchange *x, int64_t us)
+write_line(struct exchange *x, int64_t us)
 {
     struct log_line *l = log_line_begin(LOG_INFO, "request");
 

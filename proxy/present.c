@@ -5,14 +5,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/ending.h"
+#include "proxy/testimony.h"
 
+#include <string.h>
+
+/* As it is told, without a port that goes without saying. */
 static struct text
 host_to_send(struct exchange *x)
 {
-    char *room = arena_alloc(x->arena, AUTHORITY_PRINT_SIZE);
+    bool is_https = !text_equals(x->view.scheme, TEXT("http"));
+    struct text to = testimony_to(x);
 
-    return authority_print(&x->view.target,
-                           text_equals(x->view.scheme, TEXT("http")) ? 80 : 443, room);
+    if (x->view.target.port != (is_https ? 443 : 80))
+        return to;
+    return text_of(to.at, to.n - (is_https ? strlen(":443") : strlen(":80")));
 }
 
 static void

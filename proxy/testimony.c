@@ -10,49 +10,60 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct text
-uid(const struct exchange *x)
-{
-    enum { PREFIX = 4, DIGITS = 10 };
-    char *end = (char *)arena_alloc(x->arena, PREFIX + DIGITS) + PREFIX + DIGITS;
-    char *at = end;
-    uint32_t n = x->conn->caller.uid;
+enum { UID_SIZE = 4 + 10 };
 
+static char *
+print_decimal(char *at, uint64_t n)
+{
+    char *end = at + 1;
+
+    for (uint64_t more = n / 10; more > 0; more /= 10)
+        end++;
+    at = end;
     do
         *--at = (char)('0' + n % 10);
     while ((n /= 10) > 0);
-    at -= PREFIX;
-    memcpy(at, "uid:", PREFIX);
-    return text_of(at, (size_t)(end - at));
+    return end;
+}
+
+static char *
+print_uid(char *at, uint32_t uid)
+{
+    memcpy(at, "uid:", 4);
+    return print_decimal(at + 4, uid);
 }
 
 struct text
 testimony_who(const struct exchange *x)
 {
+    char *room;
+
     if (!text_is_empty(x->view.facts.context.workload))
         return x->view.facts.context.workload;
-    if (x->conn->caller.has_uid)
-        return uid(x);
-    return TEXT("unknown");
+    if (!x->conn->caller.has_uid)
+        return TEXT("unknown");
+    room = arena_alloc(x->arena, UID_SIZE);
+    return text_of(room, (size_t)(print_uid(room, x->conn->caller.uid) - room));
 }
 
 struct text
-testimony_to(const struct exchange *x)
+testimony_to(struct exchange *x)
 {
-    char *room;
-
     if (x->view.target.port == 0)
         return TEXT("-");
-    room = arena_alloc(x->arena, AUTHORITY_PRINT_SIZE);
-    return authority_print(&x->view.target, 0, room);
+    if (text_is_empty(x->to))
+        x->to = authority_print(&x->view.target, 0,
+                                arena_alloc(x->arena, AUTHORITY_PRINT_SIZE));
+    return x->to;
 }
 
 /* ---- what it was judged by */
 
 struct authorisation {
     struct approval approval;
-    bool has_rule; /* the rule is of approval.rule's file */
-    struct text task, purpose;
+    bool has_rule;       /* the rule is of approval.rule's file */
+    struct text task;    /* an id of ours: nothing to escape */
+    struct text purpose; /* empty where it stands in the approval */
 };
 
 /* What was refused by all rules was nobody's task; its grant is the one that came
@@ -71,9 +82,16 @@ of_forward(const struct exchange *x)
     if (x->entry == NULL)
         return a;
     a.task = v->task;
-    if (g == NULL || g->purposes.n != 1) /* else it stands in the approval */
+    if (g == NULL || g->purposes.n != 1)
         a.purpose = text_z(task_purpose(x->entry->task));
     return a;
+}
+
+static void
+put_claim(struct buf *members, const char *name, struct text value)
+{
+    if (!text_is_empty(value))
+        json_put_text(members, name, value);
 }
 
 /* At a gate the other side has said it, and proved it. */
@@ -82,14 +100,14 @@ of_gate(const struct exchange *x)
 {
     const struct context *c = &x->view.facts.context;
     struct buf members = { 0 };
-    struct authorisation a = { .task = c->task, .purpose = c->purpose };
+    struct authorisation a = { 0 };
 
-    if (!text_is_empty(c->grant)) {
-        json_put_text(&members, "grant", c->grant);
-        json_put_text(&members, "owner", c->owner);
-        a.approval.members = arena_copy(x->arena, buf_text(&members));
-        buf_free(&members);
-    }
+    put_claim(&members, "grant", c->grant);
+    put_claim(&members, "owner", c->owner);
+    put_claim(&members, "task", c->task);
+    put_claim(&members, "purpose", c->purpose);
+    a.approval.members = arena_copy(x->arena, buf_text(&members));
+    buf_free(&members);
     return a;
 }
 
@@ -107,69 +125,68 @@ put(struct pen *p, struct text t)
     p->at += t.n;
 }
 
-static void
-put_escaped(struct pen *p, struct text t)
-{
-    for (;;) {
-        size_t plain = escape_plain(t);
-
-        put(p, text_of(t.at, plain));
-        t = text_of(t.at + plain, t.n - plain);
-        if (t.n == 0)
-            return;
-        p->at += escape_one(&t, p->at);
-    }
-}
-
-static void
-put_number(struct pen *p, uint64_t n, unsigned base)
-{
-    char digits[20];
-    size_t i = sizeof digits;
-
-    do {
-        digits[--i] = "0123456789abcdef"[n % base];
-        n /= base;
-    } while (n > 0);
-    put(p, text_of(digits + i, sizeof digits - i));
-}
-
 /* `name` with its comma, colon and opening quote. What is not known is not there. */
 static inline void
 put_known(struct pen *p, struct text name, struct text value)
 {
-    if (text_is_empty(value))
+    if (value.n == 0)
         return;
     put(p, name);
-    put_escaped(p, value);
+    p->at = escape_copy(value, p->at);
     *p->at++ = '"';
 }
 
-static void
+static inline void
 put_known_z(struct pen *p, struct text name, const char *value)
 {
     if (value != NULL)
-        put_known(p, name, text_z(value));
+        put_known(p, name, text_of(value, strlen(value)));
 }
 
 /* The same of a value that has nothing to escape: a host, a word or an id of ours. */
 static inline void
 put_plain(struct pen *p, struct text name, struct text value)
 {
-    if (text_is_empty(value))
+    if (value.n == 0)
         return;
     put(p, name);
     put(p, value);
     *p->at++ = '"';
 }
 
+static inline void
+put_plain_z(struct pen *p, struct text name, const char *value)
+{
+    put_plain(p, name, text_of(value, strlen(value)));
+}
+
+/* The connection's in hex, and which of its exchanges it is. */
 static void
 put_number_of(struct pen *p, const struct exchange *x)
 {
+    uint64_t id = x->conn->id;
+    int shift = 0;
+
     put(p, TEXT("\"x\":\""));
-    put_number(p, x->conn->id, 16);
+    while (id >> shift > 15)
+        shift += 4;
+    for (; shift >= 0; shift -= 4)
+        *p->at++ = "0123456789abcdef"[id >> shift & 15];
     *p->at++ = '.';
-    put_number(p, x->number, 10);
+    p->at = print_decimal(p->at, x->number);
+    *p->at++ = '"';
+}
+
+static void
+put_who(struct pen *p, const struct exchange *x)
+{
+    put(p, TEXT(",\"who\":\""));
+    if (!text_is_empty(x->view.facts.context.workload))
+        p->at = escape_copy(x->view.facts.context.workload, p->at);
+    else if (x->conn->caller.has_uid)
+        p->at = print_uid(p->at, x->conn->caller.uid);
+    else
+        put(p, TEXT("unknown"));
     *p->at++ = '"';
 }
 
@@ -188,10 +205,10 @@ put_rule(struct pen *p, const struct place *at, const struct authorisation *a)
         return;
     if (!a->has_rule) {
         put(p, TEXT(",\"rule\":\""));
-        put_escaped(p, text_z(at->file));
+        p->at = escape_copy(text_z(at->file), p->at);
         *p->at++ = ':';
     }
-    put_number(p, at->line, 10);
+    p->at = print_decimal(p->at, at->line);
     *p->at++ = '"';
 }
 
@@ -203,7 +220,7 @@ put_stripped(struct pen *p, const struct view *v)
     put(p, TEXT(",\"stripped\":["));
     for (size_t i = 0; i < v->n_stripped; i++) {
         *p->at++ = '"';
-        put_escaped(p, v->stripped[i]);
+        p->at = escape_copy(v->stripped[i], p->at);
         put(p, TEXT("\","));
     }
     p->at[-1] = ']';
@@ -217,14 +234,14 @@ put_evidence(struct pen *p, const struct view *v)
 
     if (e->binding != NULL && v->rule != NULL) {
         put_known_z(p, TEXT(",\"credential\":\""), v->rule->credential);
-        put_plain(p, TEXT(",\"binding\":\""), text_z(e->binding));
+        put_plain_z(p, TEXT(",\"binding\":\""), e->binding);
         if (text_is_empty(e->proof_id))
             put_known_z(p, TEXT(",\"unbound_because\":\""), v->rule->unbound_because);
     }
     put_plain(p, TEXT(",\"proof\":\""), e->proof_id);
     if (text_is_empty(e->proof_id))
         put_known(p, TEXT(",\"proof\":\""), v->facts.proof_id);
-    put_known(p, TEXT(",\"key\":\""), v->thumbprint);
+    put_plain(p, TEXT(",\"key\":\""), v->thumbprint);
 }
 
 static size_t
@@ -235,11 +252,11 @@ length_z(const char *z)
 
 /* An upper bound: all that may be escaped, were it escaped throughout. */
 static size_t
-room_for(const struct exchange *x, const struct authorisation *a, struct text who)
+room_for(const struct exchange *x, const struct authorisation *a)
 {
     enum { CONSTANTS = 1024 };
     const struct view *v = &x->view;
-    size_t n = a->task.n + a->purpose.n + who.n + AUTHORITY_PRINT_SIZE +
+    size_t n = a->task.n + a->purpose.n + v->facts.context.workload.n + x->to.n +
                x->request.method.n + v->path.n + v->thumbprint.n +
                v->evidence.proof_id.n + v->facts.proof_id.n +
                length_z(v->rule_place.file);
@@ -259,32 +276,31 @@ put_verdict(struct pen *p, const struct exchange *x, enum reason why)
         return;
     }
     put(p, TEXT(",\"verdict\":\"refuse\""));
-    put_known_z(p, TEXT(",\"reason\":\""), reason_token(why));
-    put_known_z(p, TEXT(",\"step\":\""), step_name(x->refused_at));
+    put_plain_z(p, TEXT(",\"reason\":\""), reason_token(why));
+    put_plain_z(p, TEXT(",\"step\":\""), step_name(x->refused_at));
 }
 
 void
-testimony_decision(const struct exchange *x, enum reason why, struct buf *out)
+testimony_decision(struct exchange *x, enum reason why, struct spool *out)
 {
     const struct view *v = &x->view;
     struct authorisation a = exchange_door(x)->kind == DOOR_GATE ? of_gate(x)
                                                                  : of_forward(x);
-    struct text who = testimony_who(x);
-    char *start = buf_reserve(out, room_for(x, &a, who));
-    struct pen p = { start };
+    struct text to = testimony_to(x);
+    struct pen p = { spool_reserve(out, room_for(x, &a)) };
 
     put_number_of(&p, x);
     put_verdict(&p, x, why);
     put_rule(&p, &v->rule_place, &a);
-    put_known(&p, TEXT(",\"task\":\""), a.task);
+    put_plain(&p, TEXT(",\"task\":\""), a.task);
     put_known(&p, TEXT(",\"purpose\":\""), a.purpose);
-    put_known(&p, TEXT(",\"who\":\""), who);
-    put_plain(&p, TEXT(",\"to\":\""), testimony_to(x));
+    put_who(&p, x);
+    put_plain(&p, TEXT(",\"to\":\""), to);
     put_known(&p, TEXT(",\"method\":\""), x->request.method);
     put_known(&p, TEXT(",\"path\":\""), v->path);
     put_stripped(&p, v);
     put_evidence(&p, v);
-    buf_commit(out, (size_t)(p.at - start));
+    out->n = (size_t)(p.at - out->at);
 }
 
 void
@@ -308,7 +324,7 @@ testimony_connection(const struct conn *c, enum reason why, struct buf *out)
 }
 
 void
-testimony_alarm(const struct exchange *x, struct buf *out)
+testimony_alarm(struct exchange *x, struct buf *out)
 {
     json_put_z(out, "alarm", reason_token(x->why));
     json_put_z(out, "credential", x->view.alarmed);

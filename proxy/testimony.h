@@ -5,18 +5,20 @@
 #define PROXY_TESTIMONY_H
 
 #include "proxy/exchange.h"
+#include "tasks/spool.h"
 
 /* The workload that was proved, at a gate; else the caller's uid. */
 struct text testimony_who(const struct exchange *x);
 /* "-" when the request never got so far as to name a host. */
-struct text testimony_to(const struct exchange *x);
+struct text testimony_to(struct exchange *x);
 
-/* What is decided about it by now: REASON_OK, or why it is refused. */
-void testimony_decision(const struct exchange *x, enum reason why, struct buf *out);
+/* What is decided about it by now: REASON_OK, or why it is refused. Behind what stands
+ * in `out`. */
+void testimony_decision(struct exchange *x, enum reason why, struct spool *out);
 /* The same of a connection that was refused before anything was asked: what came behind
  * its CONNECT was not for that target, or is nothing we serve. */
 void testimony_connection(const struct conn *c, enum reason why, struct buf *out);
 /* It carried a handle that is in the wrong hands. */
-void testimony_alarm(const struct exchange *x, struct buf *out);
+void testimony_alarm(struct exchange *x, struct buf *out);
 
 #endif

@@ -417,6 +417,7 @@ dismantle(struct worker *w)
     leaf_cache_free(w->leaves);
     leaf_cache_free(w->refusal_leaves);
     caller_lookup_free(w->callers);
+    spool_free(&w->testimony);
     alarm_clear(&w->drain_alarm);
     heart_free(w->heart);
     metrics_free(w->metrics);

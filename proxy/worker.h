@@ -16,6 +16,7 @@
 #include "tasks/ledger.h"
 #include "tasks/registry.h"
 #include "tasks/roll.h"
+#include "tasks/spool.h"
 #include "tokens/authority.h"
 
 struct doorbell;
@@ -81,7 +82,8 @@ struct worker {
     struct epoch *now;
     struct list epochs; /* oldest first */
     struct list conns;
-    struct list awaiting; /* exchanges that wait for the ledger's disk */
+    struct list awaiting;   /* exchanges that wait for the ledger's disk */
+    struct spool testimony; /* a record on its way to the ledger; kept for the next */
     size_t n_conns, n_handshakes;
     struct list handshakes; /* of conns, the oldest first */
     uint64_t next_conn;
