@@ -16,7 +16,8 @@
 
 struct task;
 
-/* Of an id: it stands in log lines, claims and keys of tables. */
+/* Of an id: it stands in log lines, claims and keys of tables, and in the ledger as it
+ * is: nothing of it has to be escaped. */
 enum { TASK_ID_MAX = 47 };
 
 enum task_cause {

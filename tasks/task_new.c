@@ -1,6 +1,7 @@
 #include "tasks/task_parts.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/memory.h"
 #include "tasks/handle.h"
 
@@ -39,13 +40,14 @@ is_within(const struct conf_caller *asked, const struct conf_caller *granted)
     return asked->uid >= 0 && (granted->any || asked->uid == granted->uid);
 }
 
+/* The ledger writes it as it is. */
 static bool
 id_is_sound(struct text id)
 {
     for (size_t i = 0; i < id.n; i++)
-        if (id.at[i] <= ' ' || id.at[i] > '~')
+        if (id.at[i] == ' ')
             return false;
-    return id.n <= TASK_ID_MAX;
+    return id.n <= TASK_ID_MAX && escape_plain(id) == id.n;
 }
 
 static enum reason

@@ -113,6 +113,8 @@ what_the_grant_does_not_give_is_refused(void **state)
         { "an id that is too long", 0, 1000, 0, "export", long_id, REASON_TASK_TERMS },
         { "an id with a space", 0, 1000, 0, "export", "a b", REASON_TASK_TERMS },
         { "an id with a newline", 0, 1000, 0, "export", "a\n", REASON_TASK_TERMS },
+        { "an id with a quote", 0, 1000, 0, "export", "a\"b", REASON_TASK_TERMS },
+        { "an id with a backslash", 0, 1000, 0, "export", "a\\b", REASON_TASK_TERMS },
     };
     struct stage *s = *state;
 
