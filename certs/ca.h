@@ -19,7 +19,7 @@ MUST_USE enum reason ca_open(const char *keep, int64_t valid_ms, struct ca **out
 MUST_USE enum reason ca_publish(const struct ca *ca, const char *directory);
 void ca_free(struct ca *ca);
 
-/* On loan, for certs/leaf.c and proxy/tls.c. */
+/* On loan, for certs/leaf.c. */
 X509 *ca_certificate(const struct ca *ca);
 EVP_PKEY *ca_signing_key(const struct ca *ca);
 

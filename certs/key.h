@@ -41,7 +41,7 @@ MUST_USE enum reason key_sign(struct key *k, struct text t,
 void key_coordinates(const struct key *k, unsigned char x[KEY_COORDINATE_SIZE],
                      unsigned char y[KEY_COORDINATE_SIZE]);
 
-/* For certs/ and proxy/tls.c alone: on loan. */
+/* For certs/ and proxy/tls_server.c alone: on loan. */
 EVP_PKEY *key_pkey(const struct key *k);
 
 /* For tests: every key_sign from now on, in the whole process, fails. */

@@ -27,7 +27,7 @@ void trust_unref(struct trust *t);
 /* How many different stores are held. */
 size_t trust_count(void);
 
-/* On loan, for proxy/tls.c. */
+/* On loan, for proxy/tls_client.c. */
 X509_STORE *trust_store(const struct trust *t);
 
 #endif

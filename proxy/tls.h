@@ -1,6 +1,7 @@
-/* TLS on a socket, driven by plain readiness: OpenSSL's TLS has its one door here (its
- * keys and certificates live in certs/). Clients are shown a leaf chosen while their
- * ClientHello is looked at; upstreams are always verified. */
+/* TLS on a socket, driven by plain readiness. OpenSSL's TLS has its one door here, and
+ * behind it the tls_*.c files; its keys and certificates live in certs/. Clients are
+ * shown a leaf chosen while their ClientHello is looked at; upstreams are always
+ * verified. */
 #ifndef PROXY_TLS_H
 #define PROXY_TLS_H
 

@@ -295,7 +295,7 @@ strangers_refuse_the_leaf_of_another_ca_or_name(void **state)
     end();
 }
 
-/* As proxy/tls.c does it: certificate, then key, on an SSL of a context that has
+/* As proxy/tls_server.c does it: certificate, then key, on an SSL of a context that has
  * neither. */
 static void
 a_leaf_and_its_key_are_set_on_a_bare_ssl(void **state)

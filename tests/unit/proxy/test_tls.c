@@ -1,4 +1,4 @@
-/* proxy/tls.c, mostly as links drive it: whose certificate is taken, which ClientHello,
+/* proxy/tls.h, mostly as links drive it: whose certificate is taken, which ClientHello,
  * and how an end that was said differs from one that was not. */
 #include "tests/unit/proxy/stage.h"
 

@@ -1,0 +1,59 @@
+/* What a TLS connection is made of, for the files behind tls.h: tls_server.c and
+ * tls_client.c begin one, tls_socket.c is the socket as OpenSSL reads it, and tls.c is
+ * what both sides do alike. */
+#ifndef PROXY_TLS_PARTS_H
+#define PROXY_TLS_PARTS_H
+
+#include "proxy/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+
+/* Post-handshake messages that one connection may send in its life: tickets, key
+ * updates. Each costs us a key derivation and no application byte has to come between
+ * them. */
+enum { TLS_CHATTER_MAX = 128 };
+
+enum { TLS_SESSION_LIFE_S = 60 * 60 };
+
+/* The one protocol inside, until the other codec is there, as ALPN spells it. */
+#define TLS_ALPN "\x08http/1.1"
+
+struct tls {
+    SSL *ssl;
+    unsigned chatter;
+    bool is_shaken; /* the handshake is over */
+    int fd;
+    bool dialled;
+    bool more_follows; /* the record being written is not the last for now */
+    struct buf early;  /* read from the socket before TLS began */
+    tls_choose choose;
+    void (*keep)(void *owner, struct tls_session *s);
+    void *owner; /* of choose or of keep */
+    enum reason why;
+};
+
+struct tls_server {
+    SSL_CTX *ctx;
+};
+
+struct tls_client {
+    SSL_CTX *ctx;
+    struct trust *trust;
+};
+
+/* On this socket, which stays the caller's. */
+struct tls *tls_attach(SSL_CTX *ctx, int fd);
+
+/* Asked of the socket, which knows already: OpenSSL's own place for it would be two
+ * blocks of memory for each connection. */
+static inline struct tls *
+tls_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+/* What is the same towards clients and upstreams. */
+void tls_set_common(SSL_CTX *ctx);
+
+#endif

@@ -1,0 +1,102 @@
+/* The socket, as OpenSSL reads it: bytes read early first, and never a SIGPIPE. */
+#include "proxy/tls_parts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int
+socket_read(BIO *b, char *at, size_t room, size_t *n)
+{
+    struct tls *t = BIO_get_data(b);
+    size_t waiting = buf_length(&t->early);
+    ssize_t got;
+
+    BIO_clear_retry_flags(b);
+    *n = 0;
+    if (t->chatter > TLS_CHATTER_MAX)
+        return 0; /* read as a failed socket: the connection ends */
+    if (waiting > 0) {
+        *n = waiting < room ? waiting : room;
+        memcpy(at, buf_text(&t->early).at, *n);
+        buf_drop(&t->early, *n);
+        return 1;
+    }
+    do
+        got = recv(t->fd, at, room, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        BIO_set_retry_read(b);
+    if (got == 0)
+        BIO_set_flags(b, BIO_FLAGS_IN_EOF);
+    *n = got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
+
+static int
+socket_write(BIO *b, const char *at, size_t length, size_t *n)
+{
+    struct tls *t = BIO_get_data(b);
+    ssize_t put;
+
+    BIO_clear_retry_flags(b);
+    do
+        put = send(t->fd, at, length, MSG_NOSIGNAL | (t->more_follows ? MSG_MORE : 0));
+    while (put < 0 && errno == EINTR);
+    if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        BIO_set_retry_write(b);
+    *n = put > 0 ? (size_t)put : 0;
+    return put > 0;
+}
+
+static long
+socket_control(BIO *b, int command, long number, void *pointer)
+{
+    (void)number;
+    (void)pointer;
+    if (command == BIO_CTRL_EOF)
+        return BIO_test_flags(b, BIO_FLAGS_IN_EOF) != 0;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static int
+socket_create(BIO *b)
+{
+    BIO_set_init(b, 1);
+    return 1;
+}
+
+static BIO_METHOD *method;
+
+static void
+make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+                          "holdfast socket");
+    assert(method != NULL);
+    BIO_meth_set_read_ex(method, socket_read);
+    BIO_meth_set_write_ex(method, socket_write);
+    BIO_meth_set_ctrl(method, socket_control);
+    BIO_meth_set_create(method, socket_create);
+}
+
+struct tls *
+tls_attach(SSL_CTX *ctx, int fd)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct tls *t = calloc(1, sizeof *t);
+    BIO *bio;
+
+    pthread_once(&once, make_method);
+    assert(t != NULL);
+    t->fd = fd;
+    t->ssl = SSL_new(ctx);
+    bio = BIO_new(method);
+    assert(t->ssl != NULL && bio != NULL);
+    BIO_set_data(bio, t);
+    SSL_set_bio(t->ssl, bio, bio);
+    return t;
+}
