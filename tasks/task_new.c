@@ -98,6 +98,8 @@ least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* A token knows whole seconds: it is good for one more than the task, or it would be
+ * over before the task is. */
 static void
 set_times(struct task *k, const struct conf_grant *g, int64_t now_s)
 {
@@ -110,8 +112,8 @@ set_times(struct task *k, const struct conf_grant *g, int64_t now_s)
     if (left_s <= whole_s) /* the grant ends with it: no later token can be had */
         early_ms = 0;
     k->begun_s = now_s;
-    k->expires_s = now_s + lives_s;
-    k->renew_s = k->expires_s - early_ms / 1000;
+    k->expires_s = now_s + least(whole_s + 1, left_s);
+    k->renew_s = now_s + lives_s - early_ms / 1000;
     k->deadline_ms = clock_monotonic_ms() + lives_ms;
     k->renew_ms = k->deadline_ms - early_ms;
 }

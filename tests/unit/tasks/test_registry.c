@@ -820,7 +820,7 @@ a_prolonged_grant_renews_the_task_that_would_have_ended_with_it(void **state)
     house_adopt(s, &next, &s->conf);
     assert_ptr_not_equal(only_task(h, "standing"), old);
     assert_int_equal(task_expires_s(only_task(h, "standing")),
-                     task_begun_s(only_task(h, "standing")) + TTL_S);
+                     task_begun_s(only_task(h, "standing")) + TTL_S + 1);
     house_settle(h);
     assert_int_equal(h->said[h->n_said - 1].cause, TASK_RENEWED);
 }
