@@ -2,6 +2,7 @@
 
 #include "proxy/ctl_line.h"
 #include "proxy/run.h"
+#include "proxy/terminal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,6 +52,11 @@ become(const struct person *as, char **command, pid_t parent, const sigset_t *ma
 {
     int failure;
 
+    if (!terminal_protect())
+        _exit(ctl_complain(false, EXIT_NO_TASK,
+                           "the terminal cannot be kept from the command: %s: run it "
+                           "without one (setsid)",
+                           strerror(errno)));
     if (!person_become(as) || !die_with(parent))
         _exit(EXIT_NO_TASK);
     (void)close_range(STDERR_FILENO + 1, ~0U, 0);

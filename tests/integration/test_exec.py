@@ -301,6 +301,27 @@ def a_terminals_interrupt_reaches_it_once_and_it_reads_from_there():
 
 
 @promise
+def it_types_nothing_into_the_terminal_it_is_run_on():
+    """What it put there, the shell that started us would read as if it were typed."""
+    script = ("import fcntl, os, struct, termios\n"
+              "def put(request):\n    try:\n        fcntl.ioctl(0, request, b'x')\n        print('typed', flush=True)\n"
+              "    except OSError as e:\n        print('refused', e.errno, flush=True)\n"
+              "put(termios.TIOCSTI)\nput(termios.TIOCLINUX)\n"
+              "if os.fork() == 0:\n    os.setsid()\n    put(termios.TIOCSTI)\n    os._exit(0)\n"
+              "os.wait()\nfcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))\nprint('over', flush=True)")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(BINARY, words("/usr/bin/python3", "-B", "-c", script), {**os.environ, "LC_ALL": "C"})
+    said = b""
+    while b"over" not in said:
+        assert select.select([terminal], [], [], 120)[0], said
+        said += os.read(terminal, 4096)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert said.count(b"refused 1\r\n") == 3 and b"typed" not in said, said
+
+
+@promise
 def nothing_is_left_of_one_that_is_killed():
     """Its command goes with it; what that has left behind has no task."""
     since = s.h.index()
