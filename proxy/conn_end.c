@@ -1,0 +1,170 @@
+#include "proxy/conn_parts.h"
+
+#include "base/log.h"
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LINGER_MS = 2000, LINGER_BYTES = 1024 * 1024 };
+
+/* ---- the last of it */
+
+void
+conn_free(struct conn *c)
+{
+    struct worker *w = c->worker;
+
+    assert(c->exchange == NULL);
+    wake_cancel(&c->wake);
+    alarm_clear(&c->alarm);
+    wire_free(c->wire);
+    link_close(&c->link);
+    list_remove(&c->member);
+    conn_leave_handshakes(c);
+    free(c->target);
+    task_unref(c->proven);
+    free(c);
+    worker_conn_gone(w);
+}
+
+void
+conn_log_end(const struct conn *c, enum reason why)
+{
+    struct log_line *l = log_line_begin(LOG_INFO, "connection");
+    struct authority target;
+    char id[24], to[AUTHORITY_PRINT_SIZE];
+
+    tally_add(&c->worker->metrics->ended[why], 1);
+    enter_connection(c, why);
+    if (l == NULL)
+        return;
+    snprintf(id, sizeof id, "%" PRIx64, c->id);
+    log_line_z(l, "x", id);
+    if (c->caller.has_uid)
+        log_line_number(l, "uid", c->caller.uid);
+    log_line_z(l, "door", conn_door(c)->kind == DOOR_GATE ? "gate" : "forward");
+    if (c->target != NULL) {
+        authority_recall(c->target, &target);
+        log_line_text(l, "to", authority_print(&target, 0, to));
+    }
+    log_line_z(l, "reason", reason_token(why));
+    log_line_end(l);
+}
+
+void
+conn_fail_handshake(const struct conn *c, enum reason why)
+{
+    metrics_handshake(c->worker->metrics, SIDE_CLIENT, false, false);
+    conn_log_end(c, why);
+}
+
+/* ---- lingering */
+
+void
+conn_linger(struct conn *c)
+{
+    c->step = CONN_LINGER;
+    wire_free(c->wire);
+    c->wire = NULL;
+    conn_set_alarm(c, conn_limits(c)->stream_idle_ms);
+    conn_ring(c);
+}
+
+static void
+say_goodbye(struct conn *c)
+{
+    if (c->link.write_shut || buf_length(&c->link.out) > 0)
+        return;
+    link_shut_write(&c->link);
+    conn_set_alarm(c, LINGER_MS);
+}
+
+bool
+conn_stay(struct conn *c)
+{
+    size_t waiting = buf_length(&c->link.in);
+
+    buf_drop(&c->link.in, waiting);
+    c->lingered += waiting;
+    link_move(&c->link);
+    if (c->link.sent != c->sent_seen && !c->link.write_shut) {
+        c->sent_seen = c->link.sent;
+        conn_set_alarm(c, conn_limits(c)->stream_idle_ms);
+    }
+    say_goodbye(c);
+    return c->link.state != LINK_DEAD && !(c->link.read_ended && c->link.write_shut) &&
+           c->lingered <= LINGER_BYTES;
+}
+
+bool
+conn_leave(struct conn *c)
+{
+    if (c->link.state == LINK_DEAD || buf_length(&c->link.out) == 0)
+        return false;
+    conn_linger(c);
+    return true;
+}
+
+/* ---- from outside */
+
+void
+conn_cut(struct conn *c)
+{
+    if (c->exchange != NULL)
+        exchange_abort(c->exchange,
+                       REASON_DRAINING); /* ends in conn_exchange_over, which rings */
+    link_abort(&c->link);
+    conn_free(c);
+}
+
+void
+conn_drain(struct conn *c)
+{
+    if (c->exchange == NULL && c->step != CONN_LINGER)
+        conn_ring(c);
+    else if (c->exchange != NULL && !c->exchange->responding)
+        stream_close_after(c->exchange->down);
+}
+
+/* ---- with its task */
+
+/* Nothing is running here. What the client has not read yet is part of an answer to the
+ * task that ended. */
+static void
+end_idle(struct conn *c, bool now)
+{
+    bool whole = c->link.state == LINK_DEAD || buf_length(&c->link.out) == 0;
+
+    if (c->step == CONN_LINGER && (whole || !now))
+        return; /* it is on its way out: a refusal wants to be read */
+    if (!whole && !now) {
+        conn_linger(c);
+        return;
+    }
+    if (!whole)
+        link_abort(&c->link);
+    conn_free(c);
+}
+
+void
+conn_end_task(struct conn *c, const struct task *k, bool now)
+{
+    bool proven = c->proven == k;
+
+    if (!proven && c->served != k)
+        return;
+    c->served = NULL;
+    if (proven) {
+        task_unref(c->proven); /* with it goes the key */
+        c->proven = NULL;
+    }
+    c->closing = true;
+    /* Its head is not whole yet, and nobody else's proof is taken for it. */
+    if (proven && c->exchange != NULL && c->exchange->entry == NULL)
+        exchange_refuse(c->exchange, REASON_TASK_ENDED);
+    if (c->exchange == NULL && !c->cut)
+        end_idle(c, now);
+}

@@ -1,0 +1,49 @@
+/* What the files behind conn.h ask of each other: conn_sniff.c says what came after
+ * CONNECT, conn.c serves, conn_end.c is how one ends. */
+#ifndef PROXY_CONN_PARTS_H
+#define PROXY_CONN_PARTS_H
+
+#include "proxy/conn.h"
+
+static inline const struct conf_limits *
+conn_limits(const struct conn *c)
+{
+    return &generation_conf(c->worker->now->generation)->limits;
+}
+
+static inline const struct conf_door *
+conn_door(const struct conn *c)
+{
+    return generation_door(c->worker->now->generation, c->door);
+}
+
+static inline void
+conn_set_alarm(struct conn *c, int64_t ms)
+{
+    alarm_set(c->worker->loop, &c->alarm, ms);
+}
+
+/* Steps: true while the conn lives on. */
+bool conn_sniff(struct conn *c);
+bool conn_follow_handshake(struct conn *c);
+bool conn_stay(struct conn *c); /* lingering */
+
+void conn_begin_handshake(struct conn *c);
+/* It is among the worker's handshakes no more, if it was. */
+void conn_leave_handshakes(struct conn *c);
+void conn_begin_serving(struct conn *c);
+
+/* What stands in `out` is still sent, and a refusal that is followed by a reset may
+ * never be read: so say that no more comes, then wait for the other side to say so as
+ * well. */
+void conn_linger(struct conn *c);
+/* Nothing more will be asked here. False: nothing more is to be sent either. */
+bool conn_leave(struct conn *c);
+
+void conn_fail_handshake(const struct conn *c, enum reason why);
+/* Once per connection that ended before a request could be told of it. */
+void conn_log_end(const struct conn *c, enum reason why);
+/* The only place a conn is freed. */
+void conn_free(struct conn *c);
+
+#endif
