@@ -162,7 +162,7 @@ tell(void *owner, const struct task_change *change)
     struct custody *c = owner;
     struct task_change told = *change;
 
-    if (told.begun != NULL)
+    if (told.begun != NULL && !told.lives)
         enter_start(c, told.begun);
     if (told.cause == TASK_STOPPED && told.ended != NULL)
         told.drain_ms = patience(c, told.ended);

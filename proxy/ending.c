@@ -344,6 +344,13 @@ replace(struct worker *w, const struct task_change *c, struct entry *begun,
     tell_obeyed(w, c->ticket, n_cut);
 }
 
+static void
+take_token(struct worker *w, const struct task_change *c)
+{
+    roll_take_token(w->roll, c->begun);
+    tell_obeyed(w, c->ticket, 0);
+}
+
 /* Of two, the next one may have ended meanwhile, and what is told of that is on its
  * way: what it would have taken over ends with it. */
 void
@@ -352,11 +359,13 @@ ending_obey(struct worker *w, const struct task_change *c, struct generation *ne
     struct task_change now = *c;
     struct entry *begun = NULL;
 
-    if (c->begun != NULL)
+    if (c->begun != NULL && !c->lives)
         begun = roll_begin(w->roll, c->begun);
     if (c->begun != NULL && begun == NULL)
         now.drain_ms = 0;
-    if (c->ended == NULL)
+    if (c->lives)
+        take_token(w, c);
+    else if (c->ended == NULL)
         tell_obeyed(w, c->ticket, 0);
     else if (begun != NULL)
         replace(w, c, begun, next);

@@ -85,7 +85,6 @@ member_add(struct registry *r, struct group *g, struct task *k)
     list_add_last(&g->live, &m->in_group);
     list_add_last(&r->all, &m->in_all);
     table_add(&r->ids, &m->by_id, table_hash(task_id(k)));
-    r->n_unstarted += task_kind(k) != TASK_REQUIRED;
     agenda_set(&r->agenda, &m->due,
                task_kind(k) == TASK_REQUIRED ? task_deadline_ms(k) : task_renew_ms(k));
     group_set_vacant(r, g, false);
@@ -99,7 +98,7 @@ leave(struct registry *r, struct member *m)
     table_remove(&r->ids, &m->by_id);
     agenda_remove(&r->agenda, &m->due);
     list_add_last(&m->group->leaving, &m->in_group);
-    r->n_unstarted -= task_kind(m->task) != TASK_REQUIRED;
+    list_remove(&m->in_off);
     r->n_leaving++;
 }
 
@@ -150,6 +149,15 @@ ticket_new(struct registry *r)
     return t;
 }
 
+static void
+ticket_free(struct registry *r, struct ticket *t)
+{
+    table_remove(&r->tickets, &t->by_number);
+    identity_unref(t->before);
+    task_unref(t->begun);
+    free(t);
+}
+
 /* Everything is in order before the owner hears of it: it may ask for more. */
 static void
 conclude(struct registry *r, struct ticket *t)
@@ -159,14 +167,16 @@ conclude(struct registry *r, struct ticket *t)
     int64_t took_ms = clock_monotonic_ms() - t->told_ms;
     uint64_t number = t->number;
 
+    if (t->before != NULL) { /* nothing has begun, and no worker uses it any more */
+        ticket_free(r, t);
+        return;
+    }
     task_ref(k);
-    task_unref(t->begun);
     if (t->ended != NULL) {
         task_end(k, cause); /* of one that is replaced only now */
         go(r, t->ended);
     }
-    table_remove(&r->tickets, &t->by_number);
-    free(t);
+    ticket_free(r, t);
     r->needs.done(r->needs.owner, number, k, cause, took_ms);
     task_unref(k);
 }
@@ -176,6 +186,7 @@ tell(struct registry *r, struct ticket *t, enum task_cause cause, int64_t drain_
 {
     const struct task_change change = { .ticket = t->number,
                                         .begun = t->begun,
+                                        .lives = t->before != NULL,
                                         .ended = t->ended != NULL ? t->ended->task
                                                                   : NULL,
                                         .cause = cause,
@@ -209,6 +220,25 @@ members_change(struct registry *r, struct task *begun, struct member *ended,
         t->cause = cause;
     }
     return tell(r, t, cause, drain_ms);
+}
+
+enum reason
+member_reissue(struct registry *r, struct member *m)
+{
+    struct identity *before;
+    struct ticket *t;
+    enum reason why = task_reissue(m->task, r->needs.authority,
+                                   m->group->prospect->grant->expires_at, &before);
+
+    if (why != REASON_OK)
+        return why;
+    list_remove(&m->in_off);
+    t = ticket_new(r);
+    task_ref(m->task);
+    t->begun = m->task;
+    t->before = before;
+    (void)tell(r, t, TASK_LIVE, 0);
+    return REASON_OK;
 }
 
 uint64_t
@@ -255,9 +285,11 @@ registry_announce(struct registry *r)
 
     if (first != NULL)
         due_ms = first->due_ms;
+    if (!list_is_empty(&r->off) && r->reissue_ms < due_ms)
+        due_ms = r->reissue_ms;
     if (!list_is_empty(&r->vacant) && r->retry_ms < due_ms)
         due_ms = r->retry_ms;
-    if (r->n_unstarted > 0 && r->look_ms < due_ms)
+    if (r->ids.n > 0 && r->look_ms < due_ms)
         due_ms = r->look_ms;
     if (due_ms == r->announced_ms)
         return;

@@ -27,6 +27,7 @@ struct member {
     struct task *task;
     struct group *group;
     struct list in_group, in_all;
+    struct list in_off; /* its token is of another time */
     struct table_node by_id;
     struct appointment due;
     struct ticket *ticket; /* of its end */
@@ -37,8 +38,9 @@ struct member {
 struct ticket {
     struct table_node by_number;
     uint64_t number;
-    struct task *begun;   /* a reference, or NULL */
-    struct member *ended; /* or NULL */
+    struct task *begun;      /* a reference, or NULL */
+    struct identity *before; /* of `begun`, which lives already; or NULL */
+    struct member *ended;    /* or NULL */
     enum task_cause cause;
     int64_t told_ms;
     size_t left; /* answers */
@@ -49,12 +51,14 @@ struct registry {
     struct prepared *in_force;
     struct table groups, ids, tickets;
     struct list all_groups, vacant, all; /* of live members, the oldest first */
+    struct list off;                     /* … whose token is of another time */
     struct agenda agenda;
-    size_t n_leaving, n_unstarted; /* live ones that nobody started */
+    size_t n_leaving;
     uint64_t last_ticket;
-    int64_t retry_ms; /* the vacant are looked at again */
-    int64_t look_ms;  /* … and the wall clock */
-    int64_t wall_ms;  /* the wall clock's lead over the other */
+    int64_t retry_ms;   /* the vacant are looked at again */
+    int64_t reissue_ms; /* likewise those whose token is off */
+    int64_t look_ms;    /* … and the wall clock */
+    int64_t wall_ms;    /* the wall clock's lead over the other */
     int64_t announced_ms;
 };
 
@@ -72,6 +76,8 @@ void member_add(struct registry *r, struct group *g, struct task *k);
 /* Tells the workers: one begins (NULL: none), one ends (NULL: none). The ticket. */
 uint64_t members_change(struct registry *r, struct task *begun, struct member *ended,
                         enum task_cause cause);
+/* Tells the workers that it has another token. task_reissue's reasons. */
+MUST_USE enum reason member_reissue(struct registry *r, struct member *m);
 /* One that drains is cut. */
 uint64_t member_cut(struct registry *r, struct member *m, enum task_cause cause);
 

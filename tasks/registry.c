@@ -22,6 +22,7 @@ registry_new(const struct registry_needs *needs)
     list_init(&r->all_groups);
     list_init(&r->vacant);
     list_init(&r->all);
+    list_init(&r->off);
     r->announced_ms = INT64_MAX;
     r->wall_ms = clock_wall_ms() - clock_monotonic_ms();
     return r;
@@ -64,6 +65,7 @@ registry_free(struct registry *r)
                                        by_number);
 
         table_remove(&r->tickets, &t->by_number);
+        identity_unref(t->before);
         task_unref(t->begun);
         free(t);
     }

@@ -18,6 +18,7 @@ struct registry;
 struct task_change {
     uint64_t ticket;
     struct task *begun; /* or NULL */
+    bool lives;         /* … it had begun, and has another token from now on */
     struct task *ended; /* or NULL */
     enum task_cause cause;
     int64_t drain_ms; /* of `ended`: its running exchanges may finish so long; 0: cut
@@ -29,9 +30,10 @@ struct registry_needs {
     size_t n_workers;                /* one at least */
     /* Their answers come later, never from inside this. */
     void (*tell)(void *owner, const struct task_change *c);
-    /* Every worker has obeyed: a start may be answered; an end is over, its keys gone
-     * as far as workers held them. Once for each ticket: with `ended` and its cause
-     * where it had one, else with `begun` and TASK_LIVE. `task` is a loan. */
+    /* Every worker has obeyed (and it was not about a token): a start may be answered;
+     * an end is over, its keys gone as far as workers held them. Once for each ticket:
+     * with `ended` and its cause where it had one, else with `begun` and TASK_LIVE.
+     * `task` is a loan. */
     void (*done)(void *owner, uint64_t ticket, struct task *task, enum task_cause cause,
                  int64_t took_ms);
     /* registry_on_due is to be called in so many ms, instead of when was said before;

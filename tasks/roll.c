@@ -245,6 +245,17 @@ roll_end(struct roll *r, struct task *k)
 }
 
 void
+roll_take_token(struct roll *r, const struct task *k)
+{
+    struct seat *s = seat_of(r, k);
+
+    if (s == NULL)
+        return;
+    presenter_free(s->entry.presenter);
+    s->entry.presenter = NULL;
+}
+
+void
 entry_ref(struct entry *e)
 {
     e->references++;

@@ -27,6 +27,8 @@ struct entry *roll_begin(struct roll *r, struct task *k);
  * not there. Asked again while somebody holds the entry, it is found again: a task that
  * drains may be cut. */
 struct entry *roll_end(struct roll *r, struct task *k);
+/* It has another token, by which it signs from now on. */
+void roll_take_token(struct roll *r, const struct task *k);
 void entry_ref(struct entry *e);
 /* The last one's frees it, with its presenter. */
 void entry_unref(struct entry *e);

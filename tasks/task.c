@@ -83,7 +83,7 @@ task_cause(const struct task *k)
 bool
 task_is_fresh(const struct task *k, int64_t now_ms, int64_t now_s)
 {
-    return now_ms < k->renew_ms && now_s < k->renew_s && now_s >= k->begun_s;
+    return now_ms < k->renew_ms && now_s < k->renew_s && now_s >= k->issued_s;
 }
 
 /* ---- its requests */
@@ -239,7 +239,7 @@ task_ended_by(const struct task *k)
 struct identity *
 task_identity(const struct task *k)
 {
-    return k->identity;
+    return atomic_load_explicit(&k->identity, memory_order_acquire);
 }
 
 size_t

@@ -1,8 +1,8 @@
 /* A task: one use of a grant, with a start, a deadline and an end. Made by main, shared
  * by counting with every worker; what it is never changes, only how much of its budget
- * is left and whether it has ended. Policy comes from the generation, liveness from
- * here. Its key is made with it, never written down, and wiped when the last who holds
- * it lets go. */
+ * is left, whether it has ended, and its token, when the wall clock was set. Policy
+ * comes from the generation, liveness from here. Its key is made with it, never written
+ * down, and wiped when the last who holds it lets go. */
 #ifndef TASKS_TASK_H
 #define TASKS_TASK_H
 
@@ -62,9 +62,9 @@ const char *task_approver(const struct task *k);
 int task_kind(const struct task *k); /* enum conf_task */
 const struct conf_caller *task_caller(const struct task *k);
 const char *task_workload(const struct task *k);
-int64_t task_deadline_ms(const struct task *k); /* monotonic */
-int64_t task_begun_s(const struct task *k);     /* wall: the token's iat and exp */
-int64_t task_expires_s(const struct task *k);
+int64_t task_deadline_ms(const struct task *k);  /* monotonic */
+int64_t task_begun_s(const struct task *k);      /* wall, then */
+int64_t task_expires_s(const struct task *k);    /* wall: its token's */
 int64_t task_ttl_ms(const struct task *k);       /* as it was given */
 int64_t task_max_requests(const struct task *k); /* 0: no budget */
 int64_t task_started_by(const struct task *k);   /* uid; -1: Holdfast itself */
@@ -120,5 +120,12 @@ void task_count_cut(struct task *k, uint64_t n);
  * ends with its grant cannot be. */
 bool task_is_fresh(const struct task *k, int64_t now_ms, int64_t now_s);
 int64_t task_renew_ms(const struct task *k); /* monotonic; its deadline: never */
+/* Its token is from the future, or expires before its deadline. */
+bool task_token_is_off(const struct task *k, int64_t now_ms, int64_t now_s);
+/* Another token, for the rest of its life and no longer than its grant's (until_s).
+ * *before: what it was known by; a worker may use that until it was told, so the
+ * reference is kept until then. REASON_GRANT_EXPIRED; identity_reissue's. Main. */
+MUST_USE enum reason task_reissue(struct task *k, struct authority_key *authority,
+                                  int64_t until_s, struct identity **before);
 
 #endif

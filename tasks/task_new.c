@@ -111,7 +111,7 @@ set_times(struct task *k, const struct conf_grant *g, int64_t now_s)
     early_ms = least(early_ms, lives_ms / 2);
     if (left_s <= whole_s) /* the grant ends with it: no later token can be had */
         early_ms = 0;
-    k->begun_s = now_s;
+    k->begun_s = k->issued_s = now_s;
     k->expires_s = now_s + least(whole_s + 1, left_s);
     k->renew_s = now_s + lives_s - early_ms / 1000;
     k->deadline_ms = clock_monotonic_ms() + lives_ms;
@@ -162,16 +162,26 @@ task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
     return k;
 }
 
+static struct context
+context_of(const struct task *k)
+{
+    return (struct context){ .workload = text_z(k->workload),
+                             .task = k->id,
+                             .grant = text_z(k->grant),
+                             .purpose = text_z(k->purpose),
+                             .owner = text_z(k->owner) };
+}
+
 static enum reason
 identify(struct task *k, struct authority_key *authority)
 {
-    const struct context context = { .workload = text_z(k->workload),
-                                     .task = k->id,
-                                     .grant = text_z(k->grant),
-                                     .purpose = text_z(k->purpose),
-                                     .owner = text_z(k->owner) };
+    const struct context context = context_of(k);
+    struct identity *made;
+    enum reason why = identity_new(authority, &context, k->issued_s, k->expires_s,
+                                   &made);
 
-    return identity_new(authority, &context, k->begun_s, k->expires_s, &k->identity);
+    atomic_init(&k->identity, made);
+    return why;
 }
 
 /* ---- its handles */
@@ -253,4 +263,36 @@ task_new(struct authority_key *authority, const struct task_terms *terms,
     else
         task_unref(k);
     return why;
+}
+
+/* ---- another token */
+
+bool
+task_token_is_off(const struct task *k, int64_t now_ms, int64_t now_s)
+{
+    int64_t left_ms = k->deadline_ms - now_ms;
+
+    return now_s < k->issued_s || (k->expires_s - now_s) * 1000 + EARLY_MS < left_ms;
+}
+
+enum reason
+task_reissue(struct task *k, struct authority_key *authority, int64_t until_s,
+             struct identity **before)
+{
+    const struct context context = context_of(k);
+    int64_t now_s = clock_wall_s(), left_ms = k->deadline_ms - clock_monotonic_ms();
+    int64_t expires_s = least(now_s + (left_ms + 999) / 1000 + 1, until_s);
+    struct identity *next;
+    enum reason why;
+
+    *before = NULL;
+    if (now_s >= expires_s)
+        return REASON_GRANT_EXPIRED;
+    why = identity_reissue(k->identity, authority, &context, now_s, expires_s, &next);
+    if (why != REASON_OK)
+        return why;
+    *before = atomic_exchange(&k->identity, next);
+    k->issued_s = now_s;
+    k->expires_s = expires_s;
+    return REASON_OK;
 }

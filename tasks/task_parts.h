@@ -1,7 +1,7 @@
 /* What a task is made of, for task_new.c, which makes it, and task.c, which says what
  * has become of it. What it is stands in it as copies: configs come and go while it
- * lives. What changes are its budget, its counts and whether it has ended, and these
- * are atomic. */
+ * lives. What changes are its budget, its counts, its token and whether it has ended,
+ * and what a worker reads of these is atomic. */
 #ifndef TASKS_TASK_PARTS_H
 #define TASKS_TASK_PARTS_H
 
@@ -24,10 +24,11 @@ struct task {
     int kind;
     struct conf_caller caller;
     int64_t ttl_ms, max_requests;
-    int64_t started_by;                  /* uid, or nobody's */
-    int64_t deadline_ms, renew_ms;       /* monotonic */
-    int64_t begun_s, renew_s, expires_s; /* wall: what the token says */
-    struct identity *identity;
+    int64_t started_by;                   /* uid, or nobody's */
+    int64_t deadline_ms, renew_ms;        /* monotonic */
+    int64_t begun_s;                      /* wall */
+    int64_t issued_s, renew_s, expires_s; /* … what the token says */
+    struct identity *_Atomic identity;    /* main writes, any worker reads */
     struct task_handle *handles;
     size_t n_handles;
     char id_room[TASK_ID_MAX];

@@ -33,7 +33,32 @@ look_at_clock(struct registry *r, int64_t now_ms)
 
         if (is_unstarted(m) && !task_is_fresh(m->task, now_ms, now_s))
             agenda_set(&r->agenda, &m->due, now_ms);
+        list_remove(&m->in_off);
+        if (!is_unstarted(m) && task_token_is_off(m->task, now_ms, now_s))
+            list_add_last(&r->off, &m->in_off);
     }
+    r->reissue_ms = now_ms;
+}
+
+/* A task that somebody started is not renewed, so it is given another token. What fails
+ * for one fails for all, but for an approval that is over; that may be prolonged. */
+static void
+reissue(struct registry *r, int64_t now_ms, int *keys)
+{
+    enum reason why = REASON_OK;
+
+    if (now_ms < r->reissue_ms)
+        return;
+    for (struct list *at = r->off.next, *next; at != &r->off; at = next) {
+        next = at->next;
+        if (*keys == 0)
+            return;
+        why = member_reissue(r, LIST_OWNER(at, struct member, in_off));
+        if (why != REASON_OK && why != REASON_GRANT_EXPIRED)
+            break;
+        *keys -= why == REASON_OK;
+    }
+    r->reissue_ms = now_ms + LOOK_MS;
 }
 
 /* ---- what nobody starts */
@@ -127,6 +152,7 @@ registry_on_due(struct registry *r)
     }
     keys = keys > 0 ? keys : 0;
     fill_vacancies(r, now_ms, &keys);
+    reissue(r, now_ms, &keys);
     r->announced_ms = INT64_MAX; /* the timer is spent */
     registry_announce(r);
 }

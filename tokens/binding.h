@@ -20,6 +20,12 @@ struct identity;
 MUST_USE enum reason identity_new(struct authority_key *authority,
                                   const struct context *context, int64_t now_s,
                                   int64_t exp_s, struct identity **out);
+/* The same key with another token, for the time that is left: the wall clock was set.
+ */
+MUST_USE enum reason identity_reissue(const struct identity *i,
+                                      struct authority_key *authority,
+                                      const struct context *context, int64_t now_s,
+                                      int64_t exp_s, struct identity **out);
 void identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 /* RFC 7638 thumbprint of the task's key: joins our log to the service's. */

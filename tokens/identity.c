@@ -42,9 +42,11 @@ identity_wipe(struct identity *i)
     free(i);
 }
 
-enum reason
-identity_new(struct authority_key *authority, const struct context *context,
-             int64_t now_s, int64_t exp_s, struct identity **out)
+/* The key becomes the identity's. */
+static enum reason
+identify(struct key *key, struct authority_key *authority,
+         const struct context *context, int64_t now_s, int64_t exp_s,
+         struct identity **out)
 {
     struct identity *i = memory_new(sizeof *i);
     struct buf wit = { 0 }, front = { 0 };
@@ -52,7 +54,7 @@ identity_new(struct authority_key *authority, const struct context *context,
 
     *out = NULL;
     atomic_init(&i->references, 1);
-    if ((i->key = key_new()) == NULL)
+    if ((i->key = key) == NULL)
         goto done;
     why = authority_issue(authority, context, i->key, now_s, exp_s, &wit);
     if (why != REASON_OK)
@@ -70,6 +72,21 @@ done:
     if (i != NULL)
         identity_wipe(i);
     return why;
+}
+
+enum reason
+identity_new(struct authority_key *authority, const struct context *context,
+             int64_t now_s, int64_t exp_s, struct identity **out)
+{
+    return identify(key_new(), authority, context, now_s, exp_s, out);
+}
+
+enum reason
+identity_reissue(const struct identity *i, struct authority_key *authority,
+                 const struct context *context, int64_t now_s, int64_t exp_s,
+                 struct identity **out)
+{
+    return identify(key_share(i->key), authority, context, now_s, exp_s, out);
 }
 
 void

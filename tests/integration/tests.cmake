@@ -21,6 +21,15 @@ integration_test(task_verbs)
 integration_test(exec)
 integration_test(operating)
 set_tests_properties(integration/tasks PROPERTIES TIMEOUT 2400) # ten thousand ends
+
+# A wall clock that a test can set.
+add_library(clock_step MODULE ${CMAKE_CURRENT_LIST_DIR}/clock_step.c)
+target_compile_options(clock_step PRIVATE -fno-sanitize=all) # it is loaded into what we ship, too
+target_link_options(clock_step PRIVATE -fno-sanitize=all)
+target_link_libraries(clock_step PRIVATE ${CMAKE_DL_LIBS})
+integration_test(clock)
+set_property(TEST integration/clock APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
+
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload integration/overload PROPERTIES RUN_SERIAL ON)
 

@@ -114,7 +114,9 @@ worker_obey(struct house *h, size_t worker, uint64_t cut)
         w->last = &w->first;
     if (m->change.ended != NULL && (e = roll_end(w->roll, m->change.ended)) != NULL)
         entry_unref(e);
-    if (m->change.begun != NULL)
+    if (m->change.lives)
+        roll_take_token(w->roll, m->change.begun);
+    else if (m->change.begun != NULL)
         (void)roll_begin(w->roll, m->change.begun);
     task_unref(m->change.begun);
     task_unref(m->change.ended);
