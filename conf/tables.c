@@ -329,9 +329,10 @@ static const struct setting limits[] = {
     DURATION("worker_stuck", IN(conf_limits, worker_stuck_ms), 0, "5s", 2000, HOUR,
              "A worker whose loop has not turned for so long makes `/healthz` fail."),
     INTEGER("tasks", IN(conf_limits, tasks), "10000", 1, 1000000, "Tasks alive at once; past it none is started."),
-    INTEGER("ledger_queue", IN(conf_limits, ledger_queue), "4096", 1, 1000000,
+    INTEGER("ledger_queue", IN(conf_limits, ledger_queue), "16384", 1, 1000000,
             "Records the ledger has accepted and not yet written; past it requests are refused."),
-    SIZE("ledger_queue_bytes", IN(conf_limits, ledger_queue_bytes), "8m", 64 * KIB, KIB * MIB, "Their bytes."),
+    SIZE("ledger_queue_bytes", IN(conf_limits, ledger_queue_bytes), "8m", 64 * KIB, KIB * MIB,
+         "Their bytes; and again so many may be written and not yet on the disk, before records have to wait."),
     DURATION("ledger_wait", IN(conf_limits, ledger_wait_ms), 0, "5s", 10, HOUR,
              "How long a request waits for its record to be on the disk (`durable = \"decision\"`) before it is refused."),
     END

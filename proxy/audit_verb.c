@@ -61,7 +61,7 @@ say_result(const struct audit_wish *w, const struct audit_result *r)
     if (r->torn > 0)
         printf("%" PRIu64 " torn tails, sealed\n", r->torn);
     if (r->lost > 0)
-        printf("%" PRIu64 " refusals were not recorded\n", r->lost);
+        printf("%" PRIu64 " records could not be entered\n", r->lost);
     if (r->faults == 0)
         printf("whole\n");
     else

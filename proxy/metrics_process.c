@@ -69,11 +69,11 @@ OF_LEDGER(checkpoint)
 static const struct family families[] = {
     { "holdfast_log_lines_lost", COUNTER, "Log lines that could not be written.", write_log_lost, 0 },
     { "holdfast_ledger_records", COUNTER, "Records written to the ledger.", write_ledger_records, 0 },
-    { "holdfast_ledger_refusals_lost", COUNTER, "Refusals that could not be recorded: the queue was full or the ledger failed.", write_ledger_lost, 0 },
+    { "holdfast_ledger_records_lost", COUNTER, "Records of refusals, alarms and tasks that could not be entered: the queue was full or the ledger failed.", write_ledger_lost, 0 },
     { "holdfast_ledger_queued", GAUGE, "Records accepted and not yet written.", write_ledger_queued, 0 },
     { "holdfast_ledger_failed", GAUGE, "1 while the ledger cannot be written, and so nothing leaves.", write_ledger_failed, 0 },
     { "holdfast_ledger_last_record", GAUGE, "The number of the last record written.", write_ledger_last, 0 },
-    { "holdfast_ledger_last_checkpoint", GAUGE, "The number of the last checkpoint.", write_ledger_checkpoint, 0 },
+    { "holdfast_ledger_last_checkpoint", GAUGE, "The number of the last checkpoint on the disk.", write_ledger_checkpoint, 0 },
     { "holdfast_generations_alive", GAUGE, "Configs that exchanges still live under, the one in force included.", write_generations, 0 },
     { "holdfast_config_generation", GAUGE, "The config in force.", write_generation, 0 },
     { "holdfast_config_last_reload_successful", GAUGE, "0 when the last reload was refused.", write_reload_ok, 0 },

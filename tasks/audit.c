@@ -35,10 +35,10 @@ static void
 take_lost(struct audit *a, const struct audit_line *l)
 {
     struct json *j = json_parse(l->text, AUDIT_LINE_MAX);
-    int64_t refusals;
+    int64_t records;
 
-    if (json_number(json_get(j, "refusals"), &refusals) && refusals > 0)
-        a->result->lost += (uint64_t)refusals;
+    if (json_number(json_get(j, "records"), &records) && records > 0)
+        a->result->lost += (uint64_t)records;
     json_free(j);
 }
 

@@ -21,7 +21,7 @@ struct audit_result {
     uint64_t first, last; /* seq */
     uint64_t covered;     /* seq up to which a good checkpoint vouches */
     uint64_t torn;        /* tails sealed, as the records say */
-    uint64_t lost;        /* refusals that were not recorded, as they say */
+    uint64_t lost;        /* records that could not be entered, as they say */
     bool is_ended; /* the last segment was closed in order: each byte is vouched for */
     uint64_t faults;
 };

@@ -10,17 +10,14 @@
 #include "tasks/writer.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 
-/* ---- entering */
+/* Less than this to a sync would be slow even on a fast disk. */
+enum { UNSYNCED_MIN = 64 * 1024 };
 
-static void
-wake(struct ledger *l)
-{
-    l->is_asleep = false;
-    pthread_cond_signal(&l->work);
-}
+/* ---- entering */
 
 static void
 add_entry(struct ledger *l, struct text kind, struct text members)
@@ -32,7 +29,7 @@ add_entry(struct ledger *l, struct text kind, struct text members)
     l->bytes += batch_size_of(kind, members);
     l->entered++;
     if (l->is_asleep)
-        wake(l);
+        ledger_wake(l);
 }
 
 static size_t
@@ -117,7 +114,7 @@ hurry(struct ledger *l, uint64_t ticket)
     if (ticket <= l->hurry)
         return;
     l->hurry = ticket;
-    wake(l); /* also from a rest */
+    ledger_wake(l); /* also from a rest */
 }
 
 void
@@ -173,12 +170,35 @@ prepare(struct ledger *l, const struct ledger_settings *s)
 
     l->records_max = s->queue_records;
     l->bytes_max = s->queue_bytes;
+    l->unsynced_max = s->queue_bytes > UNSYNCED_MIN ? s->queue_bytes : UNSYNCED_MIN;
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&l->work, &attributes);
+    pthread_cond_init(&l->to_sync, NULL);
     pthread_cond_init(&l->moved, NULL);
     pthread_condattr_destroy(&attributes);
+}
+
+static void
+end_syncer(struct ledger *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->is_unwatched = true;
+    pthread_cond_signal(&l->to_sync);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->syncer, NULL);
+}
+
+static bool
+start_both(struct ledger *l)
+{
+    if (pthread_create(&l->syncer, NULL, syncer_run, l) != 0)
+        return false;
+    if (pthread_create(&l->writer, NULL, writer_run, l) == 0)
+        return true;
+    end_syncer(l);
+    return false;
 }
 
 /* Signals are the main thread's. */
@@ -186,13 +206,13 @@ static bool
 start(struct ledger *l)
 {
     sigset_t all, before;
-    bool runs;
+    bool run;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    runs = pthread_create(&l->writer, NULL, writer_run, l) == 0;
+    run = start_both(l);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return runs;
+    return run;
 }
 
 static void
@@ -202,6 +222,7 @@ dismantle(struct ledger *l)
     batch_free(&l->filling);
     batch_free(&l->draining);
     pthread_cond_destroy(&l->moved);
+    pthread_cond_destroy(&l->to_sync);
     pthread_cond_destroy(&l->work);
     pthread_mutex_destroy(&l->lock);
     free(l);
@@ -218,9 +239,9 @@ ledger_open(const struct ledger_settings *s, struct ledger **out)
     why = segment_open(s->directory, s->segment_bytes, &l->segment);
     if (why == REASON_OK) {
         l->seq_before = l->segment->chain.seq - 1;
-        writer_tell_state(l, false);
+        writer_tell_state(l);
         if (!start(l))
-            why = log_reason(REASON_INTERNAL, "the ledger's writer cannot be started");
+            why = log_reason(REASON_INTERNAL, "the ledger's threads cannot be started");
     }
     if (why == REASON_OK)
         *out = l;
@@ -236,11 +257,13 @@ ledger_close(struct ledger *l)
         return;
     pthread_mutex_lock(&l->lock);
     l->is_closing = true;
-    wake(l);
+    ledger_wake(l);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->writer, NULL);
+    end_syncer(l);
     if (l->told.failed)
-        (void)log_reason(REASON_LEDGER_FAILED, "%s: closed with %zu records unwritten",
-                         l->segment->directory, l->records);
+        (void)log_reason(REASON_LEDGER_FAILED,
+                         "%s: closed with %" PRIu64 " records unwritten",
+                         l->segment->directory, l->entered - l->synced);
     dismantle(l);
 }

@@ -12,8 +12,8 @@
  *   key.pem                 the ES256 key that signs checkpoints, made at first start;
  *                           a ledger that has segments is continued under it alone
  *   key.jwk                 its public half, to be kept elsewhere
- *   checkpoint              the latest checkpoint record (a line), replaced whole,
- *                           once what it vouches for is on the disk
+ *   checkpoint              the latest checkpoint record (a line) whose records are on
+ *                           the disk, replaced whole
  *   lock                    held (flock) by the process that writes
  *
  * A record is one line, one JSON object, that begins with exactly
@@ -30,7 +30,7 @@
  *                behind a torn tail also "torn":{"bytes":57,"sha256":"<43>"}: what
  *                stands behind the last newline of the segment before stays there and
  *                is no record
- *   lost         "refusals":7: so many records of refusals, of alarms and of tasks
+ *   lost         "records":7: so many records of refusals, of alarms and of tasks
  *                could not be entered
  *   checkpoint   "jws":"<compact>" and nothing else: ES256, header
  *                {"alg":"ES256","kid":"<thumbprint>","typ":"ledger+jws"}, over
@@ -48,11 +48,17 @@
  *
  * A writer thread owns the files. Whoever enters a record never waits: it is accepted
  * into a bounded queue, or refused. Accepted records are written at once (within a few
- * milliseconds), and synced at each checkpoint: every CHECKPOINT_RECORDS records, a
- * second after the first that has none, and at the end. Whoever must know that a record
- * is on the disk asks for that (`urgent`). A write that fails is repeated every second
- * with nothing lost of what was accepted; until one succeeds nothing more is accepted.
- * When the ledger closes meanwhile it is tried once more. */
+ * milliseconds). Checkpoints stand after CHECKPOINT_RECORDS records, a second after the
+ * first that has none, and at the end. They are synced, with all before them, once in
+ * CHECKPOINT_MS, and at once what somebody must know to be on the disk (ledger_hurry).
+ * One sync is under way at most: what is entered meanwhile is written all the same, and
+ * waits for the next. So many bytes may wait for that as the queue may hold, at least
+ * 64 KiB; past them records stay in the queue. Between two segments, and at the end,
+ * the writer waits for the disk.
+ *
+ * A write or a sync that fails is repeated every second with nothing lost of what was
+ * accepted; until one succeeds nothing more is accepted. When the ledger closes
+ * meanwhile it is tried once more. */
 #ifndef TASKS_LEDGER_H
 #define TASKS_LEDGER_H
 
@@ -72,7 +78,7 @@ struct ledger_settings {
     const char *directory; /* exists, ours alone (mode 0700) */
     int64_t segment_bytes;
     size_t queue_records; /* accepted and not yet written, at most */
-    size_t queue_bytes;
+    size_t queue_bytes;   /* and again so many written and not yet synced */
 };
 
 /* Reads the last segment whole: a torn tail is sealed and logged; a broken chain is
@@ -117,9 +123,9 @@ MUST_USE enum reason ledger_await(struct ledger *l, uint64_t ticket);
 /* For status and metrics; any thread. */
 struct ledger_state {
     uint64_t records;    /* written since it was opened */
-    uint64_t lost;       /* refusals not recorded */
+    uint64_t lost;       /* records that could not be entered */
     uint64_t last;       /* seq of the last that was written */
-    uint64_t checkpoint; /* … and of the last checkpoint */
+    uint64_t checkpoint; /* … and of the last checkpoint on the disk */
     size_t queued;
     bool failed;
 };

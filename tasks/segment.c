@@ -23,8 +23,7 @@ enum { SEGMENT_LAST = 99999999 };
 static enum reason
 failed(const struct segment *s, const char *name, const char *doing)
 {
-    return log_reason(REASON_LEDGER_FAILED, "%s/%s: %s: %s", s->directory, name, doing,
-                      strerror(errno));
+    return sync_failed(s->directory, name, doing);
 }
 
 void
@@ -136,6 +135,16 @@ sign_state(struct segment *s, int64_t wall_ms, struct buf *members)
     return why;
 }
 
+static void
+note_checkpoint(struct checkpoint_line *c, uint64_t seq, const char *hash,
+                struct text line)
+{
+    c->seq = seq;
+    memcpy(c->hash, hash, sizeof c->hash);
+    spool_clear(&c->line);
+    spool_add(&c->line, line);
+}
+
 enum reason
 segment_put_checkpoint(struct segment *s)
 {
@@ -150,12 +159,7 @@ segment_put_checkpoint(struct segment *s)
         line = put_line(s, &s->unsynced, TEXT("checkpoint"), buf_text(&members), now);
         s->size += (int64_t)line.n;
         s->uncovered = 0;
-        s->checkpoint = s->chain.seq;
-        spool_clear(&s->checkpoint_line);
-        spool_add(&s->checkpoint_line, line);
-        spool_clear(&s->anchor);
-        spool_add(&s->anchor, text_of(line.at, line.n - 1));
-        memcpy(s->anchor_hash, s->chain.hash, sizeof s->anchor_hash);
+        note_checkpoint(&s->latest, s->chain.seq, s->chain.hash, line);
     }
     buf_free(&members);
     return why;
@@ -224,53 +228,68 @@ write_again(struct segment *s)
     return s->is_doubtful ? REASON_LEDGER_FAILED : REASON_OK;
 }
 
-static enum reason
-sync_file(struct segment *s)
+/* The latest may be another before the sync is over. */
+static void
+take_latest(const struct segment *s, struct checkpoint_line *out)
 {
+    const struct checkpoint_line *c = &s->latest;
+
+    out->seq = 0;
+    if (c->seq != s->kept.seq)
+        note_checkpoint(out, c->seq, c->hash, spool_text(&c->line));
+}
+
+enum reason
+segment_sync_begin(struct segment *s)
+{
+    struct sync *y = &s->sync;
     enum reason why = segment_write(s);
 
     if (why == REASON_OK && s->is_doubtful)
         why = write_again(s);
     if (why != REASON_OK)
         return why;
-    if (fdatasync(s->fd) != 0) {
-        s->is_doubtful = true;
-        return failed(s, name_of(s), "sync");
-    }
-    if (!s->is_named && fsync(s->at) != 0)
-        return failed(s, "", "sync");
-    s->is_named = true;
-    spool_clear(&s->unsynced);
-    s->written = 0;
+    y->directory = s->directory;
+    y->at = s->at;
+    y->fd = s->fd;
+    segment_name(s->number, y->name);
+    y->bytes = s->unsynced.n;
+    y->is_named = s->is_named;
+    y->is_synced = y->is_doubtful = false;
+    take_latest(s, &y->checkpoint);
     return REASON_OK;
 }
 
-/* Only what is on the disk is vouched for: a copy that knew of more than the ledger
- * after a crash would call it cut. */
-static enum reason
-keep_checkpoint(struct segment *s)
+/* What was written while it was under way is as doubtful as the rest: the kernel tells
+ * of a failure once, and not of which bytes. */
+enum reason
+segment_sync_end(struct segment *s)
 {
-    struct buf path = { 0 };
-    enum reason why;
+    struct sync *y = &s->sync;
+    struct checkpoint_line before = s->kept;
 
-    buf_printf(&path, "%s/checkpoint%c", s->directory, '\0');
-    why = file_write(buf_text(&path).at, 0600, spool_text(&s->checkpoint_line));
-    if (why == REASON_OK)
-        spool_clear(&s->checkpoint_line);
-    buf_free(&path);
-    return why;
+    s->is_doubtful = y->is_doubtful;
+    if (y->is_synced) {
+        spool_drop(&s->unsynced, y->bytes);
+        s->written -= y->bytes;
+        s->is_named = true;
+    }
+    if (y->why == REASON_OK && y->checkpoint.seq > 0) {
+        s->kept = y->checkpoint;
+        y->checkpoint = before;
+    }
+    return y->why;
 }
 
 enum reason
 segment_sync(struct segment *s)
 {
-    enum reason why = REASON_OK;
+    enum reason why = segment_sync_begin(s);
 
-    if (s->unsynced.n > 0 || !s->is_named)
-        why = sync_file(s);
-    if (why == REASON_OK && s->checkpoint_line.n > 0)
-        why = keep_checkpoint(s);
-    return why;
+    if (why != REASON_OK)
+        return why;
+    sync_run(&s->sync);
+    return segment_sync_end(s);
 }
 
 /* ---- from one to the next */

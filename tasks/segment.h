@@ -1,6 +1,7 @@
 /* The files of a ledger (ledger.h) as its writer has them: one segment that is appended
  * to, and the chain through all of them. Formats records, hashes, signs, writes and
- * syncs; knows no thread and no queue. One thread.
+ * syncs; knows no thread and no queue. One thread; but a sync that was begun may be run
+ * by another, while this one goes on to put and to write.
  *
  * What was formatted and is not synced yet stays in memory. So whatever fails may
  * simply be asked for again: a short write goes on at the byte that is missing, and
@@ -12,7 +13,7 @@
 #include "base/digest.h"
 #include "base/reason.h"
 #include "base/text.h"
-#include "tasks/spool.h"
+#include "tasks/sync.h"
 #include "tokens/jws.h"
 
 /* Where a chain of records stands. */
@@ -46,12 +47,12 @@ struct segment {
     bool is_doubtful;      /* a sync failed: what was written may be lost */
     bool has_end;
 
-    uint32_t uncovered;           /* records that no checkpoint vouches for */
-    int64_t uncovered_ms;         /* monotonic: since when there are any */
-    uint64_t checkpoint;          /* seq of the last one */
-    struct spool checkpoint_line; /* … and itself, until it is in its file */
-    struct spool anchor;          /* … without its newline, until the next */
-    char anchor_hash[SHA256_BASE64URL_SIZE];
+    struct sync sync; /* the one under way, or the last */
+
+    uint32_t uncovered;            /* records that no checkpoint vouches for */
+    int64_t uncovered_ms;          /* monotonic: since when there are any */
+    struct checkpoint_line latest; /* that was put */
+    struct checkpoint_line kept;   /* the latest on the disk, and in its file */
 
     int64_t stamp_ms; /* what `stamp` says */
     char stamp[25];
@@ -77,6 +78,12 @@ MUST_USE enum reason segment_put_end(struct segment *s);
  * asked for again. */
 MUST_USE enum reason segment_write(struct segment *s);
 MUST_USE enum reason segment_sync(struct segment *s);
+/* The same in three steps, one sync at a time: all is in the file, and s->sync says
+ * what is to be synced of it; then sync_run(&s->sync), by any thread; then its end,
+ * which says what came of it. Between the first and the last records may be put and
+ * written, checkpoints too, and nothing else. */
+MUST_USE enum reason segment_sync_begin(struct segment *s);
+MUST_USE enum reason segment_sync_end(struct segment *s);
 
 bool segment_is_full(const struct segment *s);
 /* Ends this one in order and begins the next. May be asked for again when it fails. */

@@ -384,8 +384,9 @@ segment_close(struct segment *s)
     key_free(s->key);
     buf_free(&s->jws_header);
     spool_free(&s->unsynced);
-    spool_free(&s->checkpoint_line);
-    spool_free(&s->anchor);
+    spool_free(&s->sync.checkpoint.line);
+    spool_free(&s->latest.line);
+    spool_free(&s->kept.line);
     free(s->directory);
     free(s);
 }

@@ -49,16 +49,44 @@ spool_add(struct spool *s, struct text t)
     s->n += t.n;
 }
 
-void
-spool_clear(struct spool *s)
+/* A round is over. True: it is the last of many that needed little. */
+static bool
+is_lavish(struct spool *s)
 {
     if (s->n > s->most)
         s->most = s->n;
+    if (s->room > KEEP && s->most <= s->room / 4)
+        return ++s->lavish >= PATIENCE;
+    s->lavish = 0;
+    s->most = 0;
+    return false;
+}
+
+void
+spool_clear(struct spool *s)
+{
+    bool give_back = is_lavish(s);
+
     s->n = 0;
-    if (s->room <= KEEP || s->most > s->room / 4) {
-        s->lavish = 0;
-        s->most = 0;
-    } else if (++s->lavish >= PATIENCE) {
+    if (give_back)
         spool_free(s);
+}
+
+void
+spool_drop(struct spool *s, size_t n)
+{
+    struct text left = text_of(s->at + n, s->n - n);
+    struct spool smaller = { 0 };
+
+    assert(n <= s->n);
+    if (left.n == 0) {
+        spool_clear(s);
+    } else if (is_lavish(s)) {
+        spool_add(&smaller, left);
+        free(s->at);
+        *s = smaller;
+    } else if (n > 0) {
+        memmove(s->at, left.at, left.n);
+        s->n = left.n;
     }
 }

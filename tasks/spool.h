@@ -19,8 +19,9 @@ void spool_free(struct spool *s);
 /* Room for n bytes behind the n that are there; never NULL. */
 char *spool_reserve(struct spool *s, size_t n);
 void spool_add(struct spool *s, struct text t);
-/* Empties it. */
+/* Empties it; spool_drop: of its first n bytes. */
 void spool_clear(struct spool *s);
+void spool_drop(struct spool *s, size_t n);
 
 static inline struct text
 spool_text(const struct spool *s)

@@ -1,6 +1,9 @@
 /* The ledger's one writer. Between two batches it rests a moment, so that records that
  * come fast find it awake and cost nobody a system call; only when nothing came for a
- * while does it sleep until it is woken. */
+ * while does it sleep until it is woken. For the disk it waits in a few places alone:
+ * where one segment ends and the next begins, where the ledger is closed, where too
+ * much would have to be kept in memory, and after a failure, when nothing is accepted.
+ */
 #include "tasks/writer.h"
 
 #include "base/clock.h"
@@ -14,11 +17,26 @@ enum {
     RETRY_MS = 1000,
     ANCHOR_MS = 60 * 1000, /* the log is told of a checkpoint this often at most */
     NEVER_MS = 60 * 60 * 1000,
-    PATIENCE = 16,             /* rests that found nothing, before it sleeps */
-    UNSYNCED_MAX = 1024 * 1024 /* kept in memory until the next sync */
+    PATIENCE = 16 /* rests that found nothing, before it sleeps */
 };
 
 /* ---- the writer's waits, under the lock */
+
+/* Somebody waits for a ticket that is not on the disk. */
+static bool
+is_hurried(const struct ledger *l)
+{
+    return l->hurry > l->synced;
+}
+
+/* There is work that is not to wait for more of it. Whoever hurries while a sync is
+ * under way shares the next one. */
+static bool
+is_wanted(const struct ledger *l)
+{
+    return l->is_closing || l->sync == SYNC_OVER ||
+           (l->sync == SYNC_NONE && is_hurried(l));
+}
 
 /* False: the time is over. */
 static bool
@@ -35,7 +53,7 @@ rest(struct ledger *l)
 {
     int64_t end = clock_monotonic_ms() + REST_MS;
 
-    while (!l->is_closing && !ledger_is_hurried(l) && wait_until(l, end))
+    while (!is_wanted(l) && wait_until(l, end))
         ;
 }
 
@@ -47,10 +65,19 @@ checkpoint_due_ms(const struct segment *s)
     return s->uncovered_ms + LEDGER_CHECKPOINT_MS;
 }
 
+/* A checkpoint that is not on the disk is synced then. */
+static int64_t
+sync_due_ms(const struct ledger *l)
+{
+    if (l->segment->latest.seq == l->segment->kept.seq)
+        return clock_monotonic_ms() + NEVER_MS;
+    return l->sync_began_ms + LEDGER_CHECKPOINT_MS;
+}
+
 static int64_t
 anchor_due_ms(const struct ledger *l)
 {
-    if (l->segment->checkpoint == l->anchored)
+    if (l->segment->kept.seq == l->anchored)
         return clock_monotonic_ms() + NEVER_MS;
     return l->anchored == 0 ? 0 : l->anchored_ms + ANCHOR_MS;
 }
@@ -58,42 +85,67 @@ anchor_due_ms(const struct ledger *l)
 static bool
 is_quiet(const struct ledger *l)
 {
-    return l->filling.records == 0 && l->untold == 0 && !l->is_closing &&
-           !ledger_is_hurried(l);
+    return l->filling.records == 0 && l->untold == 0 && !is_wanted(l);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void
 sleep_if_quiet(struct ledger *l)
 {
-    int64_t checkpoint = checkpoint_due_ms(l->segment), anchor = anchor_due_ms(l);
-    int64_t end = checkpoint < anchor ? checkpoint : anchor;
+    int64_t end = earlier(checkpoint_due_ms(l->segment), anchor_due_ms(l));
 
     l->quiet = is_quiet(l) ? l->quiet + 1 : 0;
     if (l->quiet < PATIENCE)
         return;
+    if (l->sync == SYNC_NONE)
+        end = earlier(end, sync_due_ms(l));
     l->is_asleep = true;
     while (l->is_asleep && wait_until(l, end))
         ;
     l->is_asleep = false;
 }
 
-/* What was entered, into `draining`; true: the ledger is closing, and this is all. */
+static void
+wait_for_syncer(struct ledger *l)
+{
+    while (l->sync == SYNC_UNDER_WAY)
+        pthread_cond_wait(&l->work, &l->lock);
+}
+
+static void
+take_filling(struct ledger *l)
+{
+    struct batch empty = l->draining;
+
+    l->draining = l->filling;
+    l->filling = empty;
+    l->missing += l->untold;
+    l->untold = 0;
+}
+
+/* What was entered, into `draining`, unless that is held up; true: the ledger is
+ * closing, and this is all. */
 static bool
 gather(struct ledger *l)
 {
-    struct batch empty = l->draining;
-    bool is_last;
+    bool is_held = l->draining.records > 0, is_closing;
 
     pthread_mutex_lock(&l->lock);
-    rest(l);
-    sleep_if_quiet(l);
-    l->draining = l->filling;
-    l->filling = empty;
-    l->refusals += l->untold;
-    l->untold = 0;
-    is_last = l->is_closing;
+    if (is_held) {
+        wait_for_syncer(l);
+    } else {
+        rest(l);
+        sleep_if_quiet(l);
+        take_filling(l);
+    }
+    is_closing = l->is_closing;
     pthread_mutex_unlock(&l->lock);
-    return is_last;
+    return is_closing && !is_held;
 }
 
 /* False: no time is left to wait. */
@@ -111,109 +163,20 @@ wait_to_retry(struct ledger *l)
     return may_wait;
 }
 
-/* ---- the writer's work: each of these goes on where it failed before */
-
-static enum reason
-make_room(struct segment *s)
-{
-    enum reason why = REASON_OK;
-
-    if (s->uncovered >= LEDGER_CHECKPOINT_RECORDS)
-        why = segment_put_checkpoint(s);
-    if (why == REASON_OK && segment_is_full(s))
-        why = segment_turn(s);
-    return why;
-}
-
-static enum reason
-put_lost(struct ledger *l)
-{
-    struct buf members = { 0 };
-    enum reason why;
-
-    if (l->refusals == 0)
-        return REASON_OK;
-    if ((why = make_room(l->segment)) != REASON_OK)
-        return why;
-    json_put_number(&members, "refusals", (int64_t)l->refusals);
-    segment_put(l->segment, TEXT("lost"), buf_text(&members), clock_wall_ms());
-    l->refusals = 0;
-    buf_free(&members);
-    return REASON_OK;
-}
-
-static enum reason
-put_batch(struct ledger *l)
-{
-    struct segment *s = l->segment;
-    enum reason why;
-    struct entry e;
-
-    while (batch_first(&l->draining, &e)) {
-        if ((why = make_room(s)) != REASON_OK)
-            return why;
-        segment_put(s, e.kind, e.members, e.wall_ms);
-        batch_take(&l->draining);
-        l->drained++;
-    }
-    return put_lost(l);
-}
-
-static bool
-is_checkpoint_due(const struct segment *s)
-{
-    return s->uncovered >= LEDGER_CHECKPOINT_RECORDS ||
-           clock_monotonic_ms() >= checkpoint_due_ms(s);
-}
-
-static enum reason
-put_seal(struct segment *s, bool is_last)
-{
-    enum reason why = REASON_OK;
-
-    if (is_checkpoint_due(s))
-        why = segment_put_checkpoint(s);
-    return why == REASON_OK && is_last ? segment_put_end(s) : why;
-}
-
-static bool
-must_sync(struct ledger *l)
-{
-    const struct segment *s = l->segment;
-    bool hurried;
-
-    pthread_mutex_lock(&l->lock);
-    hurried = ledger_is_hurried(l);
-    pthread_mutex_unlock(&l->lock);
-    return hurried || s->checkpoint_line.n > 0 || s->unsynced.n > UNSYNCED_MAX;
-}
-
-static enum reason
-carry_out(struct ledger *l, bool is_last, bool *has_synced)
-{
-    struct segment *s = l->segment;
-    enum reason why;
-
-    *has_synced = false;
-    if ((why = put_batch(l)) != REASON_OK || (why = put_seal(s, is_last)) != REASON_OK)
-        return why;
-    *has_synced = is_last || must_sync(l);
-    return *has_synced ? segment_sync(s) : segment_write(s);
-}
+/* ---- telling what came of it */
 
 void
-writer_tell_state(struct ledger *l, bool has_synced)
+writer_tell_state(struct ledger *l)
 {
     const struct segment *s = l->segment;
 
-    /* What is left of the two is what was entered meanwhile. */
-    l->records = l->filling.records;
-    l->bytes = l->filling.bytes.n;
+    /* What is left of the two is what was entered meanwhile, or is held up. */
+    l->records = l->filling.records + l->draining.records;
+    l->bytes = l->filling.bytes.n + l->draining.bytes.n - l->draining.taken;
     l->told.last = s->chain.seq;
     l->told.records = s->chain.seq - l->seq_before;
-    l->told.checkpoint = s->checkpoint;
-    if (has_synced)
-        atomic_store_explicit(&l->durable, l->drained, memory_order_release);
+    l->told.checkpoint = s->kept.seq;
+    atomic_store_explicit(&l->durable, l->synced, memory_order_release);
 }
 
 static void
@@ -230,9 +193,8 @@ log_turn(const struct ledger *l, enum reason why)
                  l->segment->directory);
 }
 
-/* Tells what came of it. */
 static void
-report(struct ledger *l, enum reason why, bool has_synced)
+report(struct ledger *l, enum reason why)
 {
     uint64_t before = atomic_load(&l->durable);
     bool failed = why != REASON_OK, has_turned;
@@ -242,12 +204,10 @@ report(struct ledger *l, enum reason why, bool has_synced)
     has_turned = l->told.failed != failed;
     l->told.failed = failed;
     if (!failed)
-        writer_tell_state(l, has_synced);
+        writer_tell_state(l);
     n = l->n_listeners;
     pthread_cond_broadcast(&l->moved);
     pthread_mutex_unlock(&l->lock);
-    if (!failed)
-        batch_clear(&l->draining);
     if (has_turned)
         log_turn(l, why);
     if (has_turned || before != atomic_load(&l->durable))
@@ -255,41 +215,227 @@ report(struct ledger *l, enum reason why, bool has_synced)
             l->listeners[i].tell(l->listeners[i].owner);
 }
 
-/* Whoever keeps the log keeps a checkpoint, too. */
+/* Whoever keeps the log keeps a checkpoint, too: one that is on the disk. */
 static void
 anchor(struct ledger *l, bool is_last)
 {
-    const struct segment *s = l->segment;
+    const struct checkpoint_line *c = &l->segment->kept;
+    struct text record = spool_text(&c->line);
     struct log_line *line;
 
-    if (s->checkpoint_line.n > 0 || s->anchor.n == 0 || s->checkpoint == l->anchored ||
-        (!is_last && clock_monotonic_ms() < anchor_due_ms(l)))
+    if (c->seq == l->anchored || (!is_last && clock_monotonic_ms() < anchor_due_ms(l)))
         return;
-    l->anchored = s->checkpoint;
+    l->anchored = c->seq;
     l->anchored_ms = clock_monotonic_ms();
     line = log_line_begin(LOG_INFO, "checkpoint");
-    log_line_number(line, "seq", (int64_t)s->checkpoint);
-    log_line_text(line, "hash", text_of(s->anchor_hash, sizeof s->anchor_hash));
-    log_line_text(line, "record", spool_text(&s->anchor));
+    log_line_number(line, "seq", (int64_t)c->seq);
+    log_line_text(line, "hash", text_of(c->hash, sizeof c->hash));
+    log_line_text(line, "record", text_of(record.at, record.n - 1));
     log_line_end(line);
+}
+
+/* ---- syncs */
+
+static enum reason
+begin_sync(struct ledger *l)
+{
+    enum reason why = segment_sync_begin(l->segment);
+
+    if (why != REASON_OK)
+        return why;
+    l->covered = l->drained;
+    l->sync_began_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&l->lock);
+    l->sync = SYNC_UNDER_WAY;
+    pthread_cond_signal(&l->to_sync);
+    pthread_mutex_unlock(&l->lock);
+    return REASON_OK;
+}
+
+static enum sync_state
+look_at_sync(struct ledger *l, bool may_wait)
+{
+    enum sync_state state;
+
+    pthread_mutex_lock(&l->lock);
+    if (may_wait)
+        wait_for_syncer(l);
+    state = l->sync;
+    if (state == SYNC_OVER)
+        l->sync = SYNC_NONE;
+    pthread_mutex_unlock(&l->lock);
+    return state;
+}
+
+/* What came of the sync, if it is over. */
+static enum reason
+hear_sync(struct ledger *l, bool may_wait)
+{
+    enum reason why;
+
+    if (look_at_sync(l, may_wait) != SYNC_OVER)
+        return REASON_OK;
+    if ((why = segment_sync_end(l->segment)) == REASON_OK)
+        l->synced = l->covered;
+    return why;
+}
+
+/* Waits for the disk. One under way that fails is made good by the one after it. */
+static enum reason
+sync_at_once(struct ledger *l)
+{
+    enum reason why;
+
+    (void)hear_sync(l, true);
+    l->sync_began_ms = clock_monotonic_ms();
+    if ((why = segment_sync(l->segment)) == REASON_OK)
+        l->synced = l->drained;
+    return why;
+}
+
+static bool
+must_begin_sync(struct ledger *l)
+{
+    bool may, hurried;
+
+    pthread_mutex_lock(&l->lock);
+    may = l->sync == SYNC_NONE;
+    hurried = is_hurried(l);
+    pthread_mutex_unlock(&l->lock);
+    return may && (hurried || l->segment->unsynced.n >= l->unsynced_max / 2 ||
+                   clock_monotonic_ms() >= sync_due_ms(l));
+}
+
+/* ---- the writer's work: each of these goes on where it failed before */
+
+static enum reason
+turn_segment(struct ledger *l)
+{
+    enum reason why;
+
+    (void)hear_sync(l, true);
+    if ((why = segment_turn(l->segment)) == REASON_OK)
+        l->synced = l->drained;
+    return why;
+}
+
+static enum reason
+make_room(struct ledger *l)
+{
+    struct segment *s = l->segment;
+    enum reason why = REASON_OK;
+
+    if (s->uncovered >= LEDGER_CHECKPOINT_RECORDS)
+        why = segment_put_checkpoint(s);
+    if (why == REASON_OK && segment_is_full(s))
+        why = turn_segment(l);
+    return why;
+}
+
+static enum reason
+put_lost(struct ledger *l)
+{
+    struct buf members = { 0 };
+    enum reason why;
+
+    if (l->missing == 0)
+        return REASON_OK;
+    if ((why = make_room(l)) != REASON_OK)
+        return why;
+    json_put_number(&members, "records", (int64_t)l->missing);
+    segment_put(l->segment, TEXT("lost"), buf_text(&members), clock_wall_ms());
+    l->missing = 0;
+    buf_free(&members);
+    return REASON_OK;
+}
+
+static bool
+must_hold(const struct ledger *l)
+{
+    return l->segment->unsynced.n >= l->unsynced_max;
+}
+
+/* All of it; or, if the disk is not to be waited for, as much as may be kept in memory
+ * until it is synced. */
+static enum reason
+put_batch(struct ledger *l, bool may_wait)
+{
+    enum reason why;
+    struct entry e;
+
+    while (batch_first(&l->draining, &e)) {
+        bool is_held = must_hold(l);
+
+        if (is_held && !may_wait)
+            return REASON_OK;
+        if ((is_held && (why = sync_at_once(l)) != REASON_OK) ||
+            (why = make_room(l)) != REASON_OK)
+            return why;
+        segment_put(l->segment, e.kind, e.members, e.wall_ms);
+        batch_take(&l->draining);
+        l->drained++;
+    }
+    batch_clear(&l->draining);
+    return put_lost(l);
+}
+
+static enum reason
+put_seal(struct segment *s, bool is_last)
+{
+    enum reason why = REASON_OK;
+
+    if (s->uncovered >= LEDGER_CHECKPOINT_RECORDS ||
+        clock_monotonic_ms() >= checkpoint_due_ms(s))
+        why = segment_put_checkpoint(s);
+    return why == REASON_OK && is_last ? segment_put_end(s) : why;
+}
+
+/* After a failure nothing is accepted: all is put, written and synced, or it has failed
+ * again. */
+static enum reason
+carry_out(struct ledger *l, bool is_last)
+{
+    bool may_wait = is_last || l->told.failed;
+    enum reason why;
+
+    if ((why = put_batch(l, may_wait)) != REASON_OK ||
+        (why = put_seal(l->segment, is_last)) != REASON_OK)
+        return why;
+    if (may_wait)
+        return sync_at_once(l);
+    if ((why = segment_write(l->segment)) != REASON_OK || !must_begin_sync(l))
+        return why;
+    return begin_sync(l);
+}
+
+/* Whoever waits for a sync hears of its end before the work goes on. */
+static enum reason
+take_turn(struct ledger *l, bool is_last)
+{
+    enum reason why = hear_sync(l, false);
+
+    if (why == REASON_OK && l->synced > atomic_load(&l->durable) && !l->told.failed)
+        report(l, why);
+    if (why == REASON_OK || is_last)
+        why = carry_out(l, is_last);
+    report(l, why);
+    if (why == REASON_OK)
+        anchor(l, is_last);
+    return why;
 }
 
 void *
 writer_run(void *ledger)
 {
     struct ledger *l = ledger;
-    bool is_last = false, has_synced;
+    bool is_last = false;
     enum reason why = REASON_OK;
 
     (void)pthread_setname_np(pthread_self(), "ledger");
     while (!is_last && why == REASON_OK) {
         is_last = gather(l);
-        do {
-            why = carry_out(l, is_last, &has_synced);
-            report(l, why, has_synced);
-            if (why == REASON_OK)
-                anchor(l, is_last);
-        } while (why != REASON_OK && wait_to_retry(l));
+        while ((why = take_turn(l, is_last)) != REASON_OK && wait_to_retry(l))
+            ;
     }
     return NULL;
 }

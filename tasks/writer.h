@@ -1,4 +1,6 @@
-/* The inside of a ledger, for ledger.c, whom others call, and writer.c, the thread. */
+/* The inside of a ledger, for ledger.c, whom others call, and its two threads: the
+ * writer, who does all of the work, and the syncer, who waits for the disk meanwhile.
+ */
 #ifndef TASKS_WRITER_H
 #define TASKS_WRITER_H
 
@@ -14,11 +16,19 @@ struct listener {
     void *owner;
 };
 
+/* Of the sync that the segment has begun. */
+enum sync_state {
+    SYNC_NONE,
+    SYNC_UNDER_WAY, /* the syncer's */
+    SYNC_OVER       /* the writer's again, who has not looked yet */
+};
+
 struct ledger {
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* the writer waits for it */
-    pthread_cond_t moved; /* ledger_await does */
-    pthread_t writer;
+    pthread_cond_t work;    /* the writer waits for it */
+    pthread_cond_t to_sync; /* the syncer does */
+    pthread_cond_t moved;   /* ledger_await does */
+    pthread_t writer, syncer;
 
     /* Under the lock. */
     struct batch filling;
@@ -26,8 +36,10 @@ struct ledger {
     size_t records, bytes; /* in both batches */
     uint64_t entered;      /* the last ticket */
     uint64_t hurry;        /* a ticket to be synced without delay */
-    uint64_t lost, untold; /* refusals; of them, no `lost` has counted so many */
+    uint64_t lost, untold; /* records; of them, no `lost` has counted so many */
     bool is_asleep, is_closing;
+    enum sync_state sync;
+    bool is_unwatched; /* the syncer is to end */
     struct ledger_state told;
     struct listener listeners[LEDGER_LISTENERS];
     size_t n_listeners;
@@ -36,25 +48,32 @@ struct ledger {
 
     /* The writer's own. */
     struct segment *segment;
+    size_t unsynced_max; /* bytes put and not synced; past it the queue has to wait */
     struct batch draining;
-    uint64_t drained;  /* the ticket of the last record that was put */
-    uint64_t refusals; /* to be told by the next `lost` */
+    uint64_t drained;      /* the ticket of the last record that was put */
+    uint64_t covered;      /* … of the last that the sync under way is for */
+    uint64_t synced;       /* … and of the last that is on the disk */
+    int64_t sync_began_ms; /* monotonic: the last one */
+    uint64_t missing;      /* records to be told by the next `lost` */
     uint64_t seq_before;
     unsigned quiet;      /* rests in a row that found nothing */
     uint64_t anchored;   /* seq of the last checkpoint that the log was told of */
     int64_t anchored_ms; /* … monotonic: when */
 };
 
-/* Under the lock: somebody waits for a ticket that is not on the disk. */
-static inline bool
-ledger_is_hurried(const struct ledger *l)
+/* Under the lock: the writer is to look. */
+static inline void
+ledger_wake(struct ledger *l)
 {
-    return !ledger_is_durable(l, l->hurry);
+    l->is_asleep = false;
+    pthread_cond_signal(&l->work);
 }
 
-/* The thread; takes a struct ledger, ends when it is closing. */
+/* The threads; each takes a struct ledger. The writer ends when it is closing; the
+ * syncer when nobody is there any more who would ask it for something. */
 void *writer_run(void *ledger);
+void *syncer_run(void *ledger);
 /* Under the lock: what is written by now, for all to see. */
-void writer_tell_state(struct ledger *l, bool has_synced);
+void writer_tell_state(struct ledger *l);
 
 #endif

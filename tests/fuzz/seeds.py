@@ -308,7 +308,7 @@ def ledgers():
         for torn in (b"", b'{"seq":9,"pr', b""):
             w.begin()
             w.put("grant", name="g", owner="o")
-            w.put("lost", refusals=2)
+            w.put("lost", records=2)
             w.put("decision", verdict="allow", path="/")
             if torn:
                 w.checkpoint()

@@ -270,7 +270,7 @@ def a_refusal_that_finds_the_queue_full_is_counted_in_the_ledger():
     one.stop()
     told = records(one)
     entered = sum(r["kind"] == "decision" for r in told)
-    lost = sum(r["refusals"] for r in told if r["kind"] == "lost")
+    lost = sum(r["records"] for r in told if r["kind"] == "lost")
     assert entered + lost == refused[0], (entered, lost, refused[0])
 
 

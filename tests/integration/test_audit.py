@@ -77,7 +77,7 @@ def second_writer(name="ledger"):
     segment_of(w, 40)
     w.tear(b'{"seq":99,"prev":"half a rec')
     segment_of(w, 25)
-    w.put("lost", refusals=7)
+    w.put("lost", records=7)
     w.put("stop", why="TERM")
     w.end()
     segment_of(w, 20)
@@ -137,7 +137,7 @@ def both_readers_find_a_whole_ledger_whole(row):
     assert said["segments"] == len(segments) and said["torn"] == 1 and said["ended"], said
     assert said["covered"] == len(records) - 1, said
     assert said["checkpoints"] == sum(b'"kind":"checkpoint"' in line for _, line in records), said
-    assert said["lost"] == sum(json.loads(line).get("refusals", 0) for _, line in records), said
+    assert said["lost"] == sum(json.loads(line).get("records", 0) for _, line in records), said
 
 
 @rows(WRITERS)

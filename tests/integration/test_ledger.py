@@ -301,6 +301,14 @@ def until_refused(h, limit=5000):
     raise AssertionError("nothing was refused")
 
 
+def until_synced(h):
+    """All that was entered is on the disk, under a checkpoint."""
+    while True:
+        samples = Page(h).samples
+        if samples["holdfast_ledger_last_checkpoint", ()] == samples["holdfast_ledger_last_record", ()]:
+            return
+
+
 def stays_shut(h, n=3):
     seen = len(s.origin.requests)
     for i in range(n):
@@ -319,7 +327,7 @@ def until_served(h):
 
 
 def lost_in(records):
-    return sum(r["refusals"] for r in records if r["kind"] == "lost")
+    return sum(r["records"] for r in records if r["kind"] == "lost")
 
 
 def file_limit(h):
@@ -379,7 +387,7 @@ def a_ledger_that_cannot_be_written_lets_nothing_out_and_loses_nothing(row):
     refused += until_served(h)
     page = Page(h)
     assert page.samples["holdfast_ledger_failed", ()] == 0
-    assert page.samples["holdfast_ledger_refusals_lost_total", ()] == refused, (page.text, refused)
+    assert page.samples["holdfast_ledger_records_lost_total", ()] == refused, (page.text, refused)
     h.stop()
     records = audit(h)
     assert lost_in(records) == refused, "refusals that nobody tells of"
@@ -414,6 +422,32 @@ def a_full_queue_refuses_and_the_refusals_are_counted():
         refused = 1 + stays_shut(h)
         page = Page(h)
         assert page.samples["holdfast_ledger_queued", ()] <= queue
+    while ask(h, "/ok/again")[0] != 200:
+        refused += 1
+    h.stop()
+    records = audit(h)
+    assert lost_in(records) == refused
+    joined(h, records, s.origin.requests, lost=refused)
+
+
+@promise
+def while_the_disk_hangs_requests_are_served_until_too_much_waits_for_it():
+    """One that never ends its fdatasync, as the ledger sees it: who waits for it stands still."""
+    queue, bound, refused, served = 16, 64 * 1024, 0, 0
+    h = s.start(limits=f'ledger_queue = {queue}; ledger_queue_bytes = "64k";', doors=DOOR, more=BOUND)
+    assert ask(h, "/ok/first") == (200, None)
+    until_synced(h)
+    with Stopped(h.pid, "ledger-sync"):
+        before = len(raw(h))
+        while len(raw(h)) - before < bound:     # a slow writer may find its short queue full even now
+            served += ask(h, f"/ok/{served}")[0] == 200
+            refused += 1
+        assert served > 4 * queue, served
+        taken, reason = until_refused(h)
+        assert reason == "ledger_full" and taken <= queue, (taken, reason)
+        refused += 1 + stays_shut(h) - served
+        assert len(raw(h)) - before < bound + 8192, "more waits for the disk than may"
+        assert Page(h).samples["holdfast_ledger_queued", ()] <= queue
     while ask(h, "/ok/again")[0] != 200:
         refused += 1
     h.stop()

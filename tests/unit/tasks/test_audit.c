@@ -573,7 +573,7 @@ a_flip_of_any_byte_of_a_ledger_closed_in_order_is_found(void **state)
     while (segments[3].n > 0)
         cut(3, 0);
     write_anew(2);
-    put(2, "\"lost\",\"refusals\":7");
+    put(2, "\"lost\",\"records\":7");
     put(2, "\"end\"");
     put_checkpoint(2);
     assert_told("");

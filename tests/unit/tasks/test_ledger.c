@@ -17,10 +17,18 @@
 static atomic_int write_errno, sync_errno; /* 0: no failure */
 static atomic_bool halves;                 /* each write takes half of its bytes */
 static atomic_bool real_syncs;             /* off: pages are enough for a kill */
+static atomic_bool drops;                  /* a sync that fails loses what it was for */
+static off_t synced_to;                    /* … which is what stands behind this */
 
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t gate_turns = PTHREAD_COND_INITIALIZER;
-static bool gate_shut, gate_reached;
+/* While one is shut, nothing passes but what is let through, one at a time. */
+struct gate {
+    bool is_shut, is_reached;
+    unsigned lets;
+};
+
+static pthread_mutex_t gates = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gates_turn = PTHREAD_COND_INITIALIZER;
+static struct gate writes, syncs;
 
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n);
@@ -43,14 +51,43 @@ is_segment(int fd)
 }
 
 static void
-pass_gate(void)
+pass_gate(struct gate *g)
 {
-    pthread_mutex_lock(&gate);
-    gate_reached = gate_shut;
-    pthread_cond_broadcast(&gate_turns);
-    while (gate_shut)
-        pthread_cond_wait(&gate_turns, &gate);
-    pthread_mutex_unlock(&gate);
+    pthread_mutex_lock(&gates);
+    g->is_reached = g->is_shut;
+    pthread_cond_broadcast(&gates_turn);
+    while (g->is_shut && g->lets == 0)
+        pthread_cond_wait(&gates_turn, &gates);
+    g->lets -= g->lets > 0;
+    g->is_reached = false;
+    pthread_cond_broadcast(&gates_turn);
+    pthread_mutex_unlock(&gates);
+}
+
+static off_t
+size_of(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_size;
+}
+
+/* As the kernel may when it could not write them: what was never synced is gone, and
+ * nobody is told a second time. */
+static void
+drop_unsynced(int fd)
+{
+    static const char nothing[64 * 1024];
+    size_t n = (size_t)(size_of(fd) - synced_to);
+    char link[64];
+    int again;
+
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    assert_true((again = open(link, O_WRONLY | O_CLOEXEC)) >= 0);
+    assert_true(n < sizeof nothing);
+    assert_int_equal(pwrite(again, nothing, n, synced_to), n);
+    (void)close(again);
 }
 
 ssize_t
@@ -58,7 +95,7 @@ __wrap_write(int fd, const void *bytes, size_t n)
 {
     if (!is_segment(fd))
         return __real_write(fd, bytes, n);
-    pass_gate();
+    pass_gate(&writes);
     if (write_errno == 0)
         return __real_write(fd, bytes, halves && n > 1 ? n / 2 : n);
     errno = write_errno;
@@ -68,8 +105,15 @@ __wrap_write(int fd, const void *bytes, size_t n)
 int
 __wrap_fdatasync(int fd)
 {
-    if (sync_errno == 0)
+    off_t covered = size_of(fd);
+
+    pass_gate(&syncs);
+    if (sync_errno == 0) {
+        synced_to = covered;
         return real_syncs ? __real_fdatasync(fd) : 0;
+    }
+    if (drops)
+        drop_unsynced(fd);
     errno = sync_errno;
     return -1;
 }
@@ -81,30 +125,42 @@ __wrap_fsync(int fd)
 }
 
 static void
-shut_gate(void)
+shut_gate(struct gate *g)
 {
-    pthread_mutex_lock(&gate);
-    gate_shut = true;
-    gate_reached = false;
-    pthread_mutex_unlock(&gate);
+    pthread_mutex_lock(&gates);
+    g->is_shut = true;
+    g->is_reached = false;
+    pthread_mutex_unlock(&gates);
 }
 
 static void
-await_at_gate(void)
+await_at_gate(const struct gate *g)
 {
-    pthread_mutex_lock(&gate);
-    while (!gate_reached)
-        pthread_cond_wait(&gate_turns, &gate);
-    pthread_mutex_unlock(&gate);
+    pthread_mutex_lock(&gates);
+    while (!g->is_reached)
+        pthread_cond_wait(&gates_turn, &gates);
+    pthread_mutex_unlock(&gates);
+}
+
+/* Whoever stands at it; returns when that one has gone through. */
+static void
+let_one_through(struct gate *g)
+{
+    pthread_mutex_lock(&gates);
+    g->lets++;
+    pthread_cond_broadcast(&gates_turn);
+    while (g->lets > 0)
+        pthread_cond_wait(&gates_turn, &gates);
+    pthread_mutex_unlock(&gates);
 }
 
 static void
-open_gate(void)
+open_gate(struct gate *g)
 {
-    pthread_mutex_lock(&gate);
-    gate_shut = false;
-    pthread_cond_broadcast(&gate_turns);
-    pthread_mutex_unlock(&gate);
+    pthread_mutex_lock(&gates);
+    g->is_shut = false;
+    pthread_cond_broadcast(&gates_turn);
+    pthread_mutex_unlock(&gates);
 }
 
 /* ---- being told */
@@ -167,7 +223,7 @@ begin(void **state)
     if (scratch_begin(state) != 0)
         return -1;
     write_errno = sync_errno = 0;
-    halves = real_syncs = false;
+    halves = real_syncs = drops = false;
     (void)snprintf(directory, sizeof directory, "%s", in_scratch("ledger"));
     settings = (struct ledger_settings){ .directory = directory,
                                          .segment_bytes = 64 << 20,
@@ -370,11 +426,11 @@ a_record_says_when_it_was_entered(void **state)
     struct seen *s;
 
     (void)state;
-    shut_gate();
+    shut_gate(&writes);
     clock_format(clock_wall_ms(), before);
     enter_good(l, 0);
     clock_format(clock_wall_ms(), after);
-    open_gate();
+    open_gate(&writes);
     ledger_close(l);
     s = ledger_seen();
     for (size_t i = 0; i < s->n; i++) {
@@ -434,7 +490,7 @@ no_256_records_pass_without_a_checkpoint_signed_by_its_key(void **state)
     struct seen *s;
 
     (void)state;
-    for (int i = 0; i < 2000; i++)
+    for (int i = 0; i < 10000; i++)
         enter_good(l, i);
     ledger_close(l);
     key = published_key(thumbprint);
@@ -449,7 +505,7 @@ no_256_records_pass_without_a_checkpoint_signed_by_its_key(void **state)
         if (is_one)
             vouches(s->records[i], key, thumbprint);
     }
-    assert_true(count_kind(s, "checkpoint") >= 2000 / LEDGER_CHECKPOINT_RECORDS);
+    assert_true(count_kind(s, "checkpoint") >= 10000 / LEDGER_CHECKPOINT_RECORDS);
     public_key_free(key);
     seen_free(s);
 }
@@ -498,7 +554,7 @@ the_latest_checkpoint_stands_in_a_file_of_its_own(void **state)
 /* ---- promises: the queue */
 
 static void
-what_finds_the_queue_full_is_refused_and_lost_refusals_are_told(void **state)
+what_finds_the_queue_full_is_refused_and_lost_records_are_told(void **state)
 {
     struct ledger *l = open_ledger();
     struct ledger_state look;
@@ -520,7 +576,7 @@ what_finds_the_queue_full_is_refused_and_lost_refusals_are_told(void **state)
     assert_int_equal(count_kind(s, "refusal"), 0);
     for (size_t i = 0; i < s->n; i++)
         if (is_kind(s->records[i], "lost"))
-            told += (size_t)number_of(s->records[i], "refusals");
+            told += (size_t)number_of(s->records[i], "records");
     assert_int_equal(told, 7);
     seen_free(s);
 }
@@ -542,9 +598,9 @@ what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that(void **state)
     settings.queue_records = 1;
     settings.queue_bytes = 64 * 1024;
     l = open_ledger();
-    shut_gate();
+    shut_gate(&writes);
     enter_good(l, 0);
-    await_at_gate();
+    await_at_gate(&writes);
     assert_int_equal(enter(l, 99, NULL), REASON_LEDGER_FULL);
     for (size_t i = 0; i < entered; i++)
         ledger_enter_own(l, "own", text_of(members, n));
@@ -552,7 +608,7 @@ what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that(void **state)
     ledger_look(l, &look);
     assert_int_equal(look.queued, 1 + entered - look.lost);
     assert_in_range(look.lost, 1, entered - LEDGER_OWN_BYTES / n / 2);
-    open_gate();
+    open_gate(&writes);
     ledger_close(l);
     free(members);
 }
@@ -605,15 +661,15 @@ the_queue_holds_as_many_records_as_it_was_told_and_then_has_room_again(void **st
     (void)state;
     settings.queue_records = 5;
     l = open_ledger();
-    shut_gate();
+    shut_gate(&writes);
     enter_good(l, 0);
-    await_at_gate();
+    await_at_gate(&writes);
     for (int i = 1; i < 5; i++)
         ticket = ticket_of(l, i);
     assert_int_equal(enter(l, 99, NULL), REASON_LEDGER_FULL);
     ledger_look(l, &look);
     assert_int_equal(look.queued, 5);
-    open_gate();
+    open_gate(&writes);
     assert_int_equal(ledger_await(l, ticket), REASON_OK);
     ledger_look(l, &look);
     assert_int_equal(look.queued, 0);
@@ -635,12 +691,12 @@ the_queue_holds_as_many_bytes_as_it_was_told(void **state)
     members[sizeof members - 1] = '"';
     settings.queue_bytes = 10 * 1000;
     l = open_ledger();
-    shut_gate();
+    shut_gate(&writes);
     while (ledger_enter(l, "large", text_of(members, sizeof members), NULL) ==
            REASON_OK)
         accepted++;
     assert_int_equal(accepted, 9); /* each has a frame of its own */
-    open_gate();
+    open_gate(&writes);
     ledger_close(l);
 }
 
@@ -853,13 +909,13 @@ bytes_that_a_failed_sync_dropped_come_back(void **state)
     (void)state;
     assert_int_equal(ledger_await(l, ticket), REASON_OK);
     assert_int_equal(stat(segment_path(1), &before), 0);
+    drops = true;
     sync_errno = EIO;
     ticket = ticket_of(l, 1);
     assert_int_equal(ledger_await(l, ticket), REASON_LEDGER_FAILED);
     assert_int_equal(stat(segment_path(1), &after), 0);
     assert_true(after.st_size > before.st_size);
-    assert_int_equal(truncate(segment_path(1), before.st_size), 0);
-    assert_int_equal(truncate(segment_path(1), after.st_size), 0);
+    assert_false(file_says(segment_path(1), "\"i\":1}"));
     sync_errno = 0;
     wait_for(is_durable, l, ticket);
     ledger_close(l);
@@ -897,11 +953,11 @@ a_full_segment_that_cannot_be_signed_is_ended_once_and_later(void **state)
     (void)state;
     settings.segment_bytes = 2000;
     l = open_ledger();
-    shut_gate();
+    shut_gate(&writes);
     key_fail_signing(true);
     for (int i = 0; i < 40; i++)
         enter_good(l, i);
-    open_gate();
+    open_gate(&writes);
     wait_for(has_failed, l, 0);
     key_fail_signing(false);
     wait_for(is_well, l, 0);
@@ -930,6 +986,267 @@ a_ledger_on_a_dead_disk_is_closed_and_says_what_it_leaves_out(void **state)
     l = open_ledger();
     ledger_close(l);
     holds_just_things(1);
+}
+
+/* ---- promises: a disk that takes its time */
+
+/* Returns when the one who waits for the disk does, for this thing alone. */
+static uint64_t
+hang_a_sync(struct ledger *l, int64_t i)
+{
+    uint64_t ticket;
+
+    shut_gate(&syncs);
+    ticket = ticket_of(l, i);
+    ledger_hurry(l, ticket);
+    await_at_gate(&syncs);
+    return ticket;
+}
+
+static size_t
+queued(struct ledger *l)
+{
+    struct ledger_state look;
+
+    ledger_look(l, &look);
+    return look.queued;
+}
+
+/* The things from … to-1, however short the queue is. */
+static uint64_t
+enter_patiently(struct ledger *l, int64_t from, int64_t to)
+{
+    uint64_t ticket = 0;
+    enum reason why;
+
+    for (int64_t i = from; i < to; i++) {
+        while ((why = enter(l, i, &ticket)) == REASON_LEDGER_FULL)
+            (void)sched_yield();
+        assert_int_equal(why, REASON_OK);
+    }
+    return ticket;
+}
+
+static void
+await_written(struct ledger *l)
+{
+    while (queued(l) > 0)
+        (void)sched_yield();
+}
+
+static off_t
+size_of_segment(unsigned number)
+{
+    struct stat st;
+
+    assert_int_equal(stat(segment_path(number), &st), 0);
+    return st.st_size;
+}
+
+/* All that stands in its files has left the queue. */
+static void
+await_told(struct ledger *l)
+{
+    struct seen *s = ledger_seen();
+    struct ledger_state look;
+
+    do
+        ledger_look(l, &look);
+    while (look.last < s->n);
+    seen_free(s);
+}
+
+static void
+records_are_written_while_a_sync_hangs(void **state)
+{
+    enum { MORE = 10000 };
+    struct ledger *l;
+    uint64_t first, last;
+
+    (void)state;
+    settings.queue_records = 100;
+    settings.queue_bytes = 8 << 20;
+    l = open_ledger();
+    first = hang_a_sync(l, 0);
+    last = enter_patiently(l, 1, MORE);
+    await_written(l);
+    holds_just_things(MORE);
+    assert_false(ledger_is_durable(l, first));
+    open_gate(&syncs);
+    assert_int_equal(ledger_await(l, last), REASON_OK);
+    ledger_close(l);
+    holds_just_things(MORE);
+}
+
+/* What the next one covers is what was there when it began: all of these. */
+static void
+who_hurries_while_a_sync_hangs_shares_the_next(void **state)
+{
+    enum { HURRIED = 20 };
+    struct ledger *l = open_ledger();
+    uint64_t first = hang_a_sync(l, 0), last = 0;
+
+    (void)state;
+    for (int i = 1; i <= HURRIED; i++) {
+        last = ticket_of(l, i);
+        ledger_hurry(l, last);
+    }
+    await_written(l);
+    let_one_through(&syncs);
+    await_at_gate(&syncs);
+    assert_false(ledger_is_durable(l, first + 1));
+    let_one_through(&syncs);
+    wait_for(is_durable, l, last);
+    open_gate(&syncs);
+    ledger_close(l);
+}
+
+static void
+a_sync_that_fails_after_more_was_written_loses_nothing(void **state)
+{
+    struct ledger *l = open_ledger();
+    uint64_t last;
+
+    (void)state;
+    (void)hang_a_sync(l, 0);
+    last = enter_patiently(l, 1, 200);
+    await_written(l);
+    holds_just_things(200);
+    drops = true;
+    sync_errno = EIO;
+    open_gate(&syncs);
+    wait_for(has_failed, l, 0);
+    assert_false(file_says(segment_path(1), "\"i\":0}"));
+    assert_false(file_says(segment_path(1), "\"i\":199}"));
+    sync_errno = 0;
+    wait_for(is_durable, l, last);
+    ledger_close(l);
+    holds_just_things(200);
+}
+
+/* And then refuses, with what it has in memory bounded. */
+static void
+the_queue_fills_only_when_too_much_waits_for_the_disk(void **state)
+{
+    enum { BOUND = 64 * 1024, QUEUE = 50 };
+    struct ledger *l;
+    int64_t n = 1;
+
+    (void)state;
+    settings.queue_records = QUEUE;
+    settings.queue_bytes = BOUND;
+    l = open_ledger();
+    (void)hang_a_sync(l, 0);
+    while (size_of_segment(1) - synced_to < BOUND)
+        n += enter(l, n, NULL) == REASON_OK;
+    await_told(l);
+    while (queued(l) < QUEUE)
+        n += enter(l, n, NULL) == REASON_OK;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(enter(l, 99, NULL), REASON_LEDGER_FULL);
+    assert_true(size_of_segment(1) - synced_to < BOUND + LEDGER_LINE_MAX);
+    open_gate(&syncs);
+    enter_patiently(l, n, n + 1000);
+    ledger_close(l);
+    holds_just_things(n + 1000);
+}
+
+/* In the log or in its file: one of these checkpoints, past the number. */
+static bool
+is_told(const struct seen *s, uint64_t past)
+{
+    bool is_kept = access(in_scratch("ledger/checkpoint"), F_OK) == 0;
+    char jws[1024];
+
+    for (size_t i = (size_t)past; i < s->n; i++) {
+        if (!is_kind(s->records[i], "checkpoint"))
+            continue;
+        (void)snprintf(jws, sizeof jws, "%.*s",
+                       TEXT_ARG(word_of(s->records[i], "jws")));
+        if (log_says(jws) ||
+            (is_kept && file_says(in_scratch("ledger/checkpoint"), jws)))
+            return true;
+    }
+    return false;
+}
+
+/* Whoever copies it, or reads of it in the log or in the status, must find all of it
+ * in the ledger after a crash. */
+static void
+no_checkpoint_is_told_before_it_is_on_the_disk(void **state)
+{
+    struct ledger_state before, look;
+    struct ledger *l;
+    struct seen *s;
+    uint64_t last;
+
+    (void)state;
+    settings.queue_bytes = 8 << 20;
+    l = open_ledger();
+    hang_a_sync(l, 0);
+    ledger_look(l, &before);
+    last = enter_patiently(l, 1, 2 * LEDGER_CHECKPOINT_RECORDS);
+    await_written(l);
+    s = ledger_seen();
+    assert_true(count_kind(s, "checkpoint") > 0);
+    ledger_look(l, &look);
+    assert_int_equal(look.checkpoint, before.checkpoint);
+    assert_false(is_told(s, look.checkpoint));
+    seen_free(s);
+    open_gate(&syncs);
+    assert_int_equal(ledger_await(l, last), REASON_OK);
+    ledger_close(l);
+    s = ledger_seen();
+    assert_true(is_told(s, look.checkpoint));
+    seen_free(s);
+}
+
+static void
+a_segment_is_ended_in_order_when_the_sync_under_way_is_over(void **state)
+{
+    struct ledger *l;
+    struct seen *s;
+
+    (void)state;
+    settings.segment_bytes = 4000;
+    l = open_ledger();
+    hang_a_sync(l, 0);
+    for (int i = 1; i < 500; i++)
+        enter_good(l, i);
+    open_gate(&syncs);
+    ledger_close(l);
+    s = ledger_seen();
+    holds_things(s, 500);
+    assert_true(s->segments > 10);
+    assert_int_equal(count_kind(s, "end"), s->segments);
+    seen_free(s);
+}
+
+static void *
+close_it(void *ledger)
+{
+    ledger_close(ledger);
+    return NULL;
+}
+
+/* With more accepted than may wait for the disk. */
+static void
+a_ledger_closed_while_a_sync_hangs_is_closed_whole(void **state)
+{
+    pthread_t closing;
+    struct ledger *l;
+
+    (void)state;
+    settings.queue_records = 5000;
+    settings.queue_bytes = 1 << 20;
+    l = open_ledger();
+    hang_a_sync(l, 0);
+    for (int i = 1; i < 5000; i++)
+        enter_good(l, i);
+    assert_int_equal(pthread_create(&closing, NULL, close_it, l), 0);
+    open_gate(&syncs);
+    assert_int_equal(pthread_join(closing, NULL), 0);
+    holds_just_things(5000);
 }
 
 /* ---- promises: crashes */
@@ -1319,7 +1636,7 @@ main(void)
         TEST(no_256_records_pass_without_a_checkpoint_signed_by_its_key),
         TEST(one_record_alone_is_vouched_for_without_being_asked_for),
         TEST(the_latest_checkpoint_stands_in_a_file_of_its_own),
-        TEST(what_finds_the_queue_full_is_refused_and_lost_refusals_are_told),
+        TEST(what_finds_the_queue_full_is_refused_and_lost_records_are_told),
         TEST(what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that),
         TEST(what_is_our_own_waits_for_a_disk_that_fails),
         TEST(a_refusal_that_finds_room_is_a_record_like_any_other),
@@ -1336,6 +1653,13 @@ main(void)
         TEST(a_segment_that_cannot_be_begun_is_begun_later),
         TEST(a_full_segment_that_cannot_be_signed_is_ended_once_and_later),
         TEST(a_ledger_on_a_dead_disk_is_closed_and_says_what_it_leaves_out),
+        TEST(records_are_written_while_a_sync_hangs),
+        TEST(who_hurries_while_a_sync_hangs_shares_the_next),
+        TEST(a_sync_that_fails_after_more_was_written_loses_nothing),
+        TEST(the_queue_fills_only_when_too_much_waits_for_the_disk),
+        TEST(no_checkpoint_is_told_before_it_is_on_the_disk),
+        TEST(a_segment_is_ended_in_order_when_the_sync_under_way_is_over),
+        TEST(a_ledger_closed_while_a_sync_hangs_is_closed_whole),
         TEST(a_crash_at_any_byte_of_the_last_record_is_sealed_and_told),
         TEST(a_crash_between_two_records_leaves_nothing_to_seal),
         TEST(a_crash_between_an_end_and_its_checkpoint_is_continued),
