@@ -2,190 +2,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "proxy/doorbell.h"
 #include "proxy/conn.h"
-#include "proxy/descriptors.h"
+#include "proxy/doorbell.h"
 #include "proxy/ending.h"
 #include "proxy/exchange.h"
 #include "proxy/heart.h"
 #include "proxy/mailbox.h"
+#include "proxy/worker_parts.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { ACCEPT_AT_ONCE = 32, ACCEPT_PAUSE_MS = 200 };
-
-/* A listener on this worker's loop. */
-struct door {
-    struct worker *worker;
-    size_t index;
-    struct event *event;
-    struct alarm pause; /* out of descriptors: rest, rather than spin */
-};
 
 struct thread {
     pthread_t id;
     struct worker worker;
 };
-
-static const struct conf_limits *
-limits(const struct worker *w)
-{
-    return &generation_conf(w->now->generation)->limits;
-}
-
-/* ---- doors */
-
-bool
-worker_has_room(const struct worker *w)
-{
-    return !w->draining && w->n_conns < (size_t)limits(w)->connections;
-}
-
-static void
-turn_away(const struct door *d, int fd)
-{
-    struct buf out = { 0 };
-    ssize_t put;
-
-    tally_add(&d->worker->metrics->turned_away, 1);
-    if (generation_door(d->worker->now->generation, d->index)->kind == DOOR_FORWARD) {
-        refusal_bare(REASON_TOO_MANY_CONNECTIONS, &out);
-        put = send(fd, buf_text(&out).at, buf_length(&out),
-                   MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)put;
-    }
-    buf_free(&out);
-    close(fd);
-}
-
-static void
-rest(struct door *d)
-{
-    event_del(d->event);
-    alarm_set(d->worker->loop, &d->pause, ACCEPT_PAUSE_MS);
-    log_warn("a door rests: %s", strerror(errno));
-}
-
-static void
-on_rested(void *owner)
-{
-    struct door *d = owner;
-
-    if (!d->worker->draining)
-        event_add(d->event, NULL);
-}
-
-static void
-on_door(evutil_socket_t listener, short what, void *arg)
-{
-    struct door *d = arg;
-    struct sockaddr_storage peer;
-    socklen_t n;
-    int fd;
-
-    (void)what;
-    for (size_t i = 0; i < ACCEPT_AT_ONCE; i++) {
-        n = sizeof peer;
-        fd = accept4(listener, (struct sockaddr *)&peer, &n,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 &&
-            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-            rest(d);
-        if (fd < 0)
-            return;
-        if (worker_has_room(d->worker) && descriptors_allow_client(fd))
-            conn_accept(d->worker, d->index, fd, (struct sockaddr *)&peer);
-        else
-            turn_away(d, fd);
-    }
-}
-
-static bool
-is_ops(const struct worker *w, size_t door)
-{
-    return generation_door(w->now->generation, door)->kind == DOOR_OPS;
-}
-
-static void
-open_doors(struct worker *w)
-{
-    for (size_t i = 0; i < w->start.n_doors; i++) {
-        struct door *d = &w->doors[i];
-
-        if (w->start.doors[i].fd < 0 || is_ops(w, i)) /* those are main's */
-            continue;
-        d->worker = w;
-        d->index = i;
-        d->pause = (struct alarm){ .on_due = on_rested, .owner = d };
-        d->event = event_new(loop_base(w->loop), w->start.doors[i].fd,
-                             EV_READ | EV_PERSIST, on_door, d);
-        assert(d->event != NULL);
-        event_add(d->event, NULL);
-    }
-}
-
-/* The kernel takes no connection for us either: a client hears at once that nobody is
- * here. The port stays ours meanwhile: one that may be reused and is not listened on
- * would be anybody's. */
-static void
-shut_doors(struct worker *w)
-{
-    int no = 0;
-
-    for (size_t i = 0; i < w->start.n_doors; i++) {
-        if (w->doors[i].event == NULL)
-            continue;
-        alarm_clear(&w->doors[i].pause);
-        event_del(w->doors[i].event);
-        (void)setsockopt(w->start.doors[i].fd, SOL_SOCKET, SO_REUSEADDR, &no,
-                         sizeof no);
-        (void)shutdown(w->start.doors[i].fd, SHUT_RDWR);
-    }
-}
-
-static bool
-is_any(const struct address *a)
-{
-    static const unsigned char none[16];
-
-    return memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
-}
-
-/* One on a single address is found by that address. */
-bool
-worker_has_port(const struct worker *w, uint16_t port)
-{
-    for (size_t i = 0; i < w->start.n_doors; i++)
-        if (w->start.doors[i].port == port && is_any(&w->start.doors[i].address))
-            return true;
-    return false;
-}
-
-/* A door on every address is taken to be behind any special one: what it would shut out
- * besides is not public anyway. */
-bool
-worker_is_own_door(const struct worker *w, const struct address *address, uint16_t port)
-{
-    for (size_t i = 0; i < w->start.n_doors; i++) {
-        const struct bound_door *d = &w->start.doors[i];
-
-        if (d->port != port)
-            continue;
-        if (address_equals(&d->address, address))
-            return true;
-        if (is_any(&d->address) && address_denied(address) != NULL)
-            return true;
-    }
-    return false;
-}
 
 /* ---- the rate of refusals inside TLS */
 
@@ -196,8 +28,8 @@ worker_may_refuse_inside(struct worker *w, const struct caller *caller)
     struct rate *rates = w->start.shared->refusals;
     size_t n = sizeof w->start.shared->refusals / sizeof *rates;
 
-    return rate_take(&rates[(uid * 2654435761u) % n], limits(w)->refusal_leaf_rate,
-                     clock_monotonic_ms());
+    return rate_take(&rates[(uid * 2654435761u) % n],
+                     worker_limits(w)->refusal_leaf_rate, clock_monotonic_ms());
 }
 
 /* ---- the end */
@@ -247,15 +79,15 @@ drain(struct worker *w)
     if (w->draining)
         return;
     w->draining = true;
-    shut_doors(w);
+    worker_shut_doors(w);
     tell_draining(w);
     for (struct list *m = w->conns.next; m != &w->conns; m = m->next)
         conn_drain(LIST_OWNER(m, struct conn, member));
-    alarm_set(w->loop, &w->drain_alarm, limits(w)->drain_ms);
+    alarm_set(w->loop, &w->drain_alarm, worker_limits(w)->drain_ms);
     end_if_idle(w);
 }
 
-/* ---- messages */
+/* ---- what it tells of itself */
 
 /* What should go back to where it was when nobody asks for anything. */
 static void
@@ -277,7 +109,7 @@ dump_kept(const struct worker *w, struct log_line *l)
 }
 
 static void
-dump(struct worker *w)
+dump(const struct worker *w)
 {
     struct log_line *l = log_line_begin(LOG_INFO, "state");
 
@@ -293,6 +125,8 @@ dump(struct worker *w)
     log_line_number(l, "lag_ms", loop_lag_ms(w->loop));
     log_line_end(l);
 }
+
+/* ---- messages */
 
 static void
 tell_main(struct worker *w, enum message_kind kind)
@@ -319,14 +153,14 @@ on_message(void *owner, const struct message *m)
         break;
     case MESSAGE_OPEN:
         if (!w->draining)
-            open_doors(w);
+            worker_open_doors(w);
         break;
     case MESSAGE_DRAIN:
         drain(w);
         break;
     case MESSAGE_STOP:
         if (!w->draining)
-            shut_doors(w);
+            worker_shut_doors(w);
         cut_all(w);
         break;
     case MESSAGE_DUMP:
@@ -344,70 +178,12 @@ on_message(void *owner, const struct message *m)
     }
 }
 
-void
-worker_adopt(struct worker *w, struct generation *g, struct vault *secrets)
-{
-    mailbox_post(
-        w->mailbox,
-        &(struct message){ .kind = MESSAGE_ADOPT, .generation = g, .vault = secrets });
-}
-
-void
-worker_keep(struct worker *w, struct generation *g, struct vault *secrets)
-{
-    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_SECRETS,
-                                                .generation = g,
-                                                .vault = secrets });
-}
-
-void
-worker_open(struct worker *w)
-{
-    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_OPEN });
-}
-
-void
-worker_change_task(struct worker *w, const struct task_change *change,
-                   struct generation *next)
-{
-    if (next != NULL)
-        generation_ref(next);
-    if (change->begun != NULL)
-        task_ref(change->begun);
-    if (change->ended != NULL)
-        task_ref(change->ended);
-    mailbox_post(
-        w->mailbox,
-        &(struct message){ .kind = MESSAGE_TASK, .task = *change, .generation = next });
-}
-
-void
-worker_drain(struct worker *w)
-{
-    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DRAIN });
-}
-
-void
-worker_stop(struct worker *w)
-{
-    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_STOP });
-}
-
-void
-worker_dump(struct worker *w)
-{
-    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DUMP });
-}
-
 /* ---- life */
 
 static void
 dismantle(struct worker *w)
 {
-    for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
-        if (w->doors[i].event != NULL)
-            event_free(w->doors[i].event);
-    free(w->doors);
+    worker_free_doors(w);
     ending_forget_all(w);
     roll_free(w->roll);
     epoch_unref(w->now);
@@ -458,15 +234,10 @@ work(void *arg)
     return NULL;
 }
 
-enum reason
-worker_start(const struct worker_start *start, struct worker **out)
+/* What cannot fail. */
+static void
+begin(struct worker *w, const struct worker_start *start)
 {
-    struct thread *t = calloc(1, sizeof *t);
-    struct worker *w = &t->worker;
-    enum reason why;
-
-    assert(t != NULL);
-    *out = NULL;
     w->start = *start;
     w->next_conn = start->index;
     w->loop = loop_new();
@@ -477,11 +248,23 @@ worker_start(const struct worker_start *start, struct worker **out)
     list_init(&w->awaiting);
     list_init(&w->handshakes);
     list_init(&w->endings);
-    w->doors = memory_new_array(start->n_doors + 1, sizeof *w->doors);
+    worker_make_doors(w);
     w->drain_alarm = (struct alarm){ .on_due = on_drained, .owner = w };
     w->mailbox = mailbox_new(loop_base(w->loop), on_message, w);
     if (start->bell != NULL)
         doorbell_tie(start->bell, w->mailbox);
+}
+
+enum reason
+worker_start(const struct worker_start *start, struct worker **out)
+{
+    struct thread *t = calloc(1, sizeof *t);
+    struct worker *w = &t->worker;
+    enum reason why;
+
+    assert(t != NULL);
+    *out = NULL;
+    begin(w, start);
     if ((why = equip(w)) == REASON_OK) {
         w->heart = heart_new(w);
         if (pthread_create(&t->id, NULL, work, w) != 0)
