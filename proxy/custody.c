@@ -266,6 +266,13 @@ custody_adopt(struct custody *c, struct prepared *tasks)
 }
 
 void
+custody_expect(struct custody *c)
+{
+    if (c != NULL)
+        registry_expect(c->registry);
+}
+
+void
 custody_hear(struct custody *c, const struct message *m)
 {
     if (m->kind == MESSAGE_OBEYED) {

@@ -16,6 +16,8 @@ void custody_free(struct custody *c);
 /* The tasks of h->generation, made beforehand; taken over. After this the workers may
  * be opened. */
 void custody_adopt(struct custody *c, struct prepared *tasks);
+/* A reload begins to read. */
+void custody_expect(struct custody *c);
 /* MESSAGE_OBEYED, MESSAGE_SPENT. */
 void custody_hear(struct custody *c, const struct message *m);
 /* Every task ends, and none begins any more. What runs may go on for so long. */

@@ -282,6 +282,7 @@ build(struct holdfast *h)
     h->reloading = true;
     h->asked_again = false;
     h->answered = h->asked;
+    custody_expect(h->custody);
     why = builder_build(h->builder, h->generation, generation_number(h->generation) + 1,
                         h->asked_always);
     h->asked_always = false;

@@ -42,6 +42,12 @@ group_is_unstarted(const struct group *g)
 }
 
 void
+group_note_revoked(struct group *g)
+{
+    g->revoked = g->revoked_lately = group_is_unstarted(g);
+}
+
+void
 group_set_vacant(struct registry *r, struct group *g, bool vacant)
 {
     list_remove(&g->in_vacant);

@@ -20,6 +20,7 @@ struct group {
     struct list live, leaving;       /* of members */
     struct list in_vacant;           /* a task that nobody starts should be here */
     bool revoked;                    /* … but must not */
+    bool revoked_lately;             /* since the reload that is under way was asked */
 };
 
 /* A task that lives, or leaves: told to end, and not every worker has obeyed. */
@@ -68,6 +69,8 @@ struct group *group_get(struct registry *r, const char *name); /* made if need b
 void group_settle(struct registry *r, struct group *g);
 /* The grant's tasks are begun by Holdfast itself. */
 bool group_is_unstarted(const struct group *g);
+/* Whoever ends such a task wants no other in its place. */
+void group_note_revoked(struct group *g);
 void group_set_vacant(struct registry *r, struct group *g, bool vacant);
 
 struct member *member_find(const struct registry *r, struct text id); /* live */

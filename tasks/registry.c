@@ -138,7 +138,7 @@ note_ender(struct member *m, const uid_t *by)
 static uint64_t
 end(struct registry *r, struct member *m, enum task_cause cause)
 {
-    m->group->revoked = group_is_unstarted(m->group);
+    group_note_revoked(m->group);
     return members_change(r, NULL, m, cause);
 }
 
@@ -174,7 +174,7 @@ revoke_group(struct registry *r, struct group *g, const uid_t *by, uint64_t *tic
 {
     size_t n_live = list_count(&g->live), n = n_live;
 
-    g->revoked = group_is_unstarted(g);
+    group_note_revoked(g);
     group_set_vacant(r, g, false);
     for (struct list *at = g->leaving.next; at != &g->leaving; at = at->next) {
         struct member *m = LIST_OWNER(at, struct member, in_group);

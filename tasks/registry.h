@@ -55,6 +55,9 @@ MUST_USE enum reason registry_prepare(struct authority_key *authority,
                                       const struct conf *next, const struct conf *now,
                                       struct prepared **out);
 void prepared_free(struct prepared *p); /* NULL is fine */
+/* A reload has been asked for, and begins to read. What is ended or revoked from now on
+ * is not begun again by what it brings. */
+void registry_expect(struct registry *r);
 /* The config in force from now on, on loan until the next call or registry_free: call
  * it before the workers are told of their generation. Takes `p`, prepared from this
  * config and the one before.
@@ -91,8 +94,9 @@ void registry_conclude(struct registry *r);
 /* The timer went off: what is over ends, what is to be renewed is.
  *
  * A standing or a pod's task that was ended or revoked is not begun again, until a
- * reload changes its grant in any way (its ticket, say) or brings it back. One that
- * could not be begun, or whose grant's time has not come, is tried again each second.
+ * reload asked for later changes its grant in any way (its ticket, say) or brings it
+ * back. One that could not be begun, or whose grant's time has not come, is tried again
+ * each second.
  */
 void registry_on_due(struct registry *r);
 

@@ -217,10 +217,18 @@ withdraw(struct registry *r, struct group *g, struct prospect *prospect)
     }
 }
 
+void
+registry_expect(struct registry *r)
+{
+    for (struct list *at = r->all_groups.next; at != &r->all_groups; at = at->next)
+        LIST_OWNER(at, struct group, in_groups)->revoked_lately = false;
+}
+
+/* A reload that was asked before somebody revoked does not undo that. */
 static void
 adopt_group(struct registry *r, struct group *g, struct prospect *prospect)
 {
-    if (prospect == NULL || !prospect->same)
+    if ((prospect == NULL || !prospect->same) && !g->revoked_lately)
         g->revoked = false;
     if (prospect == NULL || prospect->narrower)
         withdraw_leaving(r, g);

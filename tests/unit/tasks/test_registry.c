@@ -770,6 +770,35 @@ a_revoked_grant_stays_so_until_a_reload_brings_it_anew(void **state)
     assert_null(only_task(h, "pod"));
 }
 
+static void
+a_reload_asked_before_somebody_revoked_does_not_undo_that(void **state)
+{
+    struct stage *s = *state;
+    struct house *h = s->more;
+    struct conf_grant changed[GRANTS], again[GRANTS];
+    struct conf anew = s->conf, later = s->conf;
+    struct prepared *p;
+    uint64_t ticket;
+
+    memcpy(changed, s->grants, sizeof changed);
+    memcpy(again, s->grants, sizeof again);
+    changed[STANDING].ticket = "T-2";
+    again[STANDING].ticket = "T-3";
+    anew.grants.at = changed;
+    later.grants.at = again;
+    house_adopt(s, &s->conf, NULL);
+    registry_expect(h->registry);
+    assert_int_equal(registry_prepare(s->authority, &anew, &s->conf, &p), REASON_OK);
+    assert_int_equal(registry_revoke(h->registry, NULL, NULL, &ticket), 2);
+    house_settle(h);
+    registry_adopt(h->registry, &anew, p);
+    registry_on_due(h->registry);
+    assert_null(only_task(h, "standing"));
+    house_adopt(s, &later, &anew);
+    assert_non_null(only_task(h, "standing"));
+    assert_null(only_task(h, "pod")); /* which nothing has brought anew */
+}
+
 /* ---- reloads */
 
 static void
@@ -1224,6 +1253,7 @@ main(void)
         TEST(a_grant_whose_time_has_not_come_has_its_task_when_it_comes),
         TEST(not_all_keys_are_made_in_one_turn),
         TEST(a_revoked_grant_stays_so_until_a_reload_brings_it_anew),
+        TEST(a_reload_asked_before_somebody_revoked_does_not_undo_that),
         TEST(a_reload_ends_what_its_grant_no_longer_allows),
         TEST(only_tasks_that_were_given_more_than_the_grant_now_gives_end),
         TEST(what_drains_is_cut_when_its_grant_is_withdrawn),

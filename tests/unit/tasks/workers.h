@@ -200,6 +200,7 @@ house_adopt(struct stage *s, const struct conf *conf, const struct conf *before)
     struct house *h = s->more;
     struct prepared *p;
 
+    registry_expect(h->registry);
     assert_int_equal(registry_prepare(s->authority, conf, before, &p), REASON_OK);
     registry_adopt(h->registry, conf, p);
 }
