@@ -198,6 +198,22 @@ query_is_clean(const char *p, const char *end)
 }
 
 bool
+path_is_plain(struct text path)
+{
+    if (path.n == 0 || path.at[0] != '/')
+        return false;
+    for (size_t i = 1; i < path.n; i++) {
+        char c = path.at[i];
+
+        if (c != '/' && (kinds[(unsigned char)c] & SEGMENT) == 0)
+            return false;
+        if (c == ';' || (c == '.' && path.at[i - 1] == '/'))
+            return false;
+    }
+    return true;
+}
+
+bool
 path_has_encoded_slash(struct text path)
 {
     return memmem(path.at, path.n, "%2F", 3) != NULL;

@@ -20,6 +20,10 @@
 MUST_USE enum reason path_normalise(struct arena *a, struct text target,
                                     struct text *path, struct text *query);
 
+/* Canonical at first sight: "/", and nothing in it that path_normalise would have to
+ * look at twice. False says nothing. */
+bool path_is_plain(struct text path);
+
 /* A normalised path holds "%2F". Who reads that as a slash sees other segments than a
  * rule does: a judgement for policy (npm's scoped packages and GitLab's projects need
  * it). */

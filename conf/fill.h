@@ -18,6 +18,7 @@ struct fill {
     struct problems *problems;
     struct anchor *anchors;
     size_t n, room;
+    size_t last; /* that was asked for */
     bool sorted;
 };
 

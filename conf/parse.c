@@ -1,9 +1,11 @@
-/* Reads each file once, has scan.c look it over, lets libconfig parse those same bytes,
- * copies the outcome into a tree of our own and merges the trees. */
+/* Reads each file once, has scan.c look it over and cut it, lets libconfig parse those
+ * same bytes, piece by piece, copies the outcome into a tree of our own and merges the
+ * trees. */
 #include "conf/parse.h"
 
 #include "base/file.h"
 #include "conf/scan.h"
+#include "conf/words.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,30 +14,74 @@
 #include <string.h>
 
 /* A hundred thousand rules fit in a quarter of this. */
-enum { FILE_SIZE_MAX = 64 << 20 };
+enum { FILE_SIZE_MAX = 64 << 20, PIECE = 32 << 10 };
 
 struct parse {
     const struct setting *table;
     struct arena *keep, *scratch;
+    struct words keys, values;
     struct problems *problems;
     struct digest *bytes;
     struct node *root;
     bool failed;
 };
 
+/* A piece of a file that libconfig has read. */
+struct reading {
+    struct parse *parse;
+    const char *file;
+    struct text all;
+    const struct pieces *pieces;
+    const struct piece *piece;
+    const struct gap *gap; /* whose mark comes next */
+    struct buf *room;
+};
+
 /* ---- libconfig's tree to ours */
 
-static struct node *copy_setting(struct parse *p, const char *file,
-                                 config_setting_t *from);
+static struct node *copy_setting(struct reading *r, config_setting_t *from);
+static struct node *read_piece(const struct reading *around, const struct piece *piece);
 
-static void
-copy_children(struct parse *p, const char *file, config_setting_t *from,
-              struct node *into)
+static bool
+is_mark(const config_setting_t *from)
+{
+    return config_setting_type(from) == CONFIG_TYPE_STRING &&
+           strcmp(config_setting_get_string(from), PIECES_MARK) == 0;
+}
+
+/* False: there is a slip in them. */
+static bool
+copy_missing(struct reading *r, struct node *into)
+{
+    const struct gap *gap = r->gap;
+
+    r->gap = gap->next;
+    for (const struct piece *p = gap->pieces; p != NULL; p = p->next) {
+        struct node *elements = read_piece(r, p);
+
+        if (elements == NULL)
+            return false;
+        node_adopt_all(into, elements->first);
+    }
+    return true;
+}
+
+static bool
+copy_children(struct reading *r, config_setting_t *from, struct node *into)
 {
     unsigned n = (unsigned)config_setting_length(from);
 
-    for (unsigned i = 0; i < n; i++)
-        node_adopt(into, copy_setting(p, file, config_setting_get_elem(from, i)));
+    for (unsigned i = 0; i < n; i++) {
+        config_setting_t *child = config_setting_get_elem(from, i);
+        struct node *copy;
+
+        if (is_mark(child))
+            return copy_missing(r, into);
+        if ((copy = copy_setting(r, child)) == NULL)
+            return false;
+        node_adopt(into, copy);
+    }
+    return true;
 }
 
 static enum node_type
@@ -56,23 +102,31 @@ type_of(const config_setting_t *from)
     }
 }
 
-static struct node *
-copy_setting(struct parse *p, const char *file, config_setting_t *from)
+static struct place
+place_of(const struct reading *r, const config_setting_t *from)
 {
-    struct place place = { file, config_setting_source_line(from) };
-    struct node *n = node_new(p->scratch, type_of(from), config_setting_name(from),
-                              place);
+    unsigned line = config_setting_source_line(from);
 
-    if (place.line == 0)
-        n->place.line = 1;
-    if (n->type == NODE_GROUP || n->type == NODE_LIST)
-        copy_children(p, file, from, n);
-    else if (n->type == NODE_STRING)
-        n->string = arena_copy_z(p->scratch, text_z(config_setting_get_string(from)));
+    return (struct place){ r->file, r->piece->line + (line > 0 ? line - 1 : 0) };
+}
+
+static struct node *
+copy_setting(struct reading *r, config_setting_t *from)
+{
+    struct parse *p = r->parse;
+    const char *key = config_setting_name(from);
+    struct node *n = node_new(p->scratch, type_of(from),
+                              key == NULL ? NULL : words_keep(&p->keys, key),
+                              place_of(r, from));
+
+    if (n->type == NODE_STRING)
+        n->string = words_keep(&p->values, config_setting_get_string(from));
     else if (n->type == NODE_BOOL)
         n->integer = config_setting_get_bool(from);
-    else
+    else if (n->type == NODE_INTEGER)
         n->integer = config_setting_get_int64(from);
+    else if (!copy_children(r, from, n))
+        return NULL;
     return n;
 }
 
@@ -81,17 +135,39 @@ copy_setting(struct parse *p, const char *file, config_setting_t *from)
 /* What scan.c lets pass and libconfig still refuses: two of its own rules, told in our
  * words. */
 static void
-report_refusal(struct parse *p, const char *file, struct text t, const config_t *c)
+report_refusal(const struct reading *r, const config_t *c)
 {
+    struct parse *p = r->parse;
     const char *error = config_error_text(c) == NULL ? "" : config_error_text(c);
-    unsigned line = config_error_line(c) > 0 ? (unsigned)config_error_line(c) : 1;
+    unsigned line = config_error_line(c) > 0 ? (unsigned)config_error_line(c) - 1 : 0;
     struct text message = arena_printf(p->scratch, "libconfig: %s", error);
 
     if (strstr(error, "duplicate") != NULL)
         message = TEXT("this key stands twice in its group: remove one");
     else if (strstr(error, "mismatched") != NULL)
         message = TEXT("the elements of one list are of one type");
-    scan_point(file, t, line, 0, message, p->problems);
+    scan_point(r->file, r->all, r->piece->line + line, 0, message, p->problems);
+}
+
+/* The root, or a group with the list of these elements in it; NULL: there is a slip. */
+static struct node *
+read_piece(const struct reading *around, const struct piece *piece)
+{
+    struct reading r = *around;
+    struct node *root = NULL;
+    config_t c;
+
+    r.piece = piece;
+    r.gap = piece->gaps;
+    buf_truncate(r.room, 0);
+    piece_write(r.pieces, piece, r.all, r.room);
+    config_init(&c);
+    if (config_read_string(&c, buf_text(r.room).at) == CONFIG_TRUE)
+        root = copy_setting(&r, config_root_setting(&c));
+    else
+        report_refusal(&r, &c);
+    config_destroy(&c);
+    return root;
 }
 
 static void
@@ -104,22 +180,22 @@ merge(struct parse *p, struct node *root)
 }
 
 static void
-parse_text(struct parse *p, const char *file, struct text t, const char *z)
+parse_text(struct parse *p, const char *file, struct text t)
 {
-    config_t c;
+    struct pieces pieces = { .arena = p->scratch, .size = PIECE };
+    struct buf room = { 0 };
+    struct reading r = {
+        .parse = p, .file = file, .all = t, .pieces = &pieces, .room = &room
+    };
+    struct node *root = NULL;
 
-    if (!scan_text(file, t, p->problems)) {
+    if (scan_text(file, t, &pieces, p->problems))
+        root = read_piece(&r, &pieces.whole);
+    if (root != NULL)
+        merge(p, root);
+    else
         p->failed = true;
-        return;
-    }
-    config_init(&c);
-    if (config_read_string(&c, z) == CONFIG_TRUE) {
-        merge(p, copy_setting(p, file, config_root_setting(&c)));
-    } else {
-        report_refusal(p, file, t, &c);
-        p->failed = true;
-    }
-    config_destroy(&c);
+    buf_free(&room);
 }
 
 static void
@@ -136,7 +212,6 @@ parse_file(struct parse *p, const char *path)
     const char *file = arena_copy_z(p->keep, text_z(path));
     struct buf bytes = { 0 };
     enum reason why;
-    struct text t;
 
     errno = 0;
     why = file_read(path, FILE_SIZE_MAX, &bytes);
@@ -150,8 +225,7 @@ parse_file(struct parse *p, const char *path)
         /* Editors of another platform put a byte order mark in front. */
         if (text_starts(buf_text(&bytes), mark))
             buf_drop(&bytes, mark.n);
-        t = buf_text(&bytes);
-        parse_text(p, file, t, arena_copy_z(p->scratch, t));
+        parse_text(p, file, buf_text(&bytes));
     }
     buf_free(&bytes);
 }
@@ -212,6 +286,8 @@ parse_files(const char *path, const struct setting *table, struct arena *keep,
     struct parse p = { .table = table,
                        .keep = keep,
                        .scratch = scratch,
+                       .keys = { .arena = scratch },
+                       .values = { .arena = keep },
                        .problems = problems,
                        .bytes = bytes };
 

@@ -31,8 +31,11 @@ host_spelling_error(struct arena *a, const struct host *host, const char *z)
 {
     const char *name = strncmp(z, "*.", 2) == 0 ? z + 2 : z;
     bool six = host->address.family == AF_INET6;
-    const char *spelled = print(a, six ? "[%s]" : "%s", host->name);
+    const char *spelled;
 
+    if (strcmp(host->name, name) == 0)
+        return NULL;
+    spelled = print(a, six ? "[%s]" : "%s", host->name);
     if (strcmp(spelled, name) == 0)
         return NULL;
     return print(a, name != z ? "write \"*.%s\"" : "write \"%s\"", spelled);
@@ -69,14 +72,14 @@ star_error(const char *path)
 {
     struct text rest = text_z(path + 1), segment;
 
+    if (!text_has_byte(rest, '*'))
+        return NULL;
     while (text_split(&rest, '/', &segment)) {
-        bool last = segment.at + segment.n == path + strlen(path);
-
         if (!text_has_byte(segment, '*') || text_equals(segment, TEXT("*")))
             continue;
         if (!text_equals(segment, TEXT("**")))
             return "a star is a whole segment: write \"/a/*/b\" or \"/a/**\"";
-        if (!last)
+        if (rest.at != NULL)
             return "\"**\" stands only at the end: write \"*\" for one segment";
     }
     return NULL;
@@ -91,6 +94,8 @@ pattern_path_error(struct arena *a, const char *z)
         return "a path begins with \"/\"";
     if (strpbrk(z, "?#") != NULL)
         return "a path ends before \"?\" and \"#\": queries are not matched";
+    if (path_is_plain(text_z(z)))
+        return star_error(z);
     if (path_normalise(a, text_z(z), &path, &query) != REASON_OK)
         return reason_sentence(REASON_PATH_MALFORMED);
     if (!text_equals(path, text_z(z)))

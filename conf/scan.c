@@ -34,9 +34,11 @@ struct scan {
     struct text all;
     size_t at;
     unsigned line;
+    size_t end; /* of the token before this one */
     struct token token;
     unsigned depth;
     bool clean;
+    struct pieces *pieces;
     struct problems *problems;
 };
 
@@ -138,29 +140,50 @@ peek(const struct scan *s, size_t ahead)
     return i < s->all.n ? (unsigned char)s->all.at[i] : -1;
 }
 
+/* What a byte may stand in the middle of. */
+enum { DIGIT = 1, NUMBER = 2, NAME = 4, STRING = 8, BLANK = 16 };
+
+/* clang-format off */
+static const unsigned char kinds[256] = {
+    ['\t'] = BLANK | STRING, ['\r'] = BLANK | STRING, [' '] = BLANK | STRING,
+    ['!'] = STRING, ['#' ... ')'] = STRING, ['*'] = NAME | STRING,
+    ['+' ... ','] = STRING, ['-'] = NAME | STRING, ['.'] = NUMBER | STRING,
+    ['/'] = STRING, ['0' ... '9'] = DIGIT | NUMBER | NAME | STRING,
+    [':' ... '@'] = STRING, ['A' ... 'Z'] = NUMBER | NAME | STRING,
+    ['['] = STRING, [']' ... '^'] = STRING, ['_'] = NUMBER | NAME | STRING,
+    ['`'] = STRING, ['a' ... 'z'] = NUMBER | NAME | STRING,
+    ['{' ... '~'] = STRING, [0x80 ... 0xff] = STRING,
+};
+/* clang-format on */
+
 static bool
-is_letter(int c)
+is_kind(int c, unsigned char kind)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return c >= 0 && (kinds[c] & kind) != 0;
 }
 
 static bool
 is_digit(int c)
 {
-    return c >= '0' && c <= '9';
+    return is_kind(c, DIGIT);
 }
 
-static bool
-is_name_byte(int c)
+static void
+skip(struct scan *s, unsigned char kind)
 {
-    return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '*';
+    const char *at = s->all.at + s->at, *end = s->all.at + s->all.n;
+
+    while (at < end && (kinds[(unsigned char)*at] & kind) != 0)
+        at++;
+    s->at = (size_t)(at - s->all.at);
 }
 
 static void
 skip_line(struct scan *s)
 {
-    while (peek(s, 0) != -1 && peek(s, 0) != '\n')
-        s->at++;
+    const char *from = s->all.at + s->at, *end = memchr(from, '\n', s->all.n - s->at);
+
+    s->at = end != NULL ? (size_t)(end - s->all.at) : s->all.n;
 }
 
 static bool
@@ -191,9 +214,11 @@ skip_blank(struct scan *s)
         } else if (c == '/' && peek(s, 1) == '*') {
             if (!skip_comment(s))
                 return false;
-        } else if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-            s->line += c == '\n';
+        } else if (c == '\n') {
+            s->line++;
             s->at++;
+        } else if (is_kind(c, BLANK)) {
+            skip(s, BLANK);
         } else {
             return true;
         }
@@ -220,17 +245,17 @@ read_string(struct scan *s)
 {
     struct token opened = { '"', text_of(s->all.at + s->at, 1), s->line };
 
-    for (s->at++; peek(s, 0) != '"';) {
-        if (peek(s, 0) == -1 || peek(s, 0) == '\n') {
+    s->at++;
+    for (;;) {
+        skip(s, STRING);
+        if (peek(s, 0) == '"')
+            break;
+        if (peek(s, 0) != '\\') {
             slip(s, opened, "this string does not end on its line: a quote is missing");
             return TOKEN_TOLD;
         }
-        if (peek(s, 0) == '\\') {
-            if (!read_escape(s, s->line))
-                return TOKEN_TOLD;
-        } else {
-            s->at++;
-        }
+        if (!read_escape(s, s->line))
+            return TOKEN_TOLD;
     }
     s->at++;
     return TOKEN_STRING;
@@ -241,9 +266,7 @@ read_number(struct scan *s)
 {
     if (peek(s, 0) == '-' || peek(s, 0) == '+')
         s->at++;
-    while (is_letter(peek(s, 0)) || is_digit(peek(s, 0)) || peek(s, 0) == '.' ||
-           peek(s, 0) == '_')
-        s->at++;
+    skip(s, NUMBER);
     return TOKEN_NUMBER;
 }
 
@@ -252,8 +275,7 @@ read_name(struct scan *s)
 {
     struct text name = { s->all.at + s->at, 0 };
 
-    while (is_name_byte(peek(s, 0)))
-        s->at++;
+    skip(s, NAME);
     name.n = (size_t)(s->all.at + s->at - name.at);
     if (text_equals_nocase(name, TEXT("true")) ||
         text_equals_nocase(name, TEXT("false")))
@@ -272,7 +294,7 @@ read_token(struct scan *s)
         return read_string(s);
     if (is_digit(c) || ((c == '-' || c == '+' || c == '.') && (is_digit(peek(s, 1)))))
         return read_number(s);
-    if (is_letter(c) || c == '*')
+    if (is_kind(c, NAME) && c != '_' && c != '-')
         return read_name(s);
     s->at++;
     if (strchr("{}()[];,", c) != NULL)
@@ -287,6 +309,7 @@ next(struct scan *s)
 {
     size_t start;
 
+    s->end = s->at;
     if (!skip_blank(s)) {
         s->token.kind = TOKEN_TOLD;
         return;
@@ -399,6 +422,12 @@ close_bracket(struct scan *s, struct token opened)
                 closer, opened.kind, opened.line);
 }
 
+static size_t
+offset(const struct scan *s, struct token t)
+{
+    return (size_t)(t.text.at - s->all.at);
+}
+
 static bool
 read_elements(struct scan *s, struct token opened)
 {
@@ -406,9 +435,11 @@ read_elements(struct scan *s, struct token opened)
 
     while (s->token.kind != closer) {
         struct token comma;
+        size_t end;
 
         if (!read_value(s, (char)opened.kind))
             return false;
+        end = s->end;
         if (s->token.kind != ',')
             break;
         comma = s->token;
@@ -416,7 +447,21 @@ read_elements(struct scan *s, struct token opened)
         if (s->token.kind == closer)
             return slip(s, comma, "a comma stands before the closing %c: remove it",
                         closer);
+        if (opened.kind == '(')
+            pieces_comma(s->pieces, end, offset(s, comma) + 1, comma.line);
     }
+    return s->token.kind == closer || close_bracket(s, opened);
+}
+
+static bool
+read_list(struct scan *s, struct token opened)
+{
+    struct pieces_list list = pieces_enter(s->pieces, offset(s, opened) + 1,
+                                           opened.line);
+
+    if (!read_elements(s, opened))
+        return false;
+    pieces_leave(s->pieces, list, s->end, offset(s, s->token), s->token.line);
     return close_bracket(s, opened);
 }
 
@@ -433,8 +478,10 @@ read_nested(struct scan *s)
     next(s);
     if (opened.kind == '{')
         ok = read_settings(s) && close_bracket(s, opened);
+    else if (opened.kind == '(')
+        ok = read_list(s, opened);
     else
-        ok = read_elements(s, opened);
+        ok = read_elements(s, opened) && close_bracket(s, opened);
     s->depth--;
     return ok;
 }
@@ -545,6 +592,18 @@ utf8_length(const unsigned char *p, size_t n)
     return length;
 }
 
+/* Eight at a time: none is a control byte, or above ASCII. A space behind a control
+ * byte may count as one, which the slower way then finds out. */
+static bool
+are_plain(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+
+    memcpy(&bytes, at, sizeof bytes);
+    return ((bytes | (bytes - 0x20 * ones) | (bytes + ones)) & (0x80 * ones)) == 0;
+}
+
 /* A NUL would end the file for libconfig; names and purposes end up in JSON and on
  * terminals. */
 static bool
@@ -556,6 +615,9 @@ check_bytes(struct scan *s)
     for (size_t i = 0, length; i < s->all.n; i += length) {
         struct token at = { 0, text_of(s->all.at + i, 1), line };
 
+        length = sizeof(uint64_t);
+        if (i + length <= s->all.n && are_plain(s->all.at + i))
+            continue;
         length = utf8_length(p + i, s->all.n - i);
         if (length == 0)
             return slip(s, at, "the byte 0x%02x is not UTF-8", p[i]);
@@ -568,12 +630,17 @@ check_bytes(struct scan *s)
 }
 
 bool
-scan_text(const char *file, struct text t, struct problems *problems)
+scan_text(const char *file, struct text t, struct pieces *pieces,
+          struct problems *problems)
 {
-    struct scan s = {
-        .file = file, .all = t, .line = 1, .clean = true, .problems = problems
-    };
+    struct scan s = { .file = file,
+                      .all = t,
+                      .line = 1,
+                      .clean = true,
+                      .pieces = pieces,
+                      .problems = problems };
 
+    pieces_begin(pieces, t.n);
     if (!check_bytes(&s))
         return false;
     next(&s);

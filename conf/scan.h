@@ -5,11 +5,13 @@
 #ifndef CONF_SCAN_H
 #define CONF_SCAN_H
 
-#include "base/text.h"
+#include "conf/pieces.h"
 #include "conf/problem.h"
 
-/* True when libconfig will read the text as it was meant. */
-bool scan_text(const char *file, struct text t, struct problems *problems);
+/* True when libconfig will read the text as it was meant; then it is cut into pieces.
+ */
+bool scan_text(const char *file, struct text t, struct pieces *pieces,
+               struct problems *problems);
 
 /* A problem with the line, the line before it and a caret; `column` counts bytes from
  * 0. */

@@ -25,6 +25,8 @@ static const struct type {
     reader read;
 } types[];
 
+enum { ROWS_MAX = 64 }; /* of one table */
+
 /* ---- anchors */
 
 static void
@@ -62,8 +64,15 @@ fill_node_of(struct fill *f, const void *object)
     if (!f->sorted)
         qsort(f->anchors, f->n, sizeof *f->anchors, compare_anchors);
     f->sorted = true;
+    /* Checks go from one to the next, and ask for each several times. */
+    for (size_t i = f->last; i < f->n && i < f->last + 2; i++)
+        if (f->anchors[i].object == object)
+            return f->anchors[f->last = i].node;
     found = bsearch(&wanted, f->anchors, f->n, sizeof *f->anchors, compare_anchors);
-    return found == NULL ? NULL : found->node;
+    if (found == NULL)
+        return NULL;
+    f->last = (size_t)(found - f->anchors);
+    return found->node;
 }
 
 /* ---- messages */
@@ -152,12 +161,6 @@ is_printable(struct fill *f, const struct node *n)
     return true;
 }
 
-static const char *
-keep_string(struct fill *f, const struct node *n)
-{
-    return arena_copy_z(f->keep, text_z(n->string));
-}
-
 static void
 read_string(struct fill *f, const struct setting *row, const struct node *n,
             void *field)
@@ -165,7 +168,7 @@ read_string(struct fill *f, const struct setting *row, const struct node *n,
     if (n->string[0] == '\0' && !(row->flags & SETTING_ALLOW_EMPTY))
         complain(f, row, n, NULL, "is empty");
     else if (is_printable(f, n))
-        *(const char **)field = keep_string(f, n);
+        *(const char **)field = n->string;
 }
 
 static void
@@ -290,7 +293,7 @@ read_strings(struct fill *f, const struct setting *row, const struct node *list,
         if (n->string[0] == '\0')
             node_problem(f->problems, n, NULL, "is empty: remove it");
         else if (is_printable(f, n))
-            at[out->n++] = keep_string(f, n);
+            at[out->n++] = n->string;
     }
     out->at = at;
 }
@@ -498,36 +501,47 @@ report_unknown(struct fill *f, const struct setting *table, const char *name,
         node_problem(f->problems, n, NULL, "unknown key: remove it (docs/CONFIG.md)");
 }
 
-static bool
-is_in_table(const struct setting *table, const char *name)
+/* A bit for each row that the group has a key of; the others are told of. */
+static uint64_t
+find_rows(struct fill *f, const struct setting *table, const char *name,
+          const struct node *group)
 {
-    for (const struct setting *row = table; row->name != NULL; row++)
-        if (strcmp(row->name, name) == 0)
-            return true;
-    return false;
+    uint64_t written = 0;
+
+    for (const struct node *n = group->first; n != NULL; n = n->next) {
+        const struct setting *row = table;
+
+        while (row->name != NULL && !node_same_key(row->name, n->name))
+            row++;
+        assert(row - table < ROWS_MAX);
+        if (row->name == NULL)
+            report_unknown(f, table, name, n);
+        else
+            written |= UINT64_C(1) << (row - table);
+    }
+    return written;
 }
 
 void
 fill_group(struct fill *f, const struct setting *table, const char *name,
            const struct node *group, struct place place, void *out)
 {
+    uint64_t written = 0;
+
     assert(!f->sorted);
     *(struct place *)out = place;
     if (group != NULL) {
         anchor_add(f, out, group);
-        for (const struct node *n = group->first; n != NULL; n = n->next)
-            if (!is_in_table(table, n->name))
-                report_unknown(f, table, name, n);
+        written = find_rows(f, table, name, group);
     }
-    for (const struct setting *row = table; row->name != NULL; row++) {
-        const struct node *n = group == NULL ? NULL : node_child(group, row->name);
+    for (const struct setting *row = table; row->name != NULL; row++, written >>= 1) {
         void *field = (char *)out + row->offset;
 
         /* A choice that is refused is none of them, for the checks across keys. */
         if (row->type == SETTING_CHOICE)
             *(int *)field = -1;
-        if (n != NULL)
-            fill_written(f, row, n, field);
+        if ((written & 1) != 0)
+            fill_written(f, row, node_child(group, row->name), field);
         else if (group != NULL && (row->flags & SETTING_REQUIRED))
             complain(f, row, group, row->name, "is missing");
         else

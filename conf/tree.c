@@ -13,7 +13,7 @@ node_new(struct arena *a, enum node_type type, const char *name, struct place pl
 
     n->type = type;
     n->place = place;
-    n->name = name == NULL ? NULL : arena_copy_z(a, text_z(name));
+    n->name = name;
     return n;
 }
 
@@ -30,11 +30,22 @@ node_adopt(struct node *parent, struct node *child)
     parent->last = child;
 }
 
+void
+node_adopt_all(struct node *parent, struct node *from)
+{
+    struct node *next;
+
+    for (struct node *n = from->first; n != NULL; n = next) {
+        next = n->next;
+        node_adopt(parent, n);
+    }
+}
+
 struct node *
 node_child(const struct node *group, const char *name)
 {
     for (struct node *n = group->first; n != NULL; n = n->next)
-        if (n->name != NULL && strcmp(n->name, name) == 0)
+        if (n->name != NULL && node_same_key(n->name, name))
             return n;
     return NULL;
 }
@@ -56,7 +67,7 @@ node_print_path(const struct node *n, struct buf *out)
         return;
     node_print_path(n->parent, out);
     if (n->name == NULL) {
-        buf_printf(out, "[%zu]", n->index);
+        buf_printf(out, "[%u]", n->index);
         return;
     }
     if (n->parent->parent != NULL)
@@ -96,17 +107,6 @@ row_of(const struct setting *table, const char *name)
 }
 
 static void
-concatenate(struct node *into, struct node *from)
-{
-    struct node *next;
-
-    for (struct node *n = from->first; n != NULL; n = next) {
-        next = n->next;
-        node_adopt(into, n);
-    }
-}
-
-static void
 merge_names(struct node *into, struct node *from, struct problems *problems)
 {
     struct node *next;
@@ -134,7 +134,7 @@ merge_key(struct node *old, struct node *new, const struct setting *row,
         else
             node_merge(old, new, row == NULL ? NULL : row->inner, problems);
     } else if (old->type == NODE_LIST && new->type == NODE_LIST) {
-        concatenate(old, new);
+        node_adopt_all(old, new);
     } else {
         node_problem(problems, new, NULL,
                      "is set at %s:%u as well: a key may be set in one file only",

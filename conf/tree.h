@@ -9,22 +9,34 @@
 #include "conf/problem.h"
 #include "conf/schema.h"
 
+#include <string.h>
+
 enum node_type { NODE_GROUP, NODE_LIST, NODE_STRING, NODE_INTEGER, NODE_BOOL };
 
 struct node {
     const char *name; /* NULL: the root, or an element of a list */
     enum node_type type;
     struct place place;
-    size_t index; /* among its siblings */
     struct node *parent, *first, *last, *next;
-    size_t n; /* children */
-    const char *string;
-    int64_t integer; /* of a NODE_INTEGER; of a NODE_BOOL: 0 or 1 */
+    uint32_t index;     /* among its siblings */
+    uint32_t n;         /* children */
+    const char *string; /* lives as long as the conf */
+    int64_t integer;    /* of a NODE_INTEGER; of a NODE_BOOL: 0 or 1 */
 };
 
+/* The name is on loan for the tree's life. */
 struct node *node_new(struct arena *a, enum node_type type, const char *name,
                       struct place place);
 void node_adopt(struct node *parent, struct node *child);
+/* All that `from` has. */
+void node_adopt_all(struct node *parent, struct node *from);
+
+/* Most keys differ in their first letter. */
+static inline bool
+node_same_key(const char *a, const char *b)
+{
+    return a[0] == b[0] && strcmp(a, b) == 0;
+}
 
 struct node *node_child(const struct node *group, const char *name);
 struct node *node_element(const struct node *list, size_t index);

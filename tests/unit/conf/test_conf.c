@@ -435,6 +435,131 @@ many_rules_load(void **state)
     assert_int_equal(rules[MANY - 1].place.line, MANY + 4);
 }
 
+/* ---- a file that is read in pieces */
+
+enum { GRANTS = 3, RULES = 1500 };
+
+struct large {
+    struct buf text;
+    unsigned line, lines[GRANTS][RULES];
+};
+
+__attribute__((format(printf, 2, 3))) static void
+put(struct large *l, const char *format, ...)
+{
+    char piece[512];
+    va_list args;
+
+    va_start(args, format);
+    assert_in_range(vsnprintf(piece, sizeof piece, format, args), 0, sizeof piece - 1);
+    va_end(args);
+    buf_add_z(&l->text, piece);
+    for (const char *c = piece; *c != '\0'; c++)
+        l->line += *c == '\n';
+}
+
+static void
+put_rule(struct large *l, int g, int i, const char *more)
+{
+    static const char *const blanks[] = {
+        " # a ) and a }, \" too\n", "", "/* ({\n\n */", "\n", "  // ( \"\n",
+    };
+
+    put(l, "%s%s", i > 0 ? blanks[i % 5] : "", i > 0 ? "," : "");
+    put(l, "%s", blanks[i % 3]);
+    l->lines[g][i] = l->line;
+    put(l, "{ host = \"h%d.example\";%s", i, blanks[i % 4]);
+    put(l, "methods = \"any\"; paths = [\"/(%d,\" \"a)\"]; %s }", i, more);
+}
+
+/* A list within a list, each of them long. One rule has `more` in it. */
+static void
+write_large(struct large *l, int grant, int rule, const char *more)
+{
+    l->line = 1;
+    put(l, "grants = (");
+    for (int g = 0; g < GRANTS; g++) {
+        put(l, "%s{ name = \"g%d\"; owner = \"a\"; approved_by = \"b\";\n",
+            g == 0 ? "" : ", ", g);
+        put(l, "ticket = \"c\"; approved_at = \"2026-11-20\"; ttl = \"1h\";\n"
+               "expires_at = \"2027-02-20\"; purposes = [\"p\"]; rules = (");
+        for (int i = 0; i < RULES; i++)
+            put_rule(l, g, i, g == grant && i == rule ? more : "");
+        put(l, "# the last\n); task = \"standing\"; caller = { uid = %d; }; }\n",
+            1000 + g);
+    }
+    put(l, ");\n");
+    folder_write(&folder, "main.conf", whole_config);
+    folder_write_bytes(&folder, "conf.d/large.conf", buf_text(&l->text).at,
+                       buf_length(&l->text));
+    buf_free(&l->text);
+}
+
+static void
+a_file_that_is_read_in_pieces_holds_what_was_written(void **state)
+{
+    static struct large l;
+    const struct conf_grant *grants;
+    char wanted[32];
+
+    (void)state;
+    write_large(&l, -1, -1, "");
+    if (folder_load(&folder) != REASON_OK)
+        fail_msg("%s", folder_report(&folder));
+    grants = folder.conf->grants.at;
+    assert_int_equal(folder.conf->grants.n, GRANTS + 1);
+    for (int g = 0; g < GRANTS; g++) {
+        const struct conf_rule *rules = grants[g + 1].rules.at;
+
+        assert_int_equal(grants[g + 1].caller.uid, 1000 + g);
+        assert_int_equal(grants[g + 1].rules.n, RULES);
+        for (int i = 0; i < RULES; i++) {
+            snprintf(wanted, sizeof wanted, "h%d.example", i);
+            assert_string_equal(rules[i].host, wanted);
+            snprintf(wanted, sizeof wanted, "/(%d,a)", i);
+            assert_int_equal(rules[i].paths.n, 1);
+            assert_string_equal(rules[i].paths.at[0], wanted);
+            assert_int_equal(rules[i].place.line, l.lines[g][i]);
+        }
+    }
+}
+
+/* What scan.c finds, what libconfig finds, and what the schema finds. */
+static void
+a_slip_in_a_file_that_is_read_in_pieces_is_named_with_its_line(void **state)
+{
+    static const struct {
+        int grant, rule;
+        const char *more, *said;
+    } rows[] = {
+        { 0, 0, "port = 1; port = 2;", "this key stands twice in its group" },
+        { 1, RULES / 2, "port = 1; port = 2;", "this key stands twice in its group" },
+        { 2, RULES - 1, "bind = [1, \"x\"];", "the elements of one list are of one" },
+        { 1, RULES - 2, "port = yes;", "write true instead of yes" },
+        { 2, RULES / 3, "porth = 443;", "unknown key, did you mean port?" },
+        { 0, RULES - 1, "port = 443000;", "is out of range" },
+    };
+    static struct large l;
+    char place[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned line;
+
+        write_large(&l, rows[i].grant, rows[i].rule, rows[i].more);
+        assert_int_equal(folder_load(&folder), REASON_CONFIG);
+        for (line = l.lines[rows[i].grant][rows[i].rule];; line++) {
+            snprintf(place, sizeof place, "conf.d/large.conf:%u: ", line);
+            if (strstr(folder_report(&folder), place) != NULL)
+                break;
+            /* its keys may stand on the next two */
+            assert_in_range(line, 0, l.lines[rows[i].grant][rows[i].rule] + 2);
+        }
+        if (strstr(folder_report(&folder), rows[i].said) == NULL)
+            fail_msg("row %zu: %s", i, folder_report(&folder));
+    }
+}
+
 /* ---- lint */
 
 static const struct {
@@ -575,6 +700,8 @@ main(void)
         TEST(files_of_other_names_are_not_read),
         TEST(a_part_that_is_no_file_is_an_error_and_not_passed_over),
         TEST(many_rules_load),
+        TEST(a_file_that_is_read_in_pieces_holds_what_was_written),
+        TEST(a_slip_in_a_file_that_is_read_in_pieces_is_named_with_its_line),
         TEST(lint_names_what_is_questionable),
         TEST(what_was_decided_on_purpose_is_a_note),
         TEST(findings_are_told_as_lines_and_as_json),
