@@ -2,7 +2,6 @@
 
 #include "base/escape.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* Behind an opening bracket, or where a line begins, nothing stands before. */
@@ -86,7 +85,9 @@ void
 json_put_number(struct buf *out, const char *key, int64_t value)
 {
     begin(out, key);
-    buf_printf(out, "%" PRId64, value);
+    if (value < 0)
+        buf_add_byte(out, '-');
+    buf_add_u64(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void
