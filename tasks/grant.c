@@ -187,26 +187,40 @@ note_lack(struct search *s, uint32_t line, enum reach at)
 }
 
 static void
-take_fits(struct search *s, uint32_t fit, bool literal)
+take(struct search *s, uint32_t line, bool literal)
 {
-    enum reach at;
+    enum reach at = reach(s, line_at(s->book, line));
     uint32_t rank;
 
-    for (; fit != 0; fit = fit_at(s->book, fit)->next) {
-        uint32_t line = fit_at(s->book, fit)->line;
+    if (at != REACH_PATH) {
+        note_lack(s, line, at);
+        return;
+    }
+    weigh_credential(s, line);
+    rank = rank_of(s, literal);
+    if (s->best == 0 || rank > s->best_rank ||
+        (rank == s->best_rank && line < s->best)) {
+        s->best = line;
+        s->best_rank = rank;
+        s->best_entry = s->entry;
+    }
+}
 
-        if ((at = reach(s, line_at(s->book, line))) != REACH_PATH) {
-            note_lack(s, line, at);
-            continue;
-        }
-        weigh_credential(s, line);
-        rank = rank_of(s, literal);
-        if (s->best == 0 || rank > s->best_rank ||
-            (rank == s->best_rank && line < s->best)) {
-            s->best = line;
-            s->best_rank = rank;
-            s->best_entry = s->entry;
-        }
+static void
+take_fits(struct search *s, uint32_t fit, bool literal)
+{
+    for (; fit != 0; fit = fit_at(s->book, fit)->next)
+        take(s, fit_at(s->book, fit)->line, literal);
+}
+
+static void
+try_few(struct search *s, uint32_t few)
+{
+    for (; few != 0; few = few_at(s->book, few)->next) {
+        const struct few *f = few_at(s->book, few);
+
+        if (pattern_fits(f->pattern, s->ask->path))
+            take(s, f->line, pattern_is_literal(f->pattern));
     }
 }
 
@@ -239,7 +253,8 @@ search_set(struct search *s, uint32_t set)
 
     s->set_rank = in->rank;
     take_fits(s, in->any, false);
-    if (path.n > 0 && path.at[0] == '/')
+    try_few(s, in->few);
+    if (in->paths != 0 && path.n > 0 && path.at[0] == '/')
         search_paths(s, in->paths, text_of(path.at + 1, path.n - 1), true);
 }
 

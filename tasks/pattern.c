@@ -70,10 +70,15 @@ segments_fault(struct text rest)
 static bool
 is_canonical(struct text pattern)
 {
-    struct arena *a = arena_new();
+    struct arena *a;
     struct text path, query;
-    bool is = path_normalise(a, pattern, &path, &query) == REASON_OK &&
-              query.at == NULL && text_equals(path, pattern);
+    bool is;
+
+    if (path_is_plain(pattern))
+        return true;
+    a = arena_new();
+    is = path_normalise(a, pattern, &path, &query) == REASON_OK && query.at == NULL &&
+         text_equals(path, pattern);
 
     arena_free(a);
     return is;

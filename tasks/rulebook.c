@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPARED_MAX = 256 }; /* rules of one host and path that are compared at load */
+enum {
+    COMPARED_MAX = 256, /* rules of one host and path that are compared at load */
+    FEW_MAX = 8         /* paths that are compared faster than they are looked up */
+};
 
 #define METHOD_ANY   UINT64_MAX
 #define METHOD_OTHER (UINT64_C(1) << METHODS_MAX)
@@ -171,9 +174,9 @@ compile_methods(struct building *b, const struct conf_rule *r)
 static uint32_t
 new_set(struct rulebook *book, uint32_t rank)
 {
-    uint32_t set = pile_add(&book->sets), paths = new_root(book);
+    uint32_t set = pile_add(&book->sets);
 
-    *set_at(book, set) = (struct set){ .paths = paths, .rank = rank };
+    *set_at(book, set) = (struct set){ .rank = rank };
     return set;
 }
 
@@ -243,45 +246,48 @@ tell_conflict(struct building *b, const struct line *mine, const struct line *ot
                other->rule->place.line);
 }
 
-/* Adds the line to the list of fits that begins at *first. */
-static void
-add_fit(struct building *b, uint32_t *first, uint32_t line)
+/* False: it is the same line, whose path is written twice. */
+static bool
+compare_lines(struct building *b, uint32_t mine, uint32_t other)
 {
-    struct rulebook *book = b->book;
-    const struct line *mine = line_at(book, line);
-    uint32_t fit = *first;
+    const struct line *line = line_at(b->book, mine);
 
-    for (int i = 0; fit != 0 && i < COMPARED_MAX; i++, fit = fit_at(book, fit)->next) {
-        const struct line *other = line_at(book, fit_at(book, fit)->line);
+    if (mine != other && is_certain_conflict(line, line_at(b->book, other)))
+        tell_conflict(b, line, line_at(b->book, other));
+    return mine != other;
+}
 
-        if (other == mine)
-            return; /* the same path twice in one rule */
-        if (is_certain_conflict(mine, other))
-            tell_conflict(b, mine, other);
-    }
-    fit = pile_add(&book->fits);
+static void
+link_fit(struct rulebook *book, uint32_t *first, uint32_t line)
+{
+    uint32_t fit = pile_add(&book->fits);
+
     *fit_at(book, fit) = (struct fit){ line, *first };
     *first = fit;
 }
 
+/* Adds the line to the list of fits that begins at *first. */
 static void
-compile_path(struct building *b, uint32_t root, const char *pattern, uint32_t line)
+add_fit(struct building *b, uint32_t *first, uint32_t line)
 {
-    struct rulebook *book = b->book;
-    const char *why = pattern_fault(text_z(pattern));
-    struct text rest, segment;
-    uint32_t node = root;
+    const struct rulebook *book = b->book;
+    uint32_t fit = *first;
 
-    if (why != NULL) {
-        fault(b, line_at(book, line)->rule, "paths", pattern, why);
-        return;
-    }
-    rest = text_of(pattern + 1, strlen(pattern) - 1);
-    while (pattern_segment(&rest, &segment)) {
-        if (pattern_is_tail(segment)) {
-            add_fit(b, &node_at(book, node)->below, line);
+    for (int i = 0; fit != 0 && i < COMPARED_MAX; i++, fit = fit_at(book, fit)->next)
+        if (!compare_lines(b, line, fit_at(book, fit)->line))
             return;
-        }
+    link_fit(b->book, first, line);
+}
+
+/* Where the fits of this pattern begin. */
+static uint32_t *
+fits_of(struct rulebook *book, uint32_t node, struct text pattern)
+{
+    struct text rest = text_of(pattern.at + 1, pattern.n - 1), segment;
+
+    while (pattern_segment(&rest, &segment)) {
+        if (pattern_is_tail(segment))
+            return &node_at(book, node)->below;
         if (pattern_is_star(segment)) {
             if (node_at(book, node)->star == 0) {
                 uint32_t star = new_root(book);
@@ -293,7 +299,54 @@ compile_path(struct building *b, uint32_t root, const char *pattern, uint32_t li
             node = new_child(book, node, segment);
         }
     }
-    add_fit(b, &node_at(book, node)->here, line);
+    return &node_at(book, node)->here;
+}
+
+static void
+add_few(struct building *b, uint32_t set, struct text pattern, uint32_t line)
+{
+    struct rulebook *book = b->book;
+    struct set *s = set_at(book, set);
+    uint32_t few;
+
+    for (few = s->few; few != 0; few = few_at(book, few)->next)
+        if (text_equals(few_at(book, few)->pattern, pattern) &&
+            !compare_lines(b, line, few_at(book, few)->line))
+            return;
+    few = pile_add(&book->few);
+    *few_at(book, few) = (struct few){ pattern, line, s->few };
+    s->few = few;
+    s->n_few++;
+}
+
+static void
+plant_tree(struct rulebook *book, uint32_t set)
+{
+    uint32_t root = new_root(book), few = set_at(book, set)->few;
+
+    for (; few != 0; few = few_at(book, few)->next)
+        link_fit(book, fits_of(book, root, few_at(book, few)->pattern),
+                 few_at(book, few)->line);
+    set_at(book, set)->paths = root;
+    set_at(book, set)->few = 0;
+}
+
+static void
+compile_path(struct building *b, uint32_t set, struct text pattern, uint32_t line)
+{
+    struct rulebook *book = b->book;
+    const char *why = pattern_fault(pattern);
+
+    if (why != NULL) {
+        fault(b, line_at(book, line)->rule, "paths", pattern.at, why);
+        return;
+    }
+    if (set_at(book, set)->paths == 0 && set_at(book, set)->n_few == FEW_MAX)
+        plant_tree(book, set);
+    if (set_at(book, set)->paths == 0)
+        add_few(b, set, pattern, line);
+    else
+        add_fit(b, fits_of(book, set_at(book, set)->paths, pattern), line);
 }
 
 static bool
@@ -342,7 +395,7 @@ compile_rule(struct building *b, const struct conf_grant *grant,
     if (r->paths.any)
         add_fit(b, &set_at(book, set)->any, line);
     for (size_t i = 0; i < r->paths.n; i++)
-        compile_path(b, set_at(book, set)->paths, r->paths.at[i], line);
+        compile_path(b, set, text_z(r->paths.at[i]), line);
 }
 
 static void
@@ -354,9 +407,11 @@ begin(struct rulebook *book)
     book->nodes.size = sizeof(struct node);
     book->sets.size = sizeof(struct set);
     book->fits.size = sizeof(struct fit);
+    book->few.size = sizeof(struct few);
     (void)pile_add(&book->lines);
     (void)pile_add(&book->sets);
     (void)pile_add(&book->fits);
+    (void)pile_add(&book->few);
     book->names = new_root(book);
     book->credentials = new_root(book);
 }
@@ -384,6 +439,7 @@ rulebook_clear(struct rulebook *book)
     free(book->nodes.at);
     free(book->sets.at);
     free(book->fits.at);
+    free(book->few.at);
     trie_free(book->trie);
     arena_free(book->arena);
 }

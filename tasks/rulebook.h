@@ -1,7 +1,8 @@
 /* A rulebook: the rules of all grants, compiled. Names go from their last label to
  * their first through one trie, to the rules of the exact name and of every wildcard
- * above it; paths go segment by segment through another. Reading allocates nothing.
- * What of it fits a request is grant.c's to say, who alone reads it. */
+ * above it. A few paths of one host are compared one by one; more of them go segment by
+ * segment through another trie. Reading allocates nothing. What of it fits a request is
+ * grant.c's to say, who alone reads it. */
 #ifndef TASKS_RULEBOOK_H
 #define TASKS_RULEBOOK_H
 
@@ -40,13 +41,21 @@ struct node {
 
 /* All rules of one host pattern. */
 struct set {
-    uint32_t paths; /* root of its tree of paths */
+    uint32_t few; /* its paths, … */
+    uint32_t n_few;
+    uint32_t paths; /* … or the root of their tree; 0: there is none */
     uint32_t any;   /* fits whose rule takes any path */
     uint32_t first, last;
     uint32_t rank; /* the higher, the more specific */
 };
 
 struct fit {
+    uint32_t line;
+    uint32_t next;
+};
+
+struct few {
+    struct text pattern;
     uint32_t line;
     uint32_t next;
 };
@@ -60,7 +69,7 @@ struct pile {
 struct rulebook {
     struct arena *arena;
     struct trie *trie;
-    struct pile lines, nodes, sets, fits;
+    struct pile lines, nodes, sets, fits, few;
     struct text methods[METHODS_MAX];
     size_t n_methods;
     uint32_t names, credentials; /* roots */
@@ -88,6 +97,12 @@ static inline struct fit *
 fit_at(const struct rulebook *book, uint32_t i)
 {
     return (struct fit *)book->fits.at + i;
+}
+
+static inline struct few *
+few_at(const struct rulebook *book, uint32_t i)
+{
+    return (struct few *)book->few.at + i;
 }
 
 /* Into a zeroed one, borrowing from the conf. What only shows when compiled (two grants

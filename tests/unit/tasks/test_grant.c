@@ -525,6 +525,46 @@ every_bad_pattern_is_reported_where_it_stands(void **state)
 }
 
 static void
+a_certain_conflict_is_found_among_many_paths_too(void **state)
+{
+    const char *const paths[] = { "/a", "/b", "/c", "/d", "/e/*", "/f/**",
+                                  "/g", "/h", "/i", "/j", "/k" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct conf_rule rules[] = {
+            { .place = { "t.conf", 1 },
+              .host = "a.test",
+              .methods = ANY,
+              .paths = { .at = paths, .n = sizeof paths / sizeof *paths },
+              .credential = "one" },
+            { .place = { "t.conf", 2 },
+              .host = "a.test",
+              .methods = ANY,
+              .paths = { .at = &paths[i], .n = 1 },
+              .credential = "two" },
+        };
+        struct conf_grant grants[] = {
+            { .name = "first",
+              .expires_at = NOW,
+              .caller = { .any = true },
+              .rules = { .at = &rules[0], .n = 1 } },
+            { .name = "second",
+              .expires_at = NOW,
+              .caller = { .any = true },
+              .rules = { .at = &rules[1], .n = 1 } },
+        };
+        const struct conf conf = { .grants = { .at = grants, .n = 2 } };
+        struct buf report = { 0 };
+        struct grants *g;
+
+        assert_int_equal(grants_new(&conf, &report, &g), REASON_CONFIG);
+        assert_int_not_equal(buf_length(&report), 0);
+        buf_free(&report);
+    }
+}
+
+static void
 a_policy_with_too_many_methods_is_refused(void **state)
 {
     static char words[64][16];
@@ -651,10 +691,12 @@ the_trie_says_what_a_plain_reading_says(void **state)
         for (size_t i = 0; i < RULES_N; i++) {
             patterns[i][0] = random_paths[dice(11)];
             patterns[i][1] = random_paths[dice(11)];
-            rules[i] = (struct conf_rule){ .place = { "t.conf", 1 },
-                                           .host = random_hosts[dice(7)],
-                                           .methods = ANY,
-                                           .paths = { .at = patterns[i], .n = 2 } };
+            rules[i] = (struct conf_rule){
+                .place = { "t.conf", 1 },
+                .host = random_hosts[dice(round % 2 == 0 ? 7 : 2)],
+                .methods = ANY,
+                .paths = { .at = patterns[i], .n = 2 }
+            };
         }
         g = compile(&grant, 1);
         for (size_t h = 0; h < 7; h++) {
@@ -727,6 +769,7 @@ main(void)
         cmocka_unit_test(
             a_certain_conflict_is_an_error_at_load_and_a_possible_one_is_not),
         cmocka_unit_test(every_bad_pattern_is_reported_where_it_stands),
+        cmocka_unit_test(a_certain_conflict_is_found_among_many_paths_too),
         cmocka_unit_test(a_policy_with_too_many_methods_is_refused),
         cmocka_unit_test(a_host_is_named_only_for_its_caller_its_port_and_its_time),
         cmocka_unit_test(the_trie_says_what_a_plain_reading_says),
