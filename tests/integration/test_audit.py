@@ -14,6 +14,7 @@ from promise import Skip, at_end, by_size, main, promise, rows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("HOLDFAST_BINARY", os.path.join(ROOT, "build/test/holdfast"))
+RELEASE = os.environ.get("HOLDFAST_RELEASE", os.path.join(ROOT, "build/release/holdfast"))
 FILL = os.environ.get("HOLDFAST_LEDGER_FILL", os.path.join(ROOT, "build/test/tests/ledger_fill"))
 
 home = tempfile.mkdtemp(prefix="holdfast-test-")
@@ -25,15 +26,15 @@ def place(name="ledger"):
     return os.path.join(home, f"{name}-{next(numbers)}")
 
 
-def holdfast(*words, code=0):
-    done = subprocess.run([BINARY, "audit", *words], capture_output=True, timeout=300, check=False)
+def holdfast(*words, code=0, binary=BINARY):
+    done = subprocess.run([binary, "audit", *words], capture_output=True, timeout=300, check=False)
     assert done.returncode == code, (done.returncode, words, done.stdout.decode(), done.stderr.decode())
     return done
 
 
-def audit(directory, code, *more):
+def audit(directory, code, *more, binary=BINARY):
     """What `audit verify --json` says."""
-    return json.loads(holdfast("verify", "--ledger", directory, "--json", *more, code=code).stdout)
+    return json.loads(holdfast("verify", "--ledger", directory, "--json", *more, code=code, binary=binary).stdout)
 
 
 # ---- ledgers to read
@@ -86,21 +87,21 @@ def second_writer(name="ledger"):
     return w.directory, w.end()
 
 
-def real_writer(name="real"):
+def real_writer(name="real", records=(60, 75, 90), segment=24000):
     """The same by tasks/ledger.c, which made the key too: three starts, a crash, and segments that were full."""
     if not os.path.exists(FILL):
         raise Skip(f"{FILL} is not built")
     directory = place(name)
 
     def fill(records, how):
-        subprocess.run([FILL, directory, str(records), "24000", how], check=True, timeout=300)
+        subprocess.run([FILL, directory, str(records), str(segment), how], check=True, timeout=600)
 
-    fill(60, "end")
-    fill(75, "die")
+    fill(records[0], "end")
+    fill(records[1], "die")
     torn = os.path.join(directory, sorted(n for n in os.listdir(directory) if n.startswith("ledger-"))[-1])
     with open(torn, "ab") as f:
         f.write(b'{"seq":1,"prev":"cut he')
-    fill(90, "end")
+    fill(records[2], "end")
     with open(os.path.join(directory, "checkpoint"), "rb") as f:
         return directory, f.read().rstrip(b"\n")
 
@@ -303,22 +304,24 @@ def a_ledger_that_is_being_written_is_whole_at_every_look():
 
 
 class Ledger:
-    """A copy of a ledger in memory, to be spoilt and written out."""
+    """A copy of a ledger in memory, to be spoilt and written out. A segment that is still what it was is not copied."""
 
     def __init__(self, directory):
         self.rest = {}
         self.segments = {}
+        self.files = {}
         for name in os.listdir(directory):
             with open(os.path.join(directory, name), "rb") as f:
                 data = f.read()
             if name.startswith("ledger-"):
                 self.segments[int(name[7:15])] = data
+                self.files[id(data)] = data, os.path.join(directory, name)
             else:
                 self.rest[name] = data
 
     def copy(self):
         other = object.__new__(Ledger)
-        other.rest, other.segments = dict(self.rest), dict(self.segments)
+        other.rest, other.segments, other.files = dict(self.rest), dict(self.segments), self.files
         return other
 
     def lines(self, n):
@@ -330,7 +333,11 @@ class Ledger:
     def write(self, directory):
         os.makedirs(directory, mode=0o700)
         for name, data in [*self.rest.items(), *((name_of(n), data) for n, data in self.segments.items())]:
-            with open(os.path.join(directory, name), "wb") as f:
+            path = os.path.join(directory, name)
+            if id(data) in self.files:
+                os.link(self.files[id(data)][1], path)
+                continue
+            with open(path, "wb") as f:
                 f.write(data)
 
 
@@ -568,14 +575,14 @@ CAMPAIGN = [flip, flip, flip, flip, flip_closing, flip_closing, cut_lines, cut_l
             splice_other, replace_segment, join_segments, rewrite, forge]
 
 
-def tamper(seed, whole, other, keep):
+def tamper(seed, whole, other, keep, binary=BINARY):
     rng = random.Random(seed)
     ledger = whole.copy()
     how = CAMPAIGN[seed % len(CAMPAIGN)]
     names, also = how(rng, ledger, other)
     directory = place(how.__name__)
     ledger.write(directory)
-    said = audit(directory, 1, "--key", keep[1], "--checkpoint", keep[2])
+    said = audit(directory, 1, "--key", keep[1], "--checkpoint", keep[2], binary=binary)
     what = f"seed {seed}, {how.__name__}: wanted {names} {also or ''}\n" + "\n".join(said["report"])
     assert said["faults"] >= 1 and not said["whole"] and said["report"], what
     assert any(name in fault for fault in said["report"] for name in names), what
@@ -598,6 +605,23 @@ def every_tampering_is_found_and_named(row):
         else:
             raise AssertionError("the second reader found nothing: " + what)
         shutil.rmtree(spoilt)
+
+
+@promise
+def of_a_thousand_tamperings_of_a_million_records_each_is_found_and_named():
+    """Of so many at soak size: by the binary we ship, since reading half a gigabyte a thousand times takes its time."""
+    records, segment, tamperings = by_size((2000, 100000, 27), (10000, 400000, 54), (1000000, 32 << 20, 1000))
+    binary = RELEASE if os.path.exists(RELEASE) else BINARY
+    directory, kept = real_writer("million", (records * 4 // 10, records * 3 // 10, records * 3 // 10), segment)
+    other, _ = real_writer("other", (records // 10,) * 3, segment)
+    keep = key_of(directory), key_file(directory), kept_file(kept)
+    said = audit(directory, 0, "--key", keep[1], "--checkpoint", keep[2], binary=binary)
+    assert said["whole"] and said["records"] > records and said["segments"] > 5, said
+    whole, second = Ledger(directory), Ledger(other)
+    for seed in range(tamperings):
+        spoilt, _ = tamper(seed, whole, second, keep, binary)
+        shutil.rmtree(spoilt)
+    assert audit(directory, 0, "--key", keep[1], "--checkpoint", keep[2], binary=binary) == said, "the original was spoilt"
 
 
 main()

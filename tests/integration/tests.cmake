@@ -38,6 +38,7 @@ add_executable(ledger_fill ${CMAKE_SOURCE_DIR}/bench/ledger_fill.c)
 target_link_libraries(ledger_fill PRIVATE tasks)
 integration_test(audit)
 set_property(TEST integration/audit APPEND PROPERTY ENVIRONMENT "HOLDFAST_LEDGER_FILL=$<TARGET_FILE:ledger_fill>")
+set_tests_properties(integration/audit integration/ledger PROPERTIES TIMEOUT 14400) # at soak size: a million records, 200 kills
 set_tests_properties(integration/audit PROPERTIES TIMEOUT 3000) # a thousand tamperings
 
 add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
