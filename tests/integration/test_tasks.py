@@ -778,25 +778,29 @@ class Recorder:
 
 @promise
 def two_tasks_interleaved_share_no_connection_no_session_no_token_and_no_handle():
+    """Of one grant, so that nothing but the task keeps them apart."""
     dice = random.Random(4)
     recorder = Recorder()
+    one = start(grant("nightly", rules=ONE_PURPOSE).replace(f"caller = {{ uid = {WORKLOAD_UID}; }}", 'caller = "any"'))
     origin.answer = recorder.serve
     origin.forget()
-    uids = {"nightly": WORKLOAD_UID, "others": OTHER_UID}
-    tasks = {name: Task(name) for name in uids}
+    uids = {"first": WORKLOAD_UID, "second": OTHER_UID}
+
+    def begin(name):
+        return Task(of=one, uid=uids[name])
+    tasks = {name: begin(name) for name in uids}
     channels, tokens = {}, collections.defaultdict(set)
     handles = {name: [tasks[name].handle] for name in uids}
     try:
         for turn in range(by_size(300, 10_000)):
-            name = dice.choice(["nightly", "others"])
-            other = "others" if name == "nightly" else "nightly"
+            name, other = dice.sample(sorted(uids), 2)
             if dice.random() < 0.02:
                 tasks[name].end()
                 channels.pop(name, None)
-                tasks[name] = Task(name)
+                tasks[name] = begin(name)
                 handles[name].append(tasks[name].handle)
             if name not in channels:
-                channels[name] = tls(uid=uids[name])
+                channels[name] = tls(of=one, uid=uids[name])
             what = dice.random()
             try:
                 if what < 0.6:
@@ -823,6 +827,7 @@ def two_tasks_interleaved_share_no_connection_no_session_no_token_and_no_handle(
     assert all(len(ids) == 1 for ids in recorder.tasks.values()), [t for t in recorder.tasks.values() if len(t) > 1]
     assert not any(recorder.first_resumed.values()), "a task's first handshake resumed another's session"
     assert all(len(ids) == 1 for ids in tokens.values())
+    one.stop()
 
 
 # ---- nothing begins behind the end
