@@ -29,6 +29,7 @@ promise_member(const struct verb *v, const struct json *request, struct text nam
 {
     char z[64];
     struct text t;
+    int64_t number;
     bool flag;
 
     PROMISE(name.n < sizeof z);
@@ -39,6 +40,10 @@ promise_member(const struct verb *v, const struct json *request, struct text nam
     } else if (names(v->flags, name)) {
         PROMISE(json_bool(value, &flag) && verb_flag(request, z) == flag);
         PROMISE(text_is_empty(verb_text(request, z)));
+    } else if (names(v->numbers, name)) {
+        PROMISE(json_number(value, &number));
+        PROMISE(verb_number(request, z, ~number) == number);
+        PROMISE(text_is_empty(verb_text(request, z)) && !verb_flag(request, z));
     } else {
         PROMISE(names(v->texts, name) && json_string(value, &t));
         PROMISE(text_equals(verb_text(request, z), t) && !verb_flag(request, z));
@@ -54,9 +59,10 @@ promise_question(const struct verb *v, const struct json *request)
 
     for (; (value = json_member(request, n, &name)) != NULL; n++)
         promise_member(v, request, name, value);
-    PROMISE(n > 0 && n <= 1 + 2 * VERB_MEMBERS);
+    PROMISE(n > 0 && n <= 1 + 3 * VERB_MEMBERS);
     PROMISE(!verb_flag(request, "absent"));
     PROMISE(text_is_empty(verb_text(request, "absent")));
+    PROMISE(verb_number(request, "absent", -7) == -7);
 }
 
 static void

@@ -226,6 +226,15 @@ def questions():
     for verb in ("status", "reload", "tail", "drain", "Status", ""):
         for member in members:
             put("question", "{" + members[0].replace("VERB", verb) + ("," + member if member != members[0] else "") + "}")
+    full = '"grant":"nightly","purpose":"testing","ttl":"15m","max_requests":9,"uid":1000,"lease":true'
+    for wrong in ("", '"max_requests":"9"', '"max_requests":9.5', '"max_requests":1e300', '"uid":-1', '"uid":9223372036854775808',
+                  '"lease":1', '"ttl":900', '"tll":"15m"', '"uid":1000'):
+        put("question", '{"verb":"task_start",' + full + ("," + wrong if wrong else "") + "}")
+        put("question", '{"verb":"task_start"' + ("," + wrong if wrong else "") + "}")
+    for verb, asked in (("task_end", '"id":"t-AAAAAAAAAAAAAAAAAAAAAA"'), ("task_show", '"id":"t-AAAAAAAAAAAAAAAAAAAAAA"'),
+                        ("task_list", '"grant":"nightly"'), ("task_revoke", '"all":true'), ("task_revoke", '"grant":"nightly"'),
+                        ("task_revoke", '"all":true,"grant":"nightly"'), ("task_end", '"id":7'), ("task_list", '"id":"t-1"')):
+        put("question", '{"verb":"' + verb + '",' + asked + "}")
     for line in ("", "status", "[]", "{}", '{"verb":"status"}\r', '{"verb":"status"} {}', '{"verb":"tail","verb":"tail"}'):
         put("question", line)
 

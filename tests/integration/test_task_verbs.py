@@ -163,6 +163,59 @@ def half_a_question_starts_nothing():
 
 
 @promise
+def one_who_asks_slowly_starts_it_when_the_line_is_whole_and_not_before():
+    question = json.dumps({"verb": "task_start", "grant": "nightly", "purpose": "testing"}).encode() + b"\n"
+    with Control(s.socket) as c:
+        for byte in question[:-1]:
+            c.send(bytes([byte]))
+        assert s.live() == []
+        c.send(question[-1:])
+        task = c.line()
+    assert task["ok"] and s.live() == [task["id"]]
+    s.ask("task_end", id=task["id"])
+
+
+@promise
+def one_who_never_ends_its_line_is_closed_and_starts_nothing():
+    with Control(s.socket) as c:
+        c.send(b'{"verb":"task_start","grant":"nightly","purpose":"testing","ttl":"')
+        assert c.is_closed()
+    assert s.live() == []
+
+
+@rows([("start", "task_start", "purpose"), ("end", "task_end", "id"), ("show", "task_show", "id"), ("list", "task_list", "grant"),
+       ("revoke", "task_revoke", "grant")])
+def a_huge_question_does_nothing(row):
+    """One that still is a line is judged, one that is not is cut off; whoever lives, lives on."""
+    lived = s.begin()
+    for n in (60_000, 1 << 20):
+        with Control(s.socket) as c:
+            try:
+                c.say(row[1], **{"grant": "nightly", row[2]: "x" * n} if row[1] == "task_start" else {row[2]: "x" * n})
+            except OSError:         # it was not read to its end
+                pass
+            answer = c.line()
+            assert answer["ok"] is False and answer["error"], answer
+            assert n < 65536 or "too long" in answer["error"] and c.is_closed(), answer
+    assert s.live() == [lived["id"]] and s.ask("task_end", id=lived["id"])["ok"]
+
+
+@rows([("start", ["start", "--grant", "nightly", "--purpose", "testing"]), ("end", ["end", "ID"]), ("show", ["show", "ID"]), ("list", ["list"]),
+       ("revoke", ["revoke", "--grant", "nightly"]), ("all", ["revoke", "--all"])])
+def no_verb_of_tasks_hears_a_stranger(row):
+    """Not by the file's mode alone: one who may open it all the same is told nothing."""
+    lived = s.begin()
+    words = ["task", *[lived["id"] if w == "ID" else w for w in row[1]], "--socket", s.socket]
+    strange = ["setpriv", f"--reuid={OTHER_UID}", f"--regid={OTHER_UID}", "--clear-groups", "--inh-caps=+dac_override",
+               "--ambient-caps=+dac_override"]
+    since = s.h.mark()
+    done = holdfast(*words, before=strange)
+    assert done.returncode == 1 and not done.stdout, done
+    s.h.wait_line(lambda li: f"uid {OTHER_UID} " in li["msg"] and "is not heard" in li["msg"], since)
+    assert s.live() == [lived["id"]] and s.ask("task_end", id=lived["id"])["ok"]
+
+
+@promise
 def several_may_be_started_and_ended_on_one_connection():
     with Control(s.socket) as c:
         for _ in range(2):

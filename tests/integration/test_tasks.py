@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import jose
 from control import ask
-from holdfast import (ADDRESSES, CREDENTIAL, Channel, Closed, Gone, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, RELEASE, Workspace,
+from holdfast import (ADDRESSES, CREDENTIAL, Channel, Closed, Gone, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, Workspace,
                       WORKLOAD_UID, by_size, connect, echo, forward_config, hosts, main, own_network, promise, rows)
 
 own_network(ADDRESSES)
@@ -114,7 +114,7 @@ def config(*grants, **more):
     """With a control socket beside the rest."""
     def text(h):
         inside = forward_config("", grants=", ".join(grants), credentials=credentials(folder),
-                                names=hosts(allowed_test=PUBLIC, plain_test=PUBLIC), **more)(h)
+                                names=hosts(allowed_test=PUBLIC, plain_test=PUBLIC, slow_test=PUBLIC2), **more)(h)
         return inside + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
     return text
 
@@ -570,6 +570,76 @@ def a_stop_that_drains_gives_no_task_more_time_than_it_had():
     line = one.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == task.id, timeout=1200, what="the task's end")
     assert line["cause"] in ("stopped", "expired") and line["cut"] == 1, line
     going_on.is_over()
+    assert one.wait_exit() == 0
+
+
+class Slow(Origin):
+    """A service whose handshakes wait until the test says so."""
+
+    def __init__(self):
+        self.let_go = threading.Event()
+        super().__init__(PUBLIC2, 443, ws.leaf("slow.test"))
+
+    def _serve(self, connection):
+        self.let_go.wait(3600)
+        super()._serve(connection)
+
+
+slow = Slow()
+
+
+def start_with_slow():
+    return start(grant("nightly", rules=rule('["/run/**"]', SIGNED, host="slow.test"), purposes='"testing"'),
+                 limits='drain = "1h"; handshake_timeout = "1h";')
+
+
+def ask_slow(of, **terms):
+    """(task, the channel on which an answer will come): judged, and being dialled."""
+    slow.let_go.clear()
+    slow.forget()
+    task = Task(of=of, **terms)
+    channel = of.tls("slow.test:443")
+    channel.send("GET /run/x HTTP/1.1\r\nHost: slow.test\r\n\r\n")
+    slow.wait(lambda o: o.connections, what="the dial")
+    return task, channel
+
+
+def stop_begins(of):
+    mark = of.mark()
+    of.kill(signal.SIGTERM)
+    of.wait_draining(mark)
+
+
+@promise
+def a_dial_that_lasts_longer_than_its_task_is_refused_while_holdfast_stops():
+    """What was judged before may go on under TERM, but not past the task's deadline."""
+    one = start_with_slow()
+    ttl_s = 2
+    while True:         # a machine so slow that it ended before it was dialled
+        try:
+            task, channel = ask_slow(one, ttl=f"{ttl_s}s")
+            break
+        except (AssertionError, Closed, OSError):
+            assert ttl_s < 300
+            ttl_s *= 4
+    one.kill(signal.SIGTERM)
+    one.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == task.id, timeout=1200, what="the task's end")
+    slow.let_go.set()
+    with contextlib.suppress(Closed):
+        answer = channel.read_answer()
+        assert (answer.status, answer.reason) == (403, "task_ended"), answer.line
+    assert one.wait_exit() == 0
+    assert not slow.requests, "it was sent behind its task's end"
+
+
+@promise
+def a_dial_that_ends_within_its_task_is_served_while_holdfast_stops():
+    one = start_with_slow()
+    task, channel = ask_slow(one)
+    stop_begins(one)
+    slow.let_go.set()
+    assert channel.read_answer().status == 200
+    task.wait_end("stopped")
     assert one.wait_exit() == 0
 
 
