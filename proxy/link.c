@@ -308,7 +308,13 @@ link_open(struct link *l, struct loop *loop, int fd, size_t ceiling, struct wake
 static int
 new_socket(int family)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int
+new_worker_socket(int family)
+{
+    int fd = new_socket(family);
 
     if (fd < 0 || descriptors_allow_upstream(fd))
         return fd;
@@ -317,13 +323,12 @@ new_socket(int family)
     return -1;
 }
 
-enum reason
-link_connect(struct link *l, struct loop *loop, const struct address *address,
-             uint16_t port, size_t ceiling, struct wake *bell)
+static enum reason
+begin_connect(struct link *l, struct loop *loop, int fd, const struct address *address,
+              uint16_t port, size_t ceiling, struct wake *bell)
 {
     struct sockaddr_storage to;
     socklen_t n = address_to_sockaddr(address, port, &to);
-    int fd = new_socket(address->family);
 
     *l = (struct link){ .loop = loop,
                         .fd = fd,
@@ -337,6 +342,22 @@ link_connect(struct link *l, struct loop *loop, const struct address *address,
         return REASON_CONNECT_FAILED;
     arm(l);
     return REASON_OK;
+}
+
+enum reason
+link_connect(struct link *l, struct loop *loop, const struct address *address,
+             uint16_t port, size_t ceiling, struct wake *bell)
+{
+    return begin_connect(l, loop, new_worker_socket(address->family), address, port,
+                         ceiling, bell);
+}
+
+enum reason
+link_connect_own(struct link *l, struct loop *loop, const struct address *address,
+                 uint16_t port, size_t ceiling, struct wake *bell)
+{
+    return begin_connect(l, loop, new_socket(address->family), address, port, ceiling,
+                         bell);
 }
 
 void

@@ -50,6 +50,10 @@ void link_open(struct link *l, struct loop *loop, int fd, size_t ceiling,
 MUST_USE enum reason link_connect(struct link *l, struct loop *loop,
                                   const struct address *address, uint16_t port,
                                   size_t ceiling, struct wake *bell);
+/* The same on a descriptor that may be one of those: main's own. */
+MUST_USE enum reason link_connect_own(struct link *l, struct loop *loop,
+                                      const struct address *address, uint16_t port,
+                                      size_t ceiling, struct wake *bell);
 /* From LINK_OPEN to LINK_HANDSHAKING; LINK_OPEN again or LINK_DEAD comes by the bell.
  * What stands in `in` is read by TLS first. */
 void link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose,

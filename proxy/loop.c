@@ -11,6 +11,7 @@ enum { TICK_MS = 50, SLOTS = 256, ROUNDS = 8 };
 
 struct loop {
     struct event_base *base;
+    bool is_lent;         /* the base is somebody else's */
     struct event *runner; /* answers the queue */
     struct event *ticker; /* pending only while the wheel holds something */
     struct list woken, woken_short;
@@ -182,15 +183,29 @@ alarm_clear(struct alarm *a)
 struct loop *
 loop_new(void)
 {
-    struct loop *l = calloc(1, sizeof *l);
     struct event_config *config = event_config_new();
+    struct event_base *base;
+    struct loop *l;
 
-    assert(l != NULL && config != NULL);
+    assert(config != NULL);
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
                                       EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-    l->base = event_base_new_with_config(config);
+    base = event_base_new_with_config(config);
     event_config_free(config);
-    assert(l->base != NULL);
+    assert(base != NULL);
+    l = loop_over(base);
+    l->is_lent = false;
+    return l;
+}
+
+struct loop *
+loop_over(struct event_base *base)
+{
+    struct loop *l = calloc(1, sizeof *l);
+
+    assert(l != NULL);
+    l->base = base;
+    l->is_lent = true;
     list_init(&l->woken);
     list_init(&l->woken_short);
     for (size_t i = 0; i < SLOTS; i++)
@@ -208,7 +223,8 @@ loop_free(struct loop *l)
         return;
     event_free(l->runner);
     event_free(l->ticker);
-    event_base_free(l->base);
+    if (!l->is_lent)
+        event_base_free(l->base);
     free(l);
 }
 

@@ -20,6 +20,8 @@ struct event_base;
 struct loop;
 
 struct loop *loop_new(void);
+/* On a base that is there and stays the caller's: main's, for what lives on a loop. */
+struct loop *loop_over(struct event_base *base);
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 /* Runs until loop_stop. */

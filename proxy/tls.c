@@ -100,6 +100,8 @@ explain_failure(struct tls *t)
         return t->why; /* the ClientHello was refused: said already */
     if (!t->dialled)
         return REASON_CLIENT_TLS;
+    if (t->is_quiet)
+        return verdict == X509_V_OK ? REASON_UPSTREAM_TLS : REASON_UPSTREAM_CERTIFICATE;
     if (verdict == X509_V_OK)
         return log_tls(REASON_UPSTREAM_TLS, "handshake with an upstream");
     return log_tls(REASON_UPSTREAM_CERTIFICATE, "an upstream's certificate: %s",

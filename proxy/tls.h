@@ -50,12 +50,15 @@ struct tls *tls_accept(struct tls_server *s, int fd, struct buf *early,
                        tls_choose choose, void *owner);
 /* The peer must show a valid certificate for `host`. */
 struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host);
+/* Of a tls_dial: why its handshake fails is not logged. Who asks again and again has
+ * said it once. */
+void tls_quieten(struct tls *t);
 /* Before the handshake of a tls_dial: offers this session, which the same trust must
  * have verified for the same host; the peer may refuse it, and is verified anew then.
  */
 void tls_resume(struct tls *t, const struct tls_session *s);
-/* From now on the sessions of TLS 1.3 that the peer gives are `keep`'s to take over. It is called
- * from within tls_handshake and tls_read. */
+/* From now on the sessions of TLS 1.3 that the peer gives are `keep`'s to take over. It
+ * is called from within tls_handshake and tls_read. */
 void tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
                        void *owner);
 /* The handshake was a shorter one. */

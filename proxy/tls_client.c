@@ -129,3 +129,9 @@ tls_dial(struct tls_client *c, int fd, const struct host *host)
     SSL_set_connect_state(t->ssl);
     return t;
 }
+
+void
+tls_quieten(struct tls *t)
+{
+    t->is_quiet = true;
+}

@@ -25,6 +25,7 @@ struct tls {
     bool is_shaken; /* the handshake is over */
     int fd;
     bool dialled;
+    bool is_quiet;     /* its failure is not logged */
     bool more_follows; /* the record being written is not the last for now */
     struct buf early;  /* read from the socket before TLS began */
     tls_choose choose;

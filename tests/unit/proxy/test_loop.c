@@ -410,6 +410,30 @@ the_loop_tells_how_late_it_is(void **state)
     loop_free(NULL);
 }
 
+/* As main has one. */
+static void
+a_loop_on_a_base_that_is_lent_leaves_it_as_it_was(void **state)
+{
+    struct event_base *base = loop_base(loop);
+    struct loop *over = loop_over(base);
+    struct timer t;
+    struct bell b;
+
+    (void)state;
+    bell_hang(&b);
+    timer_make(&t);
+    assert_ptr_equal(loop_base(over), base);
+    wake_ring(over, &b.wake);
+    alarm_set(over, &t.alarm, 0);
+    UNTIL(b.rung == 1 && t.gone_off == 1);
+    wake_ring(over, &b.wake);
+    wake_cancel(&b.wake);
+    loop_free(over);
+    wake_ring(loop, &b.wake);
+    settle();
+    assert_int_equal(b.rung, 2);
+}
+
 int
 main(void)
 {
@@ -429,6 +453,7 @@ main(void)
         STAGE_TEST(an_alarm_more_than_a_turn_of_the_wheel_away_waits_for_its_own_turn),
         STAGE_TEST(what_is_cleared_or_moved_by_another_of_the_same_tick_stays_so),
         STAGE_TEST(the_loop_tells_how_late_it_is),
+        STAGE_TEST(a_loop_on_a_base_that_is_lent_leaves_it_as_it_was),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
