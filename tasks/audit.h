@@ -12,8 +12,8 @@ enum { AUDIT_LINE_MAX = 256 * 1024 };
 struct audit_asked {
     const char *directory;
     const char *key; /* JWK file; NULL: key.jwk of the directory, which proves less */
-    const char
-        *checkpoint; /* a checkpoint record (a line) kept elsewhere; NULL: none */
+    const char *checkpoint; /* a checkpoint record (a line) kept elsewhere, or several,
+                               of which the last counts; NULL: none */
 };
 
 struct audit_result {

@@ -13,26 +13,47 @@
 /* ---- reading */
 
 static enum reason
-read_one(const char *path, struct audit_chain *c, const struct checkpoint_key *key,
-         struct audit_keepsake *out)
+read_line(struct text line, const char *path, struct audit_chain *c,
+          const struct checkpoint_key *key, struct audit_keepsake *out)
 {
     struct audit_place at = { .name = "checkpoint" };
-    struct buf line = { 0 };
-    enum reason why = file_read(path, AUDIT_LINE_MAX, &line);
+    struct checkpoint read;
 
-    if (why == REASON_OK) {
-        switch (checkpoint_read(key, buf_text(&line), &out->checkpoint)) {
-        case CHECKPOINT_GOOD:
-            break;
-        case CHECKPOINT_OTHER_TIME:
-        case CHECKPOINT_UNSIGNED:
-            audit_fault(c, &at, "%s: bad signature", out->who);
-            break;
-        case CHECKPOINT_NONE:
-            why = log_reason(REASON_FILE_CONTENT, "%s: not a checkpoint", path);
-        }
+    switch (checkpoint_read(key, line, &read)) {
+    case CHECKPOINT_GOOD:
+        out->checkpoint = read;
+        return REASON_OK;
+    case CHECKPOINT_OTHER_TIME:
+    case CHECKPOINT_UNSIGNED:
+        audit_fault(c, &at, "%s: bad signature", out->who);
+        return REASON_OK;
+    case CHECKPOINT_NONE:
+    default:
+        return log_reason(REASON_FILE_CONTENT, "%s: not a checkpoint", path);
     }
-    buf_free(&line);
+}
+
+static struct text
+without_last_newline(struct text t)
+{
+    if (t.n == 0)
+        return TEXT("");
+    return text_of(t.at, t.at[t.n - 1] == '\n' ? t.n - 1 : t.n);
+}
+
+/* A line; or several, as a witness was sent them: the last one vouches for those before
+ * it. */
+static enum reason
+read_file(const char *path, struct audit_chain *c, const struct checkpoint_key *key,
+          struct audit_keepsake *out)
+{
+    struct buf all = { 0 };
+    enum reason why = file_read(path, AUDIT_LINE_MAX, &all);
+    struct text rest = without_last_newline(buf_text(&all)), line;
+
+    while (why == REASON_OK && text_split(&rest, '\n', &line))
+        why = read_line(line, path, c, key, out);
+    buf_free(&all);
     return why;
 }
 
@@ -47,10 +68,10 @@ audit_kept_read(struct audit_kept *k, struct audit_chain *c,
     given->who = "the checkpoint given";
     own->who = "the directory's own checkpoint";
     if (asked->checkpoint != NULL)
-        why = read_one(asked->checkpoint, c, key, given);
+        why = read_file(asked->checkpoint, c, key, given);
     snprintf(path, sizeof path, "%s/checkpoint", asked->directory);
     if (why == REASON_OK && (access(path, F_OK) == 0 || errno != ENOENT))
-        why = read_one(path, c, key, own);
+        why = read_file(path, c, key, own);
     return why;
 }
 

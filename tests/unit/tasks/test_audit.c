@@ -3,6 +3,7 @@
  * records; one that tasks/ledger.c wrote is read at the end. */
 #include "tests/unit/certs/scratch.h"
 
+#include "base/memory.h"
 #include "base/digest.h"
 #include "tasks/audit.h"
 #include "tasks/ledger.h"
@@ -630,6 +631,32 @@ a_cut_tail_is_found_by_the_checkpoint_kept(void **state)
     assert_int_equal(result.faults, 1);
 }
 
+/* As a witness has them: one behind the other. */
+static void
+of_several_checkpoints_kept_the_last_one_counts(void **state)
+{
+    char *old = memory_copy_z(segments[2].lines[EACH - 1]), *new = memory_copy_z(kept);
+    struct buf several = { 0 };
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        cut(3, segments[3].n - 1);
+    write_ledger();
+    buf_printf(&several, "%s\n%s\n", old, new);
+    write_file("several", buf_text(&several));
+    assert_int_equal(verify(in_scratch("several")), REASON_OK);
+    assert_report(THIRD ":4: record 16 is the last, and the checkpoint given is record "
+                        "18: the tail was cut, or an older state put back\n");
+    buf_truncate(&several, 0);
+    buf_printf(&several, "%s\n%s", new, old);
+    write_file("several", buf_text(&several));
+    assert_int_equal(verify(in_scratch("several")), REASON_OK);
+    assert_int_equal(result.faults, 0);
+    buf_free(&several);
+    free(old);
+    free(new);
+}
+
 static void
 a_segment_that_is_none_is_told_though_its_chain_is_whole(void **state)
 {
@@ -677,6 +704,10 @@ what_cannot_be_read_has_its_reason(void **state)
     write_ledger();
     assert_int_equal(verify(in_scratch("nowhere")), REASON_FILE_UNREADABLE);
     assert_int_equal(verify(in_scratch("ledger/" FIRST)), REASON_FILE_CONTENT);
+    write_file("empty", TEXT(""));
+    assert_int_equal(verify(in_scratch("empty")), REASON_FILE_CONTENT);
+    write_file("empty", TEXT("\n"));
+    assert_int_equal(verify(in_scratch("empty")), REASON_FILE_CONTENT);
     write_file("ledger/key.jwk", TEXT("{}"));
     assert_int_equal(verify(NULL), REASON_FILE_CONTENT);
     assert_int_equal(unlink(in_scratch("ledger/key.jwk")), 0);
@@ -767,6 +798,7 @@ main(void)
         AUDIT_TEST(a_flip_of_any_byte_of_a_ledger_closed_in_order_is_found),
         AUDIT_TEST(a_torn_tail_must_be_sealed_as_it_is),
         AUDIT_TEST(a_cut_tail_is_found_by_the_checkpoint_kept),
+        AUDIT_TEST(of_several_checkpoints_kept_the_last_one_counts),
         AUDIT_TEST(a_segment_that_is_none_is_told_though_its_chain_is_whole),
         AUDIT_TEST(faults_past_the_hundredth_are_counted),
         AUDIT_TEST(what_cannot_be_read_has_its_reason),
