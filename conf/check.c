@@ -156,6 +156,26 @@ check_ledger_is_meant(const struct check *k)
             check_has_key(k, k->conf, "ledger") ? "" : "ledger: ");
 }
 
+static void
+check_witness(const struct check *k)
+{
+    const struct conf_ledger *l = &k->conf->ledger;
+    const struct conf_witness *w = &l->witness;
+
+    if (w->url != NULL && !check_has_key(k, l, "keep"))
+        check_complain(k, w, "url",
+                       "is sent what is kept, and nothing is: write ledger.keep, or "
+                       "remove this");
+    if (w->trust != NULL && !check_has_key(k, w, "url"))
+        check_complain(k, w, "url",
+                       "is missing: write url = "
+                       "\"https://witness.example/checkpoints\";");
+    if (w->url != NULL)
+        check_value(k, w, "url", w->url, pattern_url_error(k->fill->scratch, w->url));
+    if (w->trust != NULL)
+        check_value(k, w, "trust", w->trust, pattern_file_error(w->trust));
+}
+
 /* Whoever can write beside it can write into it. */
 static void
 check_ledger(const struct check *k)
@@ -165,6 +185,7 @@ check_ledger(const struct check *k)
     const char *const others[] = { c->ca.keep, c->ca.publish, c->authority.keep };
 
     check_ledger_is_meant(k);
+    check_witness(k);
     if (l->keep == NULL)
         return;
     check_value(k, l, "keep", l->keep, pattern_file_error(l->keep));

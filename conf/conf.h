@@ -194,6 +194,15 @@ struct conf_control {
 
 enum conf_durable { CONF_DURABLE_QUEUE, CONF_DURABLE_DECISION };
 
+/* A place elsewhere that is sent the ledger's checkpoints, so that who can change our
+ * disk cannot change what was signed. */
+struct conf_witness {
+    struct place place;
+    const char *url;    /* https (base/url.h); NULL: there is none */
+    const char *trust;  /* CA file; NULL: the system's roots */
+    int64_t timeout_ms; /* for one request, all of it */
+};
+
 /* What is decided is written down here, or it is said why not: exactly one of keep and
  * off_because beside a forward door. */
 struct conf_ledger {
@@ -202,6 +211,7 @@ struct conf_ledger {
     const char *off_because;
     int durable; /* enum conf_durable: what a request waits for */
     int64_t segment_bytes;
+    struct conf_witness witness;
 };
 
 struct conf_limits {

@@ -119,6 +119,10 @@ conf_lint(const struct conf *c, int64_t now_s, struct findings *out)
     if (c->ledger.off_because != NULL)
         WARN(&l, "ledger_off", c->ledger.place,
              "ledger: nothing that is decided is recorded: %s", c->ledger.off_because);
+    else if (c->ledger.keep != NULL && c->ledger.witness.url == NULL)
+        NOTE(&l, "no_witness", c->ledger.place,
+             "ledger: no witness is sent its checkpoints: who can write to its disk "
+             "can cut its end unseen, unless the log is kept elsewhere");
     for (size_t i = 0; i < c->credentials.n; i++)
         lint_credential(&l, &credentials[i]);
     for (size_t i = 0; i < c->grants.n; i++)

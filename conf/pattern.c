@@ -4,6 +4,7 @@
 
 #include "base/host.h"
 #include "base/path.h"
+#include "base/url.h"
 #include "conf/value.h"
 
 #include <string.h>
@@ -245,6 +246,48 @@ pattern_origin_error(struct arena *a, const char *z, bool may_be_http)
         return print(a, http ? "write \"http://%s\"" : "write \"https://%s\"",
                      arena_copy_z(a, spelled));
     return NULL;
+}
+
+/* What is sent is the URL as it stands there: it has one spelling. */
+static const char *
+url_spelling_error(struct arena *a, const char *z, const struct url *url)
+{
+    const char *target = z + strlen("https://");
+    char printed[AUTHORITY_PRINT_SIZE];
+    struct text path, query, to = authority_print(&url->to, 443, printed);
+    const char *spelled = arena_copy_z(a, to);
+
+    target += strcspn(target, "/?");
+    if (*target == '?')
+        return "a path stands before \"?\": write \"https://host/?query\"";
+    if (*target == '/') {
+        if (path_normalise(a, text_z(target), &path, &query) != REASON_OK)
+            return reason_sentence(REASON_PATH_MALFORMED);
+        spelled = arena_copy_z(
+            a, arena_printf(a, "%s%.*s%s%.*s", spelled, TEXT_ARG(path),
+                            query.at != NULL ? "?" : "", TEXT_ARG(query)));
+    }
+    return strcmp(z + strlen("https://"), spelled) == 0
+               ? NULL
+               : print(a, "write \"https://%s\"", spelled);
+}
+
+const char *
+pattern_url_error(struct arena *a, const char *z)
+{
+    enum reason why;
+    struct url url;
+
+    if (strncmp(z, "https://", strlen("https://")) != 0)
+        return "begins with https://: nothing is sent to who cannot prove its name";
+    if (strchr(z, '#') != NULL)
+        return "ends before \"#\": what stands behind is never sent";
+    if ((why = url_split(z, &url)) != REASON_OK)
+        return reason_sentence(why);
+    if (host_is_metadata(&url.to.host) || address_is_metadata(&url.to.host.address))
+        return "is a metadata service, which nothing is ever sent to: write another "
+               "host";
+    return url_spelling_error(a, z, &url);
 }
 
 const char *

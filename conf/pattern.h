@@ -26,6 +26,9 @@ struct text pattern_identity_domain(const char *z);
 
 /* "https://host[:port]" (or http:// where that may be), canonical, nothing behind. */
 const char *pattern_origin_error(struct arena *a, const char *z, bool may_be_http);
+/* "https://host[:port]/path[?query]", canonical, and no metadata service: where
+ * Holdfast itself sends something. */
+const char *pattern_url_error(struct arena *a, const char *z);
 /* "10.96.0.10", "127.0.0.1:5353", "[::1]:53". */
 const char *pattern_server_error(const char *z);
 

@@ -60,11 +60,11 @@ suggest(struct suggestion *s, const char *written, const char *word)
 static const struct {
     const char *group, *key;
 } later_keys[] = {
-    { "ledger", "witness" },   { "source", "client_auth" },
-    { "source", "client_id" }, { "source", "client_key" },
-    { "source", "scope" },     { "source", "token_endpoint" },
-    { "source", "value" },     { "rules", "opaque" },
-    { "rules", "own_proof" },  { "trust", "jwks_url" },
+    { "source", "client_auth" },    { "source", "client_id" },
+    { "source", "client_key" },     { "source", "scope" },
+    { "source", "token_endpoint" }, { "source", "value" },
+    { "rules", "opaque" },          { "rules", "own_proof" },
+    { "trust", "jwks_url" },
 };
 
 static const struct {

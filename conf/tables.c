@@ -293,6 +293,16 @@ static const struct setting control[] = {
     END
 };
 
+static const struct setting witness[] = {
+    STRING("url", IN(conf_witness, url), 0,
+           "Where checkpoints are sent by POST: `\"https://witness.example/checkpoints\"`. It may have a private address; a metadata service is never dialled. Without it there is no witness."),
+    STRING("trust", IN(conf_witness, trust), 0,
+           "CA file it is verified against; without it the system's roots."),
+    DURATION("timeout", IN(conf_witness, timeout_ms), 0, "5s", 100, 60 * SECOND,
+             "For one request to it, all of it; also how long Holdfast waits for it at its own end."),
+    END
+};
+
 static const struct setting ledger[] = {
     STRING("keep", IN(conf_ledger, keep), 0,
            "Directory of the record of what was decided, on whose authority: Holdfast's alone, on a disk that outlives it. With a forward door either this or `off_because`."),
@@ -302,6 +312,8 @@ static const struct setting ledger[] = {
            "What a request waits for before its first byte leaves: that the ledger's bounded queue has taken its record (`queue`), or that the disk has it (`decision`)."),
     SIZE("segment", IN(conf_ledger, segment_bytes), "64m", 64 * KIB, 16 * KIB * MIB,
          "How large one of its files grows before the next is begun."),
+    GROUP("witness", IN(conf_ledger, witness), 0, witness,
+          "A place elsewhere that is sent the ledger's checkpoints: one of them finds a cut tail and an old state put back. No request waits for it."),
     END
 };
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "proxy/doorbell.h"
+#include "proxy/witness.h"
 #include "tasks/record.h"
 
 #include <assert.h>
@@ -138,6 +139,9 @@ chronicle_open(struct chronicle *c, const struct generation *first, size_t n_wor
             say_there_is_none(conf->ledger.off_because);
         return REASON_OK;
     }
+    c->witness = witness_new();
+    settings.on_checkpoint = witness_tell;
+    settings.owner = c->witness;
     if ((why = ledger_open(&settings, &c->ledger)) != REASON_OK)
         return why;
     hang_bells(c, n_workers);
@@ -151,13 +155,15 @@ chronicle_close(struct chronicle *c, const char *why)
 {
     struct buf members = { 0 };
 
-    if (c->ledger == NULL)
-        return;
-    json_put_z(&members, "why", why);
-    if (enter_patiently(c->ledger, "stop", buf_text(&members), NULL) != REASON_OK)
-        log_error("the ledger cannot be told that Holdfast stops");
-    buf_free(&members);
-    ledger_close(c->ledger);
+    if (c->ledger != NULL) {
+        json_put_z(&members, "why", why);
+        if (enter_patiently(c->ledger, "stop", buf_text(&members), NULL) != REASON_OK)
+            log_error("the ledger cannot be told that Holdfast stops");
+        buf_free(&members);
+        ledger_close(c->ledger);
+        witness_finish(c->witness);
+    }
+    witness_free(c->witness);
     for (size_t i = 0; i < c->n_bells; i++)
         doorbell_free(c->bells[i]);
     free(c->bells);

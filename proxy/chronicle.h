@@ -7,9 +7,11 @@
 #include "tasks/ledger.h"
 
 struct doorbell;
+struct witness;
 
 struct chronicle {
     struct ledger *ledger;   /* NULL: none is kept */
+    struct witness *witness; /* beside it: main begins it, and has it follow */
     struct doorbell **bells; /* one for each worker */
     size_t n_bells;
 };
@@ -19,7 +21,8 @@ struct chronicle {
  * ledger_open's reasons; REASON_LEDGER_FAILED. */
 MUST_USE enum reason chronicle_open(struct chronicle *c, const struct generation *first,
                                     size_t n_workers);
-/* Enters `stop`, and closes it. Nobody enters anything any more. */
+/* Enters `stop`, closes it, and waits a while for its witness to have the end. Nobody
+ * enters anything any more. */
 void chronicle_close(struct chronicle *c, const char *why);
 
 struct doorbell *chronicle_bell(const struct chronicle *c, size_t worker);

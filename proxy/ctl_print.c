@@ -150,6 +150,27 @@ say_credentials(const struct json *credentials)
 }
 
 static void
+say_witness(const struct json *witness)
+{
+    bool failing = false;
+    int64_t age;
+
+    if (!json_is_object(witness))
+        return;
+    (void)json_bool(json_get(witness, "failing"), &failing);
+    say("witness      ", witness, "url", "");
+    printf(": checkpoint %" PRId64, number_in(witness, "checkpoint"));
+    if (json_number(json_get(witness, "age_s"), &age)) {
+        printf(", ");
+        say_duration(age);
+        printf(" ago");
+    }
+    printf(", %" PRId64 " waiting, %" PRId64 " failures%s\n",
+           number_in(witness, "waiting"), number_in(witness, "failures"),
+           failing ? "; it does not acknowledge" : "");
+}
+
+static void
 say_ledger(const struct json *ledger)
 {
     bool failed = false;
@@ -166,6 +187,7 @@ say_ledger(const struct json *ledger)
            number_in(ledger, "lost"), number_in(ledger, "last"),
            number_in(ledger, "checkpoint"),
            failed ? "; it cannot be written, and nothing leaves" : "");
+    say_witness(json_get(ledger, "witness"));
 }
 
 void

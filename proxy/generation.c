@@ -59,8 +59,8 @@ generation_client(const struct generation *g, const char *file)
 }
 
 static enum reason
-add_client(struct generation *g, const struct place *at, const char *file,
-           struct buf *report)
+add_client(struct generation *g, const struct place *at, const char *key,
+           const char *file, struct buf *report)
 {
     struct trust *trust;
     enum reason why;
@@ -68,9 +68,9 @@ add_client(struct generation *g, const struct place *at, const char *file,
     if (generation_client(g, file) != NULL)
         return REASON_OK;
     if ((why = trust_load(file, &trust)) != REASON_OK) {
-        buf_printf(report,
-                   "%s:%u: upstream_trust: %s holds no certificates that can be read\n",
-                   at->file, at->line, file != NULL ? file : "the system's bundle");
+        buf_printf(report, "%s:%u: %s: %s holds no certificates that can be read\n",
+                   at->file, at->line, key,
+                   file != NULL ? file : "the system's bundle");
         return why;
     }
     g->clients = realloc(g->clients, (g->n_clients + 1) * sizeof *g->clients);
@@ -89,7 +89,8 @@ load_trusts_of_grant(struct generation *g, const struct conf_grant *grant,
 
     for (size_t i = 0; i < grant->rules.n && why == REASON_OK; i++)
         if (rules[i].scheme == SCHEME_HTTPS)
-            why = add_client(g, &rules[i].place, rules[i].upstream_trust, report);
+            why = add_client(g, &rules[i].place, "upstream_trust",
+                             rules[i].upstream_trust, report);
     return why;
 }
 
@@ -98,13 +99,18 @@ load_trusts(struct generation *g, struct buf *report)
 {
     const struct conf_grant *grants = g->conf->grants.at;
     const struct conf_door *doors = g->conf->doors.at;
+    const struct conf_witness *witness = &g->conf->ledger.witness;
     enum reason why = REASON_OK;
 
     for (size_t i = 0; i < g->conf->grants.n && why == REASON_OK; i++)
         why = load_trusts_of_grant(g, &grants[i], report);
     for (size_t i = 0; i < g->conf->doors.n && why == REASON_OK; i++)
         if (doors[i].kind == DOOR_GATE && strncmp(doors[i].upstream, "https:", 6) == 0)
-            why = add_client(g, &doors[i].place, doors[i].upstream_trust, report);
+            why = add_client(g, &doors[i].place, "upstream_trust",
+                             doors[i].upstream_trust, report);
+    if (why == REASON_OK && witness->url != NULL)
+        why = add_client(g, &witness->place, "ledger.witness.trust", witness->trust,
+                         report);
     return why;
 }
 

@@ -100,6 +100,8 @@ void oversee_secrets(struct holdfast *h, const struct vault *secrets);
 /* ---- signals.c */
 
 void signals_watch(struct holdfast *h);
+/* From now on INT, QUIT and TERM end the waiting of the loop, and the others nothing. */
+void signals_hurry(struct holdfast *h);
 void signals_forget(struct holdfast *h);
 /* As TERM does: no new connections; ends when the last exchange has, or after
  * limits.drain. */

@@ -22,7 +22,8 @@ enum message_kind {
     MESSAGE_ADOPTED,
     MESSAGE_OBEYED,
     MESSAGE_SPENT,
-    MESSAGE_ENDED
+    MESSAGE_ENDED,
+    MESSAGE_CHECKPOINT /* the ledger's, for the witness: outbox.h */
 };
 
 struct message {

@@ -9,6 +9,7 @@
 #include "proxy/metrics.h"
 #include "proxy/process.h"
 #include "proxy/series.h"
+#include "proxy/witness.h"
 #include "tasks/ledger.h"
 
 /* A credential whose secret lies in a file. */
@@ -32,8 +33,9 @@ struct page {
     bool reload_ok;      /* the last reload; the start counts as one */
     int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
     uint64_t log_lost;
-    const struct ledger_state *ledger; /* NULL: none is kept */
-    int64_t now_ms;                    /* monotonic */
+    const struct ledger_state *ledger;   /* NULL: none is kept */
+    const struct witness_state *witness; /* NULL: it has none */
+    int64_t now_ms;                      /* monotonic */
     int64_t now_wall_s;
 };
 

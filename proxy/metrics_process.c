@@ -63,6 +63,40 @@ OF_LEDGER(failed)
 OF_LEDGER(last)
 OF_LEDGER(checkpoint)
 
+/* ---- its witness, likewise */
+
+#define OF_WITNESS(name, figure)                                                       \
+    static void write_witness_##name(struct exposition *w, const struct family *f)     \
+    {                                                                                  \
+        if (w->page->witness != NULL)                                                  \
+            sample_one(w, f, w->page->witness->figure);                                \
+    }
+
+OF_WITNESS(acknowledged, acknowledged)
+OF_WITNESS(failures, failures)
+OF_WITNESS(passed_over, passed_over)
+
+static void
+write_since(struct exposition *w, const struct family *f, int64_t since_ms)
+{
+    sample_begin(w, f, "");
+    sample_value_ms(w, since_ms > 0 ? w->page->now_ms - since_ms : 0);
+}
+
+static void
+write_witness_age(struct exposition *w, const struct family *f)
+{
+    if (w->page->witness != NULL && w->page->witness->acknowledged > 0)
+        write_since(w, f, w->page->witness->acknowledged_ms);
+}
+
+static void
+write_witness_waiting(struct exposition *w, const struct family *f)
+{
+    if (w->page->witness != NULL)
+        write_since(w, f, w->page->witness->since_ms);
+}
+
 /* ---- docs/OPERATING.md has the same rows */
 
 /* clang-format off */
@@ -74,6 +108,11 @@ static const struct family families[] = {
     { "holdfast_ledger_failed", GAUGE, "1 while the ledger cannot be written, and so nothing leaves.", write_ledger_failed, 0 },
     { "holdfast_ledger_last_record", GAUGE, "The number of the last record written.", write_ledger_last, 0 },
     { "holdfast_ledger_last_checkpoint", GAUGE, "The number of the last checkpoint on the disk.", write_ledger_checkpoint, 0 },
+    { "holdfast_witness_last_checkpoint", GAUGE, "The number of the last checkpoint that the witness has acknowledged.", write_witness_acknowledged, 0 },
+    { "holdfast_witness_age_seconds", GAUGE, "Since it acknowledged that one.", write_witness_age, 0 },
+    { "holdfast_witness_waiting_seconds", GAUGE, "How long the oldest checkpoint waits that it has not acknowledged; 0: it has them all.", write_witness_waiting, 0 },
+    { "holdfast_witness_failures", COUNTER, "Requests to the witness that it did not acknowledge.", write_witness_failures, 0 },
+    { "holdfast_witness_passed_over", COUNTER, "Checkpoints it was never sent, because newer ones took their place.", write_witness_passed_over, 0 },
     { "holdfast_generations_alive", GAUGE, "Configs that exchanges still live under, the one in force included.", write_generations, 0 },
     { "holdfast_config_generation", GAUGE, "The config in force.", write_generation, 0 },
     { "holdfast_config_last_reload_successful", GAUGE, "0 when the last reload was refused.", write_reload_ok, 0 },

@@ -72,11 +72,14 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
                          .now_ms = clock_monotonic_ms(),
                          .now_wall_s = clock_wall_s() };
     struct ledger_state ledger;
+    struct witness_state witness;
 
     if (h->chronicle.ledger != NULL) {
         ledger_look(h->chronicle.ledger, &ledger);
         page.ledger = &ledger;
     }
+    if (witness_look(h->chronicle.witness, &witness))
+        page.witness = &witness;
     process_read(h->overseer->process, &page.process);
     metrics_page_write(&page, format, out);
 }

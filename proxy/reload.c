@@ -7,6 +7,7 @@
 #include "proxy/custody.h"
 #include "proxy/descriptors.h"
 #include "proxy/status.h"
+#include "proxy/witness.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -164,6 +165,8 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
     h->generation = next;
     oversee_generation(h, next, h->n_workers);
     oversee_secrets(h, vault);
+    if (h->chronicle.witness != NULL)
+        witness_follow(h->chronicle.witness, next);
     h->loaded_ms = clock_wall_ms();
     keep_vault(h, vault);
     set_watch(h);

@@ -10,6 +10,7 @@
 #include "proxy/reaper.h"
 #include "proxy/tls_memory.h"
 #include "proxy/verbs.h"
+#include "proxy/witness.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -216,6 +217,8 @@ serve(struct holdfast *h)
     reload_begin(h);
     oversee_prepare(h);
     open_control(h);
+    if (h->chronicle.witness != NULL)
+        witness_begin(h->chronicle.witness, h->base, h->generation);
     h->custody = custody_new(h);
     if ((why = start_workers(h)) == REASON_OK) {
         open_workers(h);
@@ -249,6 +252,7 @@ tear_down(struct holdfast *h, enum reason why)
     reload_end(h);
     custody_free(h->custody);
     prepared_free(h->first_tasks);
+    signals_hurry(h);
     chronicle_close(&h->chronicle, why_it_stops(h, why));
     signals_forget(h);
     mailbox_free(h->inbox);

@@ -81,21 +81,52 @@ on_usr2(evutil_socket_t signal_number, short what, void *arg)
         worker_dump(h->workers[i]);
 }
 
+/* There are no workers any more. */
+static void
+on_late(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct holdfast *h = arg;
+
+    (void)what;
+    if (signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGQUIT)
+        event_base_loopbreak(h->base);
+}
+
+static const struct {
+    int number;
+    event_callback_fn answer;
+} table[SIGNALS] = {
+    { SIGHUP, on_hup },   { SIGTERM, on_term }, { SIGINT, on_term },
+    { SIGQUIT, on_term }, { SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 },
+};
+
+static void
+watch_one(struct holdfast *h, size_t i, event_callback_fn answer)
+{
+    h->signals[i] = evsignal_new(h->base, table[i].number, answer, h);
+    assert(h->signals[i] != NULL);
+    event_add(h->signals[i], NULL);
+}
+
 void
 signals_watch(struct holdfast *h)
 {
-    static const struct {
-        int number;
-        event_callback_fn answer;
-    } table[SIGNALS] = {
-        { SIGHUP, on_hup },   { SIGTERM, on_term }, { SIGINT, on_term },
-        { SIGQUIT, on_term }, { SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 },
-    };
+    for (size_t i = 0; i < SIGNALS; i++)
+        watch_one(h, i, table[i].answer);
+}
 
+/* The new one stands before the old one goes: no signal meets its default, which ends
+ * the process. */
+void
+signals_hurry(struct holdfast *h)
+{
     for (size_t i = 0; i < SIGNALS; i++) {
-        h->signals[i] = evsignal_new(h->base, table[i].number, table[i].answer, h);
-        assert(h->signals[i] != NULL);
-        event_add(h->signals[i], NULL);
+        struct event *before = h->signals[i];
+
+        if (before == NULL)
+            continue;
+        watch_one(h, i, on_late);
+        event_free(before);
     }
 }
 

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "proxy/witness.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,6 +178,30 @@ write_credentials(const struct holdfast *h, struct buf *out)
                         (int64_t)(conf->credentials.n - CREDENTIALS_TOLD));
 }
 
+/* Of its URL not what stands behind the path: it may hold a key. */
+static void
+write_witness(const struct holdfast *h, struct buf *out)
+{
+    int64_t now = clock_monotonic_ms();
+    struct witness_state s;
+
+    if (!witness_look(h->chronicle.witness, &s)) {
+        json_put_z(out, "witness", NULL);
+        return;
+    }
+    json_open(out, "witness", '{');
+    json_put_text(out, "url", text_of(s.url, strcspn(s.url, "?")));
+    json_put_number(out, "checkpoint", (int64_t)s.acknowledged);
+    if (s.acknowledged > 0)
+        json_put_number(out, "age_s", (now - s.acknowledged_ms) / 1000);
+    json_put_number(out, "waiting", (int64_t)s.waiting);
+    json_put_number(out, "waiting_s", s.since_ms > 0 ? (now - s.since_ms) / 1000 : 0);
+    json_put_number(out, "failures", (int64_t)s.failures);
+    json_put_number(out, "passed_over", (int64_t)s.passed_over);
+    json_put_bool(out, "failing", s.is_failing);
+    json_close(out, '}');
+}
+
 static void
 write_ledger(const struct holdfast *h, struct buf *out)
 {
@@ -194,6 +220,7 @@ write_ledger(const struct holdfast *h, struct buf *out)
     json_put_bool(out, "failed", s.failed);
     json_put_number(out, "last", (int64_t)s.last);
     json_put_number(out, "checkpoint", (int64_t)s.checkpoint);
+    write_witness(h, out);
     json_close(out, '}');
 }
 

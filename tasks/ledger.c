@@ -171,6 +171,8 @@ prepare(struct ledger *l, const struct ledger_settings *s)
     l->records_max = s->queue_records;
     l->bytes_max = s->queue_bytes;
     l->unsynced_max = s->queue_bytes > UNSYNCED_MIN ? s->queue_bytes : UNSYNCED_MIN;
+    l->on_checkpoint = s->on_checkpoint;
+    l->owner = s->owner;
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -79,6 +79,11 @@ struct ledger_settings {
     int64_t segment_bytes;
     size_t queue_records; /* accepted and not yet written, at most */
     size_t queue_bytes;   /* and again so many written and not yet synced */
+    /* Called on the writer's thread with the record of a checkpoint (no newline) and
+     * its number, once it is on the disk and in `checkpoint`; must not block. NULL:
+     * nobody is told. */
+    void (*on_checkpoint)(void *owner, uint64_t seq, struct text record);
+    void *owner;
 };
 
 /* Reads the last segment whole: a torn tail is sealed and logged; a broken chain is

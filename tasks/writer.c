@@ -215,6 +215,19 @@ report(struct ledger *l, enum reason why)
             l->listeners[i].tell(l->listeners[i].owner);
 }
 
+/* Whoever is to have each of them elsewhere. */
+static void
+hand_on(struct ledger *l)
+{
+    const struct checkpoint_line *c = &l->segment->kept;
+    struct text record = spool_text(&c->line);
+
+    if (l->on_checkpoint == NULL || c->seq == l->handed_on)
+        return;
+    l->handed_on = c->seq;
+    l->on_checkpoint(l->owner, c->seq, text_of(record.at, record.n - 1));
+}
+
 /* Whoever keeps the log keeps a checkpoint, too: one that is on the disk. */
 static void
 anchor(struct ledger *l, bool is_last)
@@ -419,8 +432,10 @@ take_turn(struct ledger *l, bool is_last)
     if (why == REASON_OK || is_last)
         why = carry_out(l, is_last);
     report(l, why);
-    if (why == REASON_OK)
+    if (why == REASON_OK) {
+        hand_on(l);
         anchor(l, is_last);
+    }
     return why;
 }
 

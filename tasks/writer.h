@@ -56,6 +56,9 @@ struct ledger {
     int64_t sync_began_ms; /* monotonic: the last one */
     uint64_t missing;      /* records to be told by the next `lost` */
     uint64_t seq_before;
+    void (*on_checkpoint)(void *owner, uint64_t seq, struct text record);
+    void *owner;
+    uint64_t handed_on;  /* seq of the last checkpoint that it was told of */
     unsigned quiet;      /* rests in a row that found nothing */
     uint64_t anchored;   /* seq of the last checkpoint that the log was told of */
     int64_t anchored_ms; /* … monotonic: when */

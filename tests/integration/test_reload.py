@@ -22,7 +22,7 @@ BROKEN = [
     ("no-file-at-all", lambda t: ""),
     ("syntax", lambda t: t.replace("grants = (", "grants = ((")),
     ("unknown-key", lambda t: t.replace("methods =", "methdos =")),
-    ("later-feature", lambda t: t.replace("ledger = {", 'ledger = { witness = "https://w.example";')),
+    ("later-feature", lambda t: t.replace('methods = "any"', 'methods = "any"; opaque = true', 1)),
     ("bad-host", lambda t: t.replace('host = "allowed.test"', 'host = "http://allowed.test"')),
     ("bad-duration", lambda t: t.replace('ttl = "15m"', 'ttl = "fifteen"')),
     ("wrapped-integer", lambda t: t.replace("grants = (", "limits = { connections = 4294967297; };\ngrants = (")),

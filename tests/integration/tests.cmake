@@ -12,7 +12,7 @@ foreach(theme
         harness clients http gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 faults
         bodies binary check reasons
         ops overload workers resumption
-        handles tasks ledger readme accountability)
+        handles tasks ledger witness readme accountability)
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story

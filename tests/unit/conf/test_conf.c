@@ -609,9 +609,11 @@ lint_names_what_is_questionable(void **state)
         char *text = whole_with(lint_rows[i].from, lint_rows[i].to);
         struct findings found = { 0 };
 
-        /* The standing task is a note; with each row there is exactly one warning. */
+        /* The standing task is a note, and so is a ledger without a witness; with each
+         * row there is exactly one warning. */
         conf_lint(load(text), NOW, &found);
-        assert_int_equal(findings_count(&found, FINDING_NOTE), 1);
+        assert_int_equal(findings_count(&found, FINDING_NOTE),
+                         strcmp(lint_rows[i].kind, "ledger_off") == 0 ? 1 : 2);
         assert_int_equal(findings_count(&found, FINDING_WARNING), 1);
         expect_warning(&found, i);
         findings_free(&found);
@@ -627,10 +629,32 @@ what_was_decided_on_purpose_is_a_note(void **state)
 
     (void)state;
     conf_lint(load(text), NOW, &found);
+    assert_int_equal(found.n, 2);
+    assert_int_equal(findings_count(&found, FINDING_NOTE), 2);
+    assert_string_equal(found.at[0].kind, "no_witness");
+    assert_int_equal(found.at[0].place.line, 39);
+    assert_string_equal(found.at[1].kind, "standing");
+    assert_int_equal(found.at[1].place.line, 23);
+    findings_free(&found);
+    free(text);
+}
+
+static void
+a_ledger_with_a_witness_is_not_noted(void **state)
+{
+    char *text = whole_with("keep = \"/run/ledger\";",
+                            "keep = \"/run/ledger\"; witness = { url = "
+                            "\"https://w.example:8443/a/b?c=%20\"; };");
+    struct findings found = { 0 };
+    const struct conf *c = load(text);
+
+    (void)state;
+    assert_string_equal(c->ledger.witness.url, "https://w.example:8443/a/b?c=%20");
+    assert_null(c->ledger.witness.trust);
+    assert_int_equal(c->ledger.witness.timeout_ms, 5000);
+    conf_lint(c, NOW, &found);
     assert_int_equal(found.n, 1);
-    assert_int_equal(found.at[0].level, FINDING_NOTE);
     assert_string_equal(found.at[0].kind, "standing");
-    assert_int_equal(found.at[0].place.line, 23);
     findings_free(&found);
     free(text);
 }
@@ -704,6 +728,7 @@ main(void)
         TEST(a_slip_in_a_file_that_is_read_in_pieces_is_named_with_its_line),
         TEST(lint_names_what_is_questionable),
         TEST(what_was_decided_on_purpose_is_a_note),
+        TEST(a_ledger_with_a_witness_is_not_noted),
         TEST(findings_are_told_as_lines_and_as_json),
         TEST(nothing_is_freed_twice_and_nothing_needs_no_freeing),
     };

@@ -134,6 +134,9 @@ numbers_and_brackets_inside_strings_and_comments_are_nobodys_business(void **sta
 #define RULE  "grants[0].rules[0]"
 #define PLAIN "grants[0].rules[1]"
 
+/* A ledger with a witness at this URL. */
+#define WITNESS(url) "keep = \"/run/ledger\"; witness = { url = \"" url "\"; };"
+
 static const struct {
     const char *from, *to;
     unsigned line;
@@ -155,8 +158,8 @@ static const struct {
     { "\"refuse\"", "\"refused\"", 38, "filters.strip.on_sight",
       "did you mean \"refuse\"?" },
     /* keys and words of later */
-    { "ledger = {", "ledger = { witness = \"https://w.example\";", 39, "ledger.witness",
-      "is not built yet: remove it" },
+    { "methods = [\"GET\", \"POST\"];", "methods = [\"GET\", \"POST\"]; opaque = true;",
+      29, RULE ".opaque", "is not built yet: remove it" },
     { "jwks_file =", "jwks_url = \"x\"; jwks_file =", 10, GATE ".trust[0].jwks_url",
       "is not built yet" },
     { "kind = \"authority\"", "kind = \"oauth\"; scope = \"x\"", 19,
@@ -429,6 +432,46 @@ static const struct {
       "write one of its own" },
     { "\"/run/ledger\"", "\"/run/public/ledger\"", 39, "ledger.keep",
       "lies in ca.publish" },
+    { "keep = \"/run/ledger\";", WITNESS("http://w.example/c"), 39,
+      "ledger.witness.url", "begins with https://" },
+    { "keep = \"/run/ledger\";", WITNESS("w.example/c"), 39, "ledger.witness.url",
+      "begins with https://" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example/c#x"), 39,
+      "ledger.witness.url", "ends before \"#\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://u@w.example/c"), 39,
+      "ledger.witness.url", "host name is malformed" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example:0/c"), 39,
+      "ledger.witness.url", "port is missing, malformed" },
+    { "keep = \"/run/ledger\";", WITNESS("https://W.example/c"), 39,
+      "ledger.witness.url", "write \"https://w.example/c\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example:443/c"), 39,
+      "ledger.witness.url", "write \"https://w.example/c\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example/a/../c?d"), 39,
+      "ledger.witness.url", "write \"https://w.example/c?d\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example?c"), 39,
+      "ledger.witness.url", "a path stands before \"?\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example/a b"), 39,
+      "ledger.witness.url", "path holds a byte" },
+    { "keep = \"/run/ledger\";", WITNESS("https://169.254.169.254/c"), 39,
+      "ledger.witness.url", "is a metadata service" },
+    { "keep = \"/run/ledger\";", WITNESS("https://[fd00:ec2::254]/c"), 39,
+      "ledger.witness.url", "is a metadata service" },
+    { "keep = \"/run/ledger\";", WITNESS("https://metadata.google.internal/c"), 39,
+      "ledger.witness.url", "is a metadata service" },
+    { "keep = \"/run/ledger\";",
+      "keep = \"/run/ledger\"; witness = { trust = \"/ca.pem\"; };", 39,
+      "ledger.witness.url", "write url = \"https://witness.example/checkpoints\";" },
+    { "keep = \"/run/ledger\";",
+      "off_because = \"no disk\"; witness = { url = \"https://w.example/c\"; };", 39,
+      "ledger.witness.url", "write ledger.keep" },
+    { "ledger = {", "ledger = { witness = \"https://w.example\";", 39, "ledger.witness",
+      "write witness = { ... };" },
+    { "ledger = {", "ledger = { witness = { uri = \"https://w.example/c\"; };", 39,
+      "ledger.witness.uri", "did you mean url?" } /* and url is missing */,
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example/c\"; timeout = \"2m"), 39,
+      "ledger.witness.timeout", "\"1m\"" },
+    { "keep = \"/run/ledger\";", WITNESS("https://w.example/c\"; trust = \"ca.pem"), 39,
+      "ledger.witness.trust", "\"ca.pem\":" },
     /* the rest */
     { "\"127.0.0.1:5353\"", "\"dns.example\"", 36, "resolver.servers[0]",
       "write \"10.96.0.10\"" },
