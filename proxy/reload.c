@@ -197,25 +197,35 @@ report_failure(struct holdfast *h, const struct generation *next, enum reason wh
                    generation_conf(next)->ca.publish);
 }
 
+static void
+drop(struct holdfast *h, struct generation *next)
+{
+    generation_unref(next);
+    prepared_free(h->next_tasks);
+    h->next_tasks = NULL;
+    secrets_follow(h->secrets, h->generation, true);
+}
+
 /* Its handles are published, its secrets read, its grants recorded: what was built is
- * whole. */
+ * whole. While Holdfast stops it comes too late: the tasks that end are of the config
+ * in force, and whoever waited for another has been told. */
 static void
 take_next(struct holdfast *h, const struct secrets_told *t)
 {
     struct generation *next = h->next;
 
     h->next = NULL;
-    if (t->why == REASON_OK) {
+    if (h->stopping) {
+        drop(h, next);
+        leave_off(h);
+    } else if (t->why == REASON_OK) {
         adopt(h, next, t->vault);
-        return;
+    } else {
+        h->reload.why = t->why;
+        report_failure(h, next, t->why);
+        drop(h, next);
+        conclude(h);
     }
-    h->reload.why = t->why;
-    report_failure(h, next, t->why);
-    generation_unref(next);
-    prepared_free(h->next_tasks);
-    h->next_tasks = NULL;
-    secrets_follow(h->secrets, h->generation, true);
-    conclude(h);
 }
 
 static void

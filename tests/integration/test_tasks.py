@@ -643,6 +643,40 @@ def a_dial_that_ends_within_its_task_is_served_while_holdfast_stops():
     assert one.wait_exit() == 0
 
 
+def reads(of):
+    """How often its config was read, and what came of it was over."""
+    return ask(of.run + "/control.sock", "status")["config"]["reads"]
+
+
+@promise
+def a_reload_that_is_under_way_when_holdfast_stops_is_given_up():
+    """What runs began under the config before the last: when that has gone, the end of its task must not ask it anything."""
+    def much(n):
+        hosts_of = ", ".join(f'{{ host = "h{i}.more{n}.test"; methods = "any"; paths = "any"; }}' for i in range(2000))
+        return grant(f"more-{n}", rules=hosts_of)
+    alone = {"workers": 1}    # two would leave one behind that has the last config still
+    one = start(*GRANTS, **alone)
+    task = Task(of=one)
+    going_on = Downloading(task)
+    assert one.reload(config(*GRANTS, much(1), **alone))["msg"] == "config reloaded"
+    one.write_config(config(*GRANTS, much(2), **alone))
+    mark = one.mark()
+    read = reads(one)
+    one.kill(signal.SIGHUP)
+    one.kill(signal.SIGTERM)
+    one.wait_draining(mark)
+    for _ in range(12000):
+        if reads(one) > read:
+            break
+        threading.Event().wait(0.01)
+    assert reads(one) > read, "the files were never read"
+    go_on.set()
+    going_on.channel.until(b"last\r\n0\r\n\r\n")
+    one.wait_line(lambda li: li.get("msg") == "task ended" and li["task"] == task.id, what="the end of the task")
+    assert one.wait_exit() == 0
+    one.assert_clean()
+
+
 # ---- the budget
 
 @promise
