@@ -26,13 +26,20 @@ def as_uid(uid):
         _libc.setfsuid(0)
 
 
-def connect(address, port, uid=WORKLOAD_UID, timeout=20):
+def connect(address, port, uid=WORKLOAD_UID, timeout=20, window=None):
+    """window: how little our kernel takes of what we do not read."""
     with as_uid(uid):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     sock.settimeout(timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if window is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
     sock.connect((address, port))
     return sock
+
+
+def bearer(handle):
+    return [("Authorization", f"Bearer {handle}")]
 
 
 class Answer:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
@@ -71,13 +70,3 @@ class Page:
     def since(self, before):
         """What has changed: {(name, labels): difference}"""
         return {k: v - before.samples.get(k, 0) for k, v in self.samples.items() if v != before.samples.get(k, 0)}
-
-
-def until(true, timeout=120, what="what was waited for"):
-    """Asks the ops door again until it tells what we wait for: each question is a whole exchange, so this does not spin."""
-    end = time.monotonic() + timeout
-    while True:
-        found = true()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what} never came"

@@ -1,26 +1,14 @@
 """A sidecar whose grants need tasks, a service behind it, and its control socket: the scene of what starts tasks."""
 
 import base64
-import json
-import os
 import secrets
-import threading
 
 import jose
 from control import ask, holdfast
-from holdfast import (CREDENTIAL, Channel, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, WORKLOAD_UID, connect, echo,
+from holdfast import (CREDENTIAL, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, WORKLOAD_UID, echo,
                       forward_config, hosts)
 
 SECRET = "REAL-" + secrets.token_hex(16)
-
-
-def until(true, what="it"):
-    """For what only the kernel or another process tells; as often as the machine lets us, with an end."""
-    for _ in range(12000):
-        if true():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError(f"{what} never came")
 
 
 def service(connection, request):

@@ -14,7 +14,7 @@ import time
 
 import jose
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, WORKLOAD_UID, Channel, Closed, Holdfast,
-                      Origin, Sidecar, Skip, as_uid, client_hello, connect, echo, gate_config, main, own_network,
+                      Origin, Sidecar, Skip, client_hello, connect, echo, gate_config, main, own_network,
                       promise, rows)
 from key_updates import key_updates, secret_of
 
@@ -134,12 +134,7 @@ def plain_get(host=PLAIN, path="/", more=""):
 
 def small_window():
     """A connection of the workload's whose kernel takes little for it."""
-    with as_uid(WORKLOAD_UID):
-        sock = socket.socket()
-    sock.settimeout(20)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.connect(s.h.door())
-    return Channel(sock)
+    return Channel(connect(*s.h.door(), window=4096))
 
 
 # ---- clients that do not read, leave half, or pause

@@ -14,7 +14,7 @@ import jose
 from control import ask, holdfast
 from holdfast import (ADDRESSES, CREDENTIAL, Holdfast, Origin, PUBLIC, Workspace, WORKLOAD_UID, forward_config, main, own_network,
                       promise, rows)
-from task_scene import until
+from patience import until
 
 own_network(ADDRESSES)
 

@@ -10,7 +10,8 @@ import signal
 import subprocess
 
 from holdfast import (ADDRESSES, BINARY, OTHER_UID, PROXY_UID, ROOT, Skip, WORKLOAD_UID, Workspace, main, own_network, promise, rows)
-from task_scene import SECRET, Scene, until
+from patience import until
+from task_scene import SECRET, Scene
 
 own_network(ADDRESSES)
 ws = Workspace()

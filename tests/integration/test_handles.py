@@ -6,10 +6,12 @@ import os
 import secrets as random
 import shutil
 import threading
-import time
 
+from client import bearer
 from holdfast import (ADDRESSES, OTHER_UID, PROXY_UID, PUBLIC, Holdfast, Origin, Sidecar, Skip, Trap, WORKLOAD_UID, by_size, curl,
                       forward_config, grant, hosts, main, own_network, promise, rows, run_as)
+from mapped import mapped
+from patience import until
 
 own_network(ADDRESSES)
 
@@ -150,20 +152,6 @@ def get(path, fields=(), **more):
     answer = s.h.get(path, fields=fields, **more)
     ANSWERS.append(answer.body + repr(answer.fields).encode())
     return answer
-
-
-def bearer(handle):
-    return [("Authorization", f"Bearer {handle}")]
-
-
-def until(true, what, seconds=90):
-    """What another thread does in its own time; each look is a request of its own."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-    raise AssertionError(f"in vain: {what}; the log's end:\n" + s.h.tail())
 
 
 def alarms(since):
@@ -585,20 +573,11 @@ def handles_that_cannot_be_published_reject_the_reload():
 # ---- what remains of a secret in our own memory
 
 def times_in_memory(pid, secrets):
-    """How often each of these stands in what the process has mapped; what is larger than 1 GiB is a sanitizer's own."""
+    """How often each of these stands in what the process has mapped."""
     times = dict.fromkeys(secrets, 0)
-    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
-            if not line.split()[1].startswith("r") or end - begin > 1 << 30:
-                continue
-            try:
-                memory.seek(begin)
-                data = memory.read(end - begin)
-            except (OSError, ValueError):       # the kernel's own pages
-                continue
-            for secret in secrets:
-                times[secret] += data.count(secret.encode())
+    for data in mapped(pid):
+        for secret in secrets:
+            times[secret] += data.count(secret.encode())
     return times
 
 
@@ -609,7 +588,7 @@ def once_its_exchange_is_over_a_secret_stands_in_the_vault_alone_and_a_replaced_
             assert get(path, fields).status == 200
     now = (s.github, s.crm, s.board, s.pod)
     expected = {secret: 1 if secret in now else 0 for secret in REAL}
-    until(lambda: times_in_memory(s.h.pid, REAL) == expected, "every copy to be wiped", seconds=300)
+    until(lambda: times_in_memory(s.h.pid, REAL) == expected, "every copy to be wiped")
 
 
 # ---- stock clients, with the handle in the variable they read

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from holdfast import (ADDRESSES, PUBLIC2, WORKLOAD_UID, Channel, Closed, Origin, Sidecar, as_uid, by_size, client_hello, echo,
+from holdfast import (ADDRESSES, PUBLIC2, Channel, Closed, Origin, Sidecar, by_size, client_hello, connect, echo,
                       main, own_network, promise, rows)
 
 own_network(ADDRESSES)
@@ -231,12 +231,7 @@ def _pour(connection, request):
 
 
 def _deaf_client():
-    with as_uid(WORKLOAD_UID):
-        sock = socket.socket()
-    sock.settimeout(60)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.connect(s.h.door())
-    return Channel(sock)
+    return Channel(connect(*s.h.door(), timeout=60, window=4096))
 
 
 def _is_whole(channel):

@@ -12,7 +12,8 @@ import time
 
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Origin, Sidecar, Skip,
                       echo, gate_config, grant, hosts, main, own_network, promise, rows, run_as)
-from ops import DOOR, Page, ask, promtool, until
+from ops import DOOR, Page, ask, promtool
+from patience import until
 
 own_network(ADDRESSES)
 HOST = "allowed.test"

@@ -6,12 +6,12 @@ import os
 import re
 import resource
 import signal
-import socket
 import threading
 
 from holdfast import (ADDRESSES, BINARY, RELEASE, Closed, Holdfast, Sidecar, Skip, by_size, echo, main, own_network,
                       promise)
-from ops import DOOR, Page, ask, until
+from ops import DOOR, Page, ask
+from patience import until
 
 own_network(ADDRESSES)
 HOST = "allowed.test"

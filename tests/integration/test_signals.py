@@ -4,10 +4,10 @@ import json
 import os
 import random
 import signal
-import threading
 
 from holdfast import (ADDRESSES, PROXY_UID, PUBLIC, Channel, Closed, Holdfast, Origin, Workspace, connect, forward_config, main,
                       own_network, promise, rows)
+from patience import until
 from stream import Stream
 
 own_network(ADDRESSES)
@@ -95,12 +95,12 @@ def usr1_opens_the_log_anew():
     h = Holdfast(ws, forward_config(RULE, log=f'log = {{ path = "{path}"; format = "json"; }};'), name="rotate", wait=False)
     door = _door_in(path, h)
     _ask(h, door, "/before")
-    _until(lambda: "/before" in open(path, encoding="utf-8").read())     # the answer comes before its line
+    until(lambda: "/before" in open(path, encoding="utf-8").read())     # the answer comes before its line
     os.rename(path, path + ".1")
     h.kill(signal.SIGUSR1)
-    _until(lambda: os.path.exists(path))
+    until(lambda: os.path.exists(path))
     _ask(h, door, "/after")
-    _until(lambda: "/after" in open(path, encoding="utf-8").read())
+    until(lambda: "/after" in open(path, encoding="utf-8").read())
     assert "/before" in open(path + ".1", encoding="utf-8").read()
     assert os.stat(path).st_uid == PROXY_UID and not os.stat(path).st_mode & 0o007
     for line in open(path, encoding="utf-8"):
@@ -109,20 +109,11 @@ def usr1_opens_the_log_anew():
     assert h.wait_exit() == 0
 
 
-def _until(true):
-    """For what only the file system tells; as often as the machine lets us, with an end."""
-    for _ in range(2000):
-        if true():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never came")
-
-
 def _door_in(path, h):
     def ready():
         h.assert_alive()
         return os.path.exists(path) and '"ready"' in open(path, encoding="utf-8").read()
-    _until(ready)
+    until(ready)
     for line in open(path, encoding="utf-8"):
         told = json.loads(line)
         if told["msg"] == "door open":

@@ -9,7 +9,8 @@ import threading
 
 from control import Control, Gone, holdfast
 from holdfast import ADDRESSES, OTHER_UID, PROXY_UID, WORKLOAD_UID, Workspace, by_size, main, own_network, promise, rows
-from task_scene import Scene, until
+from patience import until
+from task_scene import Scene
 
 own_network(ADDRESSES)
 ws = Workspace()

@@ -16,9 +16,11 @@ import threading
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import jose
+from client import bearer
 from control import ask
-from holdfast import (ADDRESSES, CREDENTIAL, Channel, Closed, Gone, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, Workspace,
+from holdfast import (ADDRESSES, CREDENTIAL, Closed, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, Workspace,
                       WORKLOAD_UID, by_size, connect, echo, forward_config, hosts, main, own_network, promise, rows)
+from mapped import mapped
 
 own_network(ADDRESSES)
 
@@ -177,10 +179,6 @@ def tls(task=None, of=None, uid=WORKLOAD_UID):
     channel, answer = at.connect(uid=uid, fields=task.proof if task else ())
     assert answer.status == 200, (answer.line, answer.body)
     return channel.start_tls(at.client_context(), "allowed.test")
-
-
-def bearer(handle):
-    return [("Authorization", f"Bearer {handle}")]
 
 
 def context_of(request):
@@ -804,27 +802,12 @@ class Renewed:
 
 # ---- the key
 
-def words_of(pid):
-    """What the process has mapped for itself, as 64-bit words, a mapping at a time; what is larger than 1 GiB is a
-    sanitizer's own."""
-    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
-            if not line.split()[1].startswith("rw") or end - begin > 1 << 30:
-                continue
-            try:
-                memory.seek(begin)
-                data = memory.read(end - begin)
-            except (OSError, ValueError):       # the kernel's own pages
-                continue
-            yield memoryview(data[:len(data) & ~7]).cast("Q")
-
-
 def keys_in(pid):
     """Whatever could be a private key of P-256: four words in a row that look random, as libcrypto keeps a number; and those
     of which it is one are told by their public half."""
     found = set()
-    for words in words_of(pid):
+    for data in mapped(pid, "rw"):
+        words = memoryview(data[:len(data) & ~7]).cast("Q")
         run = 0
         for i, word in enumerate(words):
             run = run + 1 if word >> 52 and word != 0xffffffffffffffff else 0
