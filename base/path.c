@@ -39,30 +39,6 @@ struct writer {
     bool doubtful;  /* that segment holds an escaped '%' or '/', or a ';' */
 };
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
-/* The byte that two hex digits at p stand for; -1 when they are not there. */
-static int
-hex_pair(const char *p, const char *end)
-{
-    int high;
-    int low;
-
-    if (end - p < 2 || (high = hex_digit(p[0])) < 0 || (low = hex_digit(p[1])) < 0)
-        return -1;
-    return high * 16 + low;
-}
-
 /* What a reader sees who decodes until there is nothing left to decode; out has room
  * for n bytes. A byte may complete an escape whose front was itself an escape
  * ("%25%32%65"), so each one looks back at the two before it. */
@@ -76,7 +52,7 @@ decode_wholly(const char *p, size_t n, char *out)
 
         out[to++] = p[i];
         while (to >= 3 && out[to - 3] == '%' &&
-               (c = hex_pair(out + to - 2, out + to)) >= 0) {
+               (c = text_hex_pair(out + to - 2, out + to)) >= 0) {
             to -= 3;
             out[to++] = (char)c;
         }
@@ -172,7 +148,7 @@ normalise(struct arena *a, char *at, size_t n)
             if (!open_segment(&w))
                 return 0;
         } else if (*p == '%') {
-            if (!put_escaped(&w, hex_pair(p + 1, end)))
+            if (!put_escaped(&w, text_hex_pair(p + 1, end)))
                 return 0;
             p += 2;
         } else {

@@ -107,6 +107,29 @@ text_split(struct text *rest, char separator, struct text *part)
     return true;
 }
 
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int
+text_hex_pair(const char *p, const char *end)
+{
+    int high;
+    int low;
+
+    if (end - p < 2 || (high = hex_digit(p[0])) < 0 || (low = hex_digit(p[1])) < 0)
+        return -1;
+    return high * 16 + low;
+}
+
 bool
 text_to_u64(struct text t, uint64_t max, uint64_t *out)
 {

@@ -45,6 +45,9 @@ struct text text_trim(struct text t);
  * (its `at` is NULL). "a,,b" gives three parts, "a," two, "" one empty part. */
 bool text_split(struct text *rest, char separator, struct text *part);
 
+/* The byte that two hex digits at p stand for; -1 when they are not there. */
+int text_hex_pair(const char *p, const char *end);
+
 /* A plain decimal number: digits only, no sign, no space, at most `max`. False
  * otherwise. */
 bool text_to_u64(struct text t, uint64_t max, uint64_t *out);

@@ -65,7 +65,7 @@ chain_close(struct chain *c)
     if (c == NULL)
         return;
     for (size_t i = FILTERS; i-- > 0;) {
-        if (c->is_open[i])
+        if (c->is_open[i] && filters[i]->close != NULL)
             filters[i]->close(c->states[i]);
     }
     free(c);
@@ -81,9 +81,11 @@ chain_open(const struct conf *conf, struct buf *report, struct chain **out)
 
     *out = NULL;
     for (size_t i = 0; i < FILTERS; i++) {
-        enum reason why = filters[i]->open(conf, conf_filter(conf, filters[i]->name),
-                                           report, &c->states[i]);
+        enum reason why = REASON_OK;
 
+        if (filters[i]->open != NULL)
+            why = filters[i]->open(conf, conf_filter(conf, filters[i]->name), report,
+                                   &c->states[i]);
         c->is_open[i] = why == REASON_OK;
         if (result == REASON_OK)
             result = why;

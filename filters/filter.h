@@ -95,13 +95,26 @@ struct view {
     size_t presented_at; /* … behind this many fields of request->headers */
 };
 
+/* What a proof of this request covers. */
+static inline struct presented
+view_presented(const struct view *v)
+{
+    return (struct presented){ .authority = v->target,
+                               .scheme = v->scheme,
+                               .method = v->request->method,
+                               .path = v->path,
+                               .query = v->query,
+                               .body_known = v->body_known,
+                               .body = v->body };
+}
+
 struct filter {
     const char *name; /* as written in the config and the log */
     const struct setting
         *settings; /* its own keys: conf checks and documents them; may be NULL */
     size_t settings_size;
     /* Once per generation; settings is the filled struct. Errors go to `report` as
-     * "file:line: key: message". */
+     * "file:line: key: message". NULL, as close then is: there is no state. */
     enum reason (*open)(const struct conf *conf, const void *settings,
                         struct buf *report, void **state);
     struct verdict (*on_request)(void *state, struct view *v);

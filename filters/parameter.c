@@ -32,15 +32,6 @@ parameter_next(struct text *rest, struct parameter *p)
     return true;
 }
 
-static int
-hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 struct text
 parameter_decode(struct arena *a, struct text t)
 {
@@ -51,11 +42,10 @@ parameter_decode(struct arena *a, struct text t)
         return t;
     out = arena_alloc(a, t.n);
     for (size_t i = 0; i < t.n; i++) {
-        int high = t.at[i] == '%' && i + 2 < t.n ? hex(t.at[i + 1]) : -1;
-        int low = high >= 0 ? hex(t.at[i + 2]) : -1;
+        int byte = t.at[i] == '%' ? text_hex_pair(t.at + i + 1, t.at + t.n) : -1;
 
-        if (low >= 0) {
-            out[n++] = (char)(high * 16 + low);
+        if (byte >= 0) {
+            out[n++] = (char)byte;
             i += 2;
         } else {
             out[n++] = t.at[i];

@@ -493,15 +493,6 @@ positions_header(const struct positions *p, struct text name)
     return position_of(&p->headers, name);
 }
 
-static int
-hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes escapes once; in may be out. */
 static struct text
 unescape(struct text in, char *out)
@@ -509,12 +500,11 @@ unescape(struct text in, char *out)
     size_t n = 0;
 
     for (size_t i = 0; i < in.n; i++) {
-        int high = in.at[i] == '%' && i + 2 < in.n ? hex(in.at[i + 1]) : -1;
-        int low = high >= 0 ? hex(in.at[i + 2]) : -1;
+        int byte = in.at[i] == '%' ? text_hex_pair(in.at + i + 1, in.at + in.n) : -1;
 
         out[n] = in.at[i];
-        if (low >= 0) {
-            out[n] = (char)(high * 16 + low);
+        if (byte >= 0) {
+            out[n] = (char)byte;
             i += 2;
         }
         n++;

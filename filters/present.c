@@ -4,23 +4,6 @@
 
 #include "filters/handle.h"
 
-static enum reason
-present_open(const struct conf *conf, const void *settings, struct buf *report,
-             void **state)
-{
-    (void)conf;
-    (void)settings;
-    (void)report;
-    *state = NULL;
-    return REASON_OK;
-}
-
-static void
-present_close(void *state)
-{
-    (void)state;
-}
-
 void
 present_forget(struct view *v)
 {
@@ -65,13 +48,7 @@ static struct verdict
 present_request(void *state, struct view *v)
 {
     const struct conf_rule *r = v->rule;
-    struct presented request = { .authority = v->target,
-                                 .scheme = v->scheme,
-                                 .method = v->request->method,
-                                 .path = v->path,
-                                 .query = v->query,
-                                 .body_known = v->body_known,
-                                 .body = v->body };
+    struct presented request = view_presented(v);
     struct means with;
     enum reason why;
 
@@ -98,7 +75,5 @@ present_request(void *state, struct view *v)
 
 const struct filter present_filter = {
     .name = "present",
-    .open = present_open,
     .on_request = present_request,
-    .close = present_close,
 };

@@ -5,23 +5,6 @@
 #include "filters/basic.h"
 
 static enum reason
-prove_open(const struct conf *conf, const void *settings, struct buf *report,
-           void **state)
-{
-    (void)conf;
-    (void)settings;
-    (void)report;
-    *state = NULL;
-    return REASON_OK;
-}
-
-static void
-prove_close(void *state)
-{
-    (void)state;
-}
-
-static enum reason
 refuse(struct view *v, enum reason why)
 {
     struct log_line *l = log_line_begin(LOG_WARN, "alarm");
@@ -93,7 +76,5 @@ prove_request(void *state, struct view *v)
 
 const struct filter prove_filter = {
     .name = "prove",
-    .open = prove_open,
     .on_request = prove_request,
-    .close = prove_close,
 };

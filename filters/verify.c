@@ -249,13 +249,7 @@ verifier_of(const struct verify *s, const struct conf_door *door)
 static struct verdict
 verify_request(void *state, struct view *v)
 {
-    const struct presented received = { .authority = v->target,
-                                        .scheme = v->scheme,
-                                        .method = v->request->method,
-                                        .path = v->path,
-                                        .query = v->query,
-                                        .body_known = v->body_known,
-                                        .body = v->body };
+    const struct presented received = view_presented(v);
     enum reason why = proof_verify(verifier_of(state, v->door), v->request, &received,
                                    v->now_s, v->arena, &v->facts);
 

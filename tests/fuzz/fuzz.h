@@ -31,6 +31,15 @@ log_to_nowhere(void)
     PROMISE(log_open("/dev/null", LOG_JSON, LOG_DEBUG) == REASON_OK);
 }
 
+/* Of a target that needs nothing else. */
+#define PREPARE_NOTHING                                                                \
+    int LLVMFuzzerInitialize(int *argc, char ***argv)                                  \
+    {                                                                                  \
+        (void)argc, (void)argv;                                                        \
+        log_to_nowhere();                                                              \
+        return 0;                                                                      \
+    }
+
 /* ---- an input taken apart */
 
 static inline struct text

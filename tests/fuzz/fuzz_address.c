@@ -5,13 +5,7 @@
 
 #include "base/address.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 /* ---- the second opinion */
 

@@ -5,13 +5,7 @@
 
 #include "tests/unit/http/partner.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 struct asking {
     const char *bytes;

@@ -7,13 +7,7 @@
 
 #include <arpa/inet.h>
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 static void
 promise_plain_name(const struct host *h)

@@ -7,13 +7,7 @@
     "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define ANSWER_HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 /* ---- the plain reading: what is whole has nothing in it that this does not know */
 

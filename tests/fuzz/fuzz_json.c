@@ -7,13 +7,7 @@
 
 enum { DEPTH_MAX = 32, MEMBERS_MAX = 256 };
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 static void
 walk_leaf(const struct json *j)

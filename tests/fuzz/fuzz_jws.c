@@ -8,13 +8,7 @@
 #include "tokens/identifier.h"
 #include "tokens/jws.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 /* Three parts of base64url that would be written as they were read. */
 static void

@@ -5,13 +5,7 @@
 
 #include "base/path.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 /* ---- the careless reader: decodes all that can be decoded, in place */
 

@@ -6,13 +6,7 @@
 #include "proxy/control.h"
 #include "proxy/verbs.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 static bool
 names(const char *const members[VERB_MEMBERS], struct text name)

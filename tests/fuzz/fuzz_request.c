@@ -4,13 +4,7 @@
  * authority, which are judged later and would be refused then. */
 #include "tests/fuzz/cuts.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 static void
 promise_limits(const struct driver *d)

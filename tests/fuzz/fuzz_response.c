@@ -3,13 +3,7 @@
  * the body, the trailers, and why not. */
 #include "tests/fuzz/cuts.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 static void
 promise_answer(const struct client *c)

@@ -11,13 +11,7 @@
 
 enum { SECONDS_MAX = 4 };
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    log_to_nowhere();
-    return 0;
-}
+PREPARE_NOTHING
 
 /* ---- the proxy in one breath */
 
