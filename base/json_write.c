@@ -13,14 +13,37 @@ is_first(const struct buf *out)
     return last == '{' || last == '[' || last == '\n';
 }
 
+/* ,"key": where nothing has to be escaped. Behind it `more` bytes are reserved. */
+static char *
+begin_plain(struct buf *out, struct text key, size_t more)
+{
+    char *start = buf_reserve(out, key.n + 4 + more), *at = start;
+
+    if (!is_first(out))
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, key.at, key.n);
+    at += key.n;
+    *at++ = '"';
+    *at++ = ':';
+    buf_commit(out, (size_t)(at - start));
+    return at;
+}
+
 static void
 begin(struct buf *out, const char *key)
 {
+    struct text name = text_z(key);
+
+    if (name.n > 0 && escape_plain(name) == name.n) {
+        (void)begin_plain(out, name, 0);
+        return;
+    }
     if (!is_first(out))
         buf_add_byte(out, ',');
     if (key == NULL)
         return;
-    json_write_string(out, text_z(key));
+    json_write_string(out, name);
     buf_add_byte(out, ':');
 }
 
@@ -29,22 +52,16 @@ begin(struct buf *out, const char *key)
 static bool
 put_plain(struct buf *out, struct text key, struct text value)
 {
-    char *start, *at;
+    char *at;
 
-    if (escape_plain(key) < key.n || escape_plain(value) < value.n)
+    if (key.n == 0 || escape_plain(key) < key.n || escape_plain(value) < value.n)
         return false;
-    start = at = buf_reserve(out, key.n + value.n + 6);
-    if (!is_first(out))
-        *at++ = ',';
+    at = begin_plain(out, key, value.n + 2);
     *at++ = '"';
-    memcpy(at, key.at, key.n);
-    at += key.n;
-    memcpy(at, "\":\"", 3);
-    at += 3;
     if (value.n > 0)
         memcpy(at, value.at, value.n);
     at[value.n] = '"';
-    buf_commit(out, (size_t)(at - start) + value.n + 1);
+    buf_commit(out, value.n + 2);
     return true;
 }
 
@@ -78,7 +95,7 @@ json_put_z(struct buf *out, const char *key, const char *value)
         return;
     }
     begin(out, key);
-    buf_add_z(out, "null");
+    buf_add(out, TEXT("null"));
 }
 
 void
