@@ -107,3 +107,15 @@ shelves_settle(void)
         any = settle(s) || any;
     return any;
 }
+
+bool
+shelves_hold_any(void)
+{
+    const struct shelf *s;
+
+    pthread_once(&once, make_key);
+    s = pthread_getspecific(at_thread_end);
+    while (s != NULL && s->count == 0)
+        s = s->next;
+    return s != NULL;
+}

@@ -32,5 +32,7 @@ void shelf_give(struct shelf *s, void *block);
  * Called now and then, it lets a shelf be as large as a burst wants and as small as the
  * time after it needs. True when it freed any. */
 bool shelves_settle(void);
+/* Something waits on one of this thread's. */
+bool shelves_hold_any(void);
 
 #endif

@@ -12,13 +12,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-enum { BEAT_S = 1 };
+enum { BEAT_S = 1, SETTLE_MS = 100, TRIM_MS = 1000 };
 
 struct heart {
     struct worker *worker;
     struct event *event;
     int64_t due_us;
-    bool has_freed; /* the beat before this gave memory back to malloc */
+    struct event *settling; /* pending while something waits on a shelf */
+    bool has_freed;         /* memory went back to malloc since the last trim, … */
+    int64_t trim_at_ms;     /* … before which there is no other */
 };
 
 static size_t
@@ -56,16 +58,41 @@ trim(void *nothing)
     (void)malloc_trim(0);
 }
 
-/* A burst is over when nothing more is left over of it. malloc then has whole pages
- * between what lives on, and only this gives them to the system. */
+/* A burst is over when nothing is left over of it. malloc then has whole pages between
+ * what lives on, and only this gives them to the system. */
+static void
+trim_when_due(struct heart *h)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (!h->has_freed || now < h->trim_at_ms)
+        return;
+    h->has_freed = false;
+    h->trim_at_ms = now + TRIM_MS;
+    reaper_take(trim, NULL);
+}
+
+/* More often than the heart beats, while there is anything: what a burst has left over
+ * is given back soon, and an idle process is not woken for it. */
 static void
 settle(struct heart *h)
 {
-    bool freed = shelves_settle();
+    static const struct timeval pause = { 0, SETTLE_MS * 1000 };
 
-    if (h->has_freed && !freed)
-        reaper_take(trim, NULL);
-    h->has_freed = freed;
+    if (shelves_settle())
+        h->has_freed = true;
+    if (!shelves_hold_any())
+        trim_when_due(h);
+    if (shelves_hold_any() || h->has_freed)
+        event_add(h->settling, &pause);
+}
+
+static void
+on_settle(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    settle(arg);
 }
 
 static void
@@ -73,7 +100,8 @@ beat(struct heart *h, int64_t late_us)
 {
     metrics_beat(h->worker->metrics, clock_monotonic_ms(), late_us);
     tell_gauges(h->worker);
-    settle(h);
+    if (!event_pending(h->settling, EV_TIMEOUT, NULL))
+        settle(h);
 }
 
 static void
@@ -104,7 +132,8 @@ heart_new(struct worker *w)
 
     h->worker = w;
     h->event = event_new(loop_base(w->loop), -1, 0, on_beat, h);
-    assert(h->event != NULL);
+    h->settling = event_new(loop_base(w->loop), -1, 0, on_settle, h);
+    assert(h->event != NULL && h->settling != NULL);
     beat(h, 0);
     wait_for_next(h);
     return h;
@@ -117,5 +146,6 @@ heart_free(struct heart *h)
         return;
     metrics_beat_stops(h->worker->metrics);
     event_free(h->event);
+    event_free(h->settling);
     free(h);
 }

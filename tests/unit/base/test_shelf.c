@@ -71,8 +71,10 @@ what_nobody_took_for_a_while_is_freed(void **state)
     shelf_give(&shelf, blocks[1]);
     assert_true(shelves_settle());
     assert_int_equal(shelf.count, 2);
+    assert_true(shelves_hold_any());
     assert_true(shelves_settle());
     assert_int_equal(shelf.count, 0);
+    assert_false(shelves_hold_any());
     assert_false(shelves_settle());
     assert_null(shelf_take(&shelf));
 }
