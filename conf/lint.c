@@ -85,7 +85,7 @@ lint_approval(const struct lint *l, const struct conf_grant *g)
     if (strcmp(g->owner, g->approved_by) == 0)
         WARN(l, "own_approval", g->place, "grant %s: %s approved what they own",
              g->name, g->owner);
-    if (g->expires_at < l->now_s)
+    if (g->expires_at <= l->now_s)
         WARN(l, "expired", g->place, "grant %s: expired, it refuses everything",
              g->name);
     if (g->approved_at > l->now_s)

@@ -571,6 +571,8 @@ static const struct {
     { "owner = \"a@example\"", "owner = \"security@example\"", 23, "own_approval",
       "approved what they own" },
     { "\"2027-02-20\"", "\"2026-11-20\"", 23, "expired", "refuses everything" },
+    { "\"2027-02-20\"", "\"2026-11-22T00:00:00Z\"", 23, "expired",
+      "refuses everything" },
     { "\"2026-11-20\"", "\"2027-01-20\"", 23, "approved_later", "in the future" },
     { "\"pypi.org\"", "\"*.pypi.org\"", 33, "wide_host",
       "\"*.pypi.org\" is every host below" },
