@@ -19,6 +19,7 @@ set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=
 integration_test(control)
 integration_test(task_verbs)
 integration_test(exec)
+integration_test(records)
 integration_test(operating)
 set_tests_properties(integration/tasks PROPERTIES TIMEOUT 2400) # ten thousand ends
 
