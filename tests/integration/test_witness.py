@@ -11,7 +11,8 @@ import ledger
 from control import Control, holdfast
 from holdfast import (ADDRESSES, METADATA, PRIVATE, PUBLIC, PUBLIC2, Holdfast, Origin, Sidecar, Trap, by_size, echo,
                       forward_config, hosts, main, own_network, promise, rows)
-from ops import DOOR, Page, ask as probe, until
+from ops import DOOR, Page, ask as probe
+from patience import until
 
 own_network(ADDRESSES)
 RULES = '{{ host = "allowed.test"; methods = ["GET"]; paths = ["/ok/**"]; {trust} }}'
