@@ -1,5 +1,5 @@
-/* Names to addresses, by c-ares on the worker's loop. No search domains, no cache: one
- * decision, one look-up. */
+/* Names to addresses, by c-ares on a loop: a worker's, or main's for what Holdfast asks
+ * itself. No search domains, no cache: one decision, one look-up. */
 #ifndef PROXY_RESOLVE_H
 #define PROXY_RESOLVE_H
 

@@ -551,6 +551,74 @@ the_latest_checkpoint_stands_in_a_file_of_its_own(void **state)
     seen_free(s);
 }
 
+/* What on_checkpoint was given. The writer's thread has no asserts. */
+static struct given {
+    unsigned n;
+    uint64_t seq;
+    bool is_ordered, is_kept; /* each ascends, and was in its file */
+    char record[4096];
+} given;
+
+static void
+take_checkpoint(void *owner, uint64_t seq, struct text record)
+{
+    struct given *g = owner;
+
+    g->n++;
+    g->is_ordered = g->is_ordered && seq > g->seq;
+    g->seq = seq;
+    (void)snprintf(g->record, sizeof g->record, "%.*s", TEXT_ARG(record));
+    g->is_kept = g->is_kept && file_says(in_scratch("ledger/checkpoint"), g->record);
+}
+
+static void
+each_checkpoint_is_handed_on_once_it_is_on_the_disk(void **state)
+{
+    struct ledger *l;
+    char *line;
+
+    (void)state;
+    given = (struct given){ .is_ordered = true, .is_kept = true };
+    settings.on_checkpoint = take_checkpoint;
+    settings.owner = &given;
+    l = open_ledger();
+    for (int i = 0; i < 3; i++) {
+        struct ledger_state look, before;
+
+        ledger_look(l, &before);
+        wait_for(is_durable, l, ticket_of(l, i));
+        do
+            ledger_look(l, &look);
+        while (look.checkpoint == before.checkpoint);
+    }
+    ledger_close(l);
+    assert_in_range(given.n, 4, 16); /* the last when it was closed */
+    assert_true(given.is_ordered && given.is_kept);
+    line = read_text(in_scratch("ledger/checkpoint"));
+    line[strcspn(line, "\n")] = '\0';
+    assert_string_equal(line, given.record);
+    free(line);
+}
+
+static void
+no_checkpoint_is_handed_on_that_the_disk_refused(void **state)
+{
+    struct ledger *l;
+    unsigned before;
+
+    (void)state;
+    given = (struct given){ .is_ordered = true, .is_kept = true };
+    settings.on_checkpoint = take_checkpoint;
+    settings.owner = &given;
+    l = open_ledger();
+    sync_errno = EIO;
+    (void)ticket_of(l, 1);
+    wait_for(has_failed, l, 0);
+    before = given.n;
+    ledger_close(l);
+    assert_int_equal(given.n, before);
+}
+
 /* ---- promises: the queue */
 
 static void
@@ -1181,6 +1249,9 @@ no_checkpoint_is_told_before_it_is_on_the_disk(void **state)
     uint64_t last;
 
     (void)state;
+    given = (struct given){ .is_ordered = true, .is_kept = true };
+    settings.on_checkpoint = take_checkpoint;
+    settings.owner = &given;
     settings.queue_bytes = 8 << 20;
     l = open_ledger();
     hang_a_sync(l, 0);
@@ -1192,6 +1263,7 @@ no_checkpoint_is_told_before_it_is_on_the_disk(void **state)
     ledger_look(l, &look);
     assert_int_equal(look.checkpoint, before.checkpoint);
     assert_false(is_told(s, look.checkpoint));
+    assert_true(given.seq <= before.checkpoint);
     seen_free(s);
     open_gate(&syncs);
     assert_int_equal(ledger_await(l, last), REASON_OK);
@@ -1636,6 +1708,8 @@ main(void)
         TEST(no_256_records_pass_without_a_checkpoint_signed_by_its_key),
         TEST(one_record_alone_is_vouched_for_without_being_asked_for),
         TEST(the_latest_checkpoint_stands_in_a_file_of_its_own),
+        TEST(each_checkpoint_is_handed_on_once_it_is_on_the_disk),
+        TEST(no_checkpoint_is_handed_on_that_the_disk_refused),
         TEST(what_finds_the_queue_full_is_refused_and_lost_records_are_told),
         TEST(what_is_our_own_has_room_in_a_full_queue_and_no_more_than_that),
         TEST(what_is_our_own_waits_for_a_disk_that_fails),
