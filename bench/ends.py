@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How fast a task ends, and what ten thousand of them cost.
 
-    HOLDFAST_BINARY=build/release/holdfast /usr/bin/python3 bench/ends.py [--rounds N] [--tasks N] [--grants N]
+    HOLDFAST_BINARY=build/release/holdfast /usr/bin/python3 bench/ends.py [--rounds N] [--only CAUSE] [--tasks N] [--grants N]
 
 First table: from the cause to the moment when both its client and its service have seen their connections close, the worst of
 N rounds, for each cause and for what was going on: a request that waits for its answer, an upload, a download, an idle
@@ -17,6 +17,7 @@ import statistics
 import sys
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../tests/integration"))
@@ -28,6 +29,7 @@ from holdfast import (ADDRESSES, CREDENTIAL, Gone, Holdfast, Origin, PUBLIC, Wor
 
 WISH = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 WISH.add_argument("--rounds", type=int, default=20)
+WISH.add_argument("--only", default="", help="causes with this in their name")
 WISH.add_argument("--tasks", type=int, default=10_000)
 WISH.add_argument("--grants", type=int, default=1_000)
 STATES = ("waiting", "upload", "download", "idle")
@@ -173,6 +175,7 @@ def one_round(b, state, terms, cause):
     gone = []
     watcher = threading.Thread(target=watch, args=(channel, gone))
     watcher.start()
+    ready_s = time.monotonic()
     if cause is not None:
         at = cause(b, task)
     watcher.join(60)
@@ -180,6 +183,8 @@ def one_round(b, state, terms, cause):
     while not hasattr(connection, "gone_s"):
         time.sleep(0.0001)
     channel.close()
+    if cause is deadline and ready_s > at - 0.05:   # we were not looking yet
+        return one_round(b, state, terms, cause)
     return 1000 * max(gone[0] - at, connection.gone_s - at, 0)
 
 
@@ -192,9 +197,9 @@ def make_ready(b, what):
         assert b.h.reload(b.whole)["msg"] == "config reloaded"
 
 
-def ends(b, rounds):
+def ends(b, rounds, only):
     print(f"worst (median) of {rounds}, ms | " + " | ".join(STATES) + " |")
-    for name, terms, cause, after in CAUSES:
+    for name, terms, cause, after in (c for c in CAUSES if only in c[0]):
         cells = []
         for state in STATES:
             if cause is None and state != "idle":
@@ -263,9 +268,14 @@ def main():
     own_network(ADDRESSES)
     b = Bench()
     if wish.rounds > 0:
-        ends(b, wish.rounds)
-    many(b.ws, wish.tasks, wish.grants)
+        ends(b, wish.rounds, wish.only)
+    if wish.tasks > 0:
+        many(b.ws, wish.tasks, wish.grants)
+
+
+try:
+    main()
     leave(0)
-
-
-main()
+except Exception:
+    traceback.print_exc()
+    leave(1)
