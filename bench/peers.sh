@@ -7,7 +7,7 @@
 #   peers.sh cmd NAME           makes the configuration and prints the command that would be run
 #   peers.sh list
 # HF_RUN (default /tmp/perf/run) holds everything that is made.  HF_CPU pins the peer (taskset -c),
-# HF_ORIGIN_CPU the origin; HF_WRAP is put before the peer's command (valgrind, perf).  HF_NODE_MODULES says where `npm install` put the npm peers.
+# HF_ORIGIN_CPU the origin; HF_STOP_S (4) is how long one may take to end before it is killed; HF_WRAP is put before the peer's command (valgrind, perf).  HF_NODE_MODULES says where `npm install` put the npm peers.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 export HF_RUN=${HF_RUN:-/tmp/perf/run}
@@ -48,6 +48,20 @@ many_hosts() { # N: a second grant of so many rules, a host each, beside the con
         for (i = 0; i < n; i++)
             printf "%s{ host = \"h%d.d%d.test\"; port = 19443; methods = \"any\"; paths = \"any\"; }\n", i ? "," : "", i, i % 977
         print "); } );"
+    }' > "$RUN/holdfast/conf.d/many.conf"
+}
+
+many_grants() { # N: so many that need a task, of a host each, beside the config
+    mkdir -p "$RUN/holdfast/conf.d"
+    awk -v n="$1" 'BEGIN {
+        print "grants = ("
+        for (i = 0; i < n; i++) {
+            printf "%s{ name = \"g%d\"; owner = \"a@bench.test\"; approved_by = \"b@bench.test\"; ticket = \"B-2\";", i ? "," : "", i
+            print "approved_at = \"2026-01-01\"; expires_at = \"2036-01-01\"; purposes = [\"measuring\"]; task = \"required\";"
+            printf "ttl = \"24h\"; caller = \"any\"; rules = ( { host = \"h%d.test\"; port = 19443; methods = \"any\";", i
+            print "paths = \"any\"; credential = \"bench\"; bind = [\"wimse\"]; inject = \"always\"; } ); }"
+        }
+        print ");"
     }' > "$RUN/holdfast/conf.d/many.conf"
 }
 
@@ -112,8 +126,9 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger)
+    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger|holdfast-1kgrants|holdfast-10ktasks)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
+        mkdir -p "$RUN/holdfast/run"; chown 64001 "$RUN/holdfast/run"
         local w='' threads=1 l='off_because = "a benchmark: the peers record nothing either";'
         [ "$n" = holdfast-2w ] && threads=2
         [ "${n%-ledger}" != "$n" ] && l="keep = \"$RUN/holdfast/ledger\";"
@@ -121,8 +136,10 @@ start() {
         fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads LEDGER="$l"
         rm -rf "$RUN/holdfast/conf.d" "$RUN/holdfast/ledger"  # a start reads the segment before
         [ "$n" = holdfast-100k ] && many_hosts 100000
+        case $n in holdfast-1kgrants|holdfast-10ktasks) many_grants 1000 ;; esac
         spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
         wait_port 18445
+        [ "$n" = holdfast-10ktasks ] && /usr/bin/python3 "$here/start_tasks.py" "$RUN/holdfast/run/control" 10000 1000 >&2
         echo "$(cat "$RUN/holdfast/pid") 18445 proxy" ;;
     squid|squid-mimic)
         mkdir -p "$RUN/squid"; rm -rf "$RUN/squid/ssl_db"
@@ -188,7 +205,7 @@ stop() {
     [ -f "$f" ] || return 0
     local p; p=$(cat "$f"); rm -f "$f"
     kill -TERM "$p" 2>/dev/null || return 0
-    for _ in $(seq 200); do kill -0 "$p" 2>/dev/null || return 0; sleep 0.02; done
+    for _ in $(seq $((50 * ${HF_STOP_S:-4}))); do [ -e "/proc/$p/exe" ] || return 0; sleep 0.02; done
     kill -KILL "$p" 2>/dev/null || true
 }
 
@@ -205,6 +222,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac
