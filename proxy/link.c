@@ -1,15 +1,11 @@
 #include "proxy/link.h"
 
-#include "base/log.h"
-#include "proxy/descriptors.h"
+#include "proxy/link_parts.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* A record each. */
 enum { READ_SIZE = 16 * 1024, WRITE_SIZE = 16 * 1024 };
@@ -181,8 +177,8 @@ wanted(const struct link *l)
     }
 }
 
-static void
-arm(struct link *l)
+void
+link_arm(struct link *l)
 {
     short what = wanted(l);
 
@@ -203,7 +199,7 @@ arm(struct link *l)
 static void
 await(struct link *l)
 {
-    arm(l);
+    link_arm(l);
     if (l->has_left && (l->armed & EV_READ) != 0)
         event_active(&l->event, EV_READ, 0);
 }
@@ -224,8 +220,8 @@ finish_connect(struct link *l)
     l->state = LINK_OPEN;
 }
 
-static void
-shake(struct link *l)
+void
+link_shake(struct link *l)
 {
     enum io io = tls_handshake(l->tls);
 
@@ -248,7 +244,7 @@ on_ready(evutil_socket_t fd, short what, void *arg)
         finish_connect(l);
     } else {
         if (l->state == LINK_HANDSHAKING)
-            shake(l);
+            link_shake(l);
         if ((what & EV_WRITE) != 0)
             l->is_full = false;
         if (l->state == LINK_OPEN && (what & EV_WRITE) != 0)
@@ -283,182 +279,4 @@ link_move(struct link *l)
         }
     }
     await(l);
-}
-
-/* ---- its life */
-
-static void
-set_options(int fd)
-{
-    int one = 1;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
-
-void
-link_open(struct link *l, struct loop *loop, int fd, size_t ceiling, struct wake *bell)
-{
-    *l = (struct link){
-        .loop = loop, .fd = fd, .state = LINK_OPEN, .ceiling = ceiling, .bell = bell
-    };
-    set_options(fd);
-    arm(l);
-}
-
-static int
-new_socket(int family)
-{
-    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-static int
-new_worker_socket(int family)
-{
-    int fd = new_socket(family);
-
-    if (fd < 0 || descriptors_allow_upstream(fd))
-        return fd;
-    close(fd);
-    errno = EMFILE;
-    return -1;
-}
-
-static enum reason
-begin_connect(struct link *l, struct loop *loop, int fd, const struct address *address,
-              uint16_t port, size_t ceiling, struct wake *bell)
-{
-    struct sockaddr_storage to;
-    socklen_t n = address_to_sockaddr(address, port, &to);
-
-    *l = (struct link){ .loop = loop,
-                        .fd = fd,
-                        .state = LINK_CONNECTING,
-                        .ceiling = ceiling,
-                        .bell = bell };
-    if (fd < 0)
-        return REASON_CONNECT_FAILED;
-    set_options(fd);
-    if (connect(fd, (struct sockaddr *)&to, n) != 0 && errno != EINPROGRESS)
-        return REASON_CONNECT_FAILED;
-    arm(l);
-    return REASON_OK;
-}
-
-enum reason
-link_connect(struct link *l, struct loop *loop, const struct address *address,
-             uint16_t port, size_t ceiling, struct wake *bell)
-{
-    return begin_connect(l, loop, new_worker_socket(address->family), address, port,
-                         ceiling, bell);
-}
-
-enum reason
-link_connect_own(struct link *l, struct loop *loop, const struct address *address,
-                 uint16_t port, size_t ceiling, struct wake *bell)
-{
-    return begin_connect(l, loop, new_socket(address->family), address, port, ceiling,
-                         bell);
-}
-
-void
-link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose, void *owner)
-{
-    assert(l->state == LINK_OPEN && l->tls == NULL);
-    l->tls = tls_accept(s, l->fd, &l->in, choose, owner);
-    l->state = LINK_HANDSHAKING;
-    l->read_ended = false; /* an early end is found again by TLS */
-    shake(l);
-    if (l->state != LINK_HANDSHAKING)
-        wake_ring(l->loop, l->bell);
-    arm(l);
-}
-
-void
-link_dial_tls(struct link *l, struct tls *dialled)
-{
-    assert(l->state == LINK_OPEN && l->tls == NULL);
-    l->tls = dialled;
-    l->state = LINK_HANDSHAKING;
-    shake(l);
-    if (l->state != LINK_HANDSHAKING)
-        wake_ring(l->loop, l->bell);
-    link_move(l); /* a fast service is shaken at once, and may speak in that flight */
-}
-
-void
-link_close(struct link *l)
-{
-    if (l->armed != 0)
-        event_del(&l->event);
-    l->armed = 0;
-    if (l->tls != NULL && l->state == LINK_OPEN && !l->write_shut)
-        tls_shutdown(l->tls);
-    tls_free(l->tls);
-    l->tls = NULL;
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
-    buf_free(&l->in);
-    buf_free(&l->out);
-}
-
-void
-link_abort(struct link *l)
-{
-    struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
-    l->write_shut = true;
-    (void)setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
-void
-link_shut_write(struct link *l)
-{
-    if (l->write_shut || l->state != LINK_OPEN)
-        return;
-    l->write_shut = true;
-    if (l->tls != NULL)
-        tls_shutdown(l->tls);
-    (void)shutdown(l->fd, SHUT_WR);
-}
-
-bool
-link_has_peer(const struct link *l)
-{
-    struct sockaddr_storage peer;
-    socklen_t n = sizeof peer;
-
-    return getpeername(l->fd, (struct sockaddr *)&peer, &n) == 0 || errno != ENOTCONN;
-}
-
-bool
-link_peer_is(const struct link *l, const struct address *address, uint16_t port)
-{
-    struct sockaddr_storage peer;
-    socklen_t n = sizeof peer;
-    struct address seen;
-    uint16_t seen_port;
-
-    if (getpeername(l->fd, (struct sockaddr *)&peer, &n) != 0)
-        return false;
-    address_from_sockaddr((struct sockaddr *)&peer, &seen, &seen_port);
-    return address_equals(&seen, address) && seen_port == port;
-}
-
-bool
-link_is_to_this_machine(const struct link *l)
-{
-    struct sockaddr_storage own;
-    socklen_t n = sizeof own;
-    struct address here, there;
-    uint16_t port;
-
-    if (getsockname(l->fd, (struct sockaddr *)&own, &n) != 0)
-        return true; /* not known: as if it were */
-    address_from_sockaddr((struct sockaddr *)&own, &here, &port);
-    n = sizeof own;
-    if (getpeername(l->fd, (struct sockaddr *)&own, &n) != 0)
-        return true;
-    address_from_sockaddr((struct sockaddr *)&own, &there, &port);
-    return address_equals(&here, &there);
 }
