@@ -175,9 +175,10 @@ take_decision(struct page *p, const struct json *record)
 
     if (json_get(record, "purpose") != NULL)
         count(&p->purposes, record, purpose);
-    if (json_text_of(record, "task").n > 0)
-        task_of(p, json_text_of(record, "task"));
+    /* A refused one may be a task of another grant than the one that came nearest. */
     if (is(record, "verdict", "allow")) {
+        if (json_text_of(record, "task").n > 0)
+            task_of(p, json_text_of(record, "task"));
         take_allowed(p, record);
     } else {
         p->refused++;
@@ -202,6 +203,12 @@ audit_book_new(const char *grant)
 
     b->only = grant;
     return b;
+}
+
+bool
+audit_book_lacks(const struct audit_book *b)
+{
+    return b->only != NULL && b->grants.n == 0;
 }
 
 bool

@@ -38,6 +38,17 @@ ending_join(struct exchange *x)
     return why;
 }
 
+void
+ending_attribute(struct exchange *x)
+{
+    struct task *k = x->view.proven;
+
+    if (k == NULL || x->entry != NULL)
+        return;
+    x->view.task = arena_copy(x->arena, task_id(k));
+    task_count(k, false);
+}
+
 /* Main may have ended it, or its time may have passed, before the message is here. What
  * was judged before Holdfast began to stop is served like what runs then. */
 enum reason

@@ -13,6 +13,9 @@
 /* Judged: it is of its view's entry from now on, and takes one request of the budget.
  * REASON_TASK_BUDGET. Nothing at a gate. */
 MUST_USE enum reason ending_join(struct exchange *x);
+/* Judged and refused: where the client has proved whose task it is, that one's receipt
+ * counts it, and what is recorded names it. */
+void ending_attribute(struct exchange *x);
 /* Asked right before anything is sent: REASON_TASK_ENDED. */
 MUST_USE enum reason ending_allow(const struct exchange *x);
 /* The connection it rode on may wait for the next request. */

@@ -126,8 +126,10 @@ open_tunnel(struct exchange *x)
     }
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_TUNNEL, &x->view,
                         &x->denied_by);
-    if (verdict.answer != PASS)
+    if (verdict.answer != PASS) {
+        ending_attribute(x);
         return refuse(x, verdict.reason);
+    }
     named = grants_name_host(grants, &x->conn->caller, &target, x->view.now_s);
     if (!named && !worker_may_refuse_inside(x->worker, &x->conn->caller))
         return refuse(x, REASON_LEAF_RATE);
@@ -210,9 +212,11 @@ judge(struct exchange *x)
     }
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_JUDGE, &x->view,
                         &x->denied_by);
-    if (verdict.answer != PASS)
+    if (verdict.answer != PASS) {
+        ending_attribute(x);
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);
+    }
     if ((why = ending_join(x)) != REASON_OK)
         return refuse(x, why);
     return go(x, STEP_COLLECT);

@@ -66,8 +66,8 @@ struct authorisation {
     struct text purpose; /* empty where it stands in the approval */
 };
 
-/* What was refused by all rules was nobody's task; its grant is the one that came
- * nearest. */
+/* What was refused by all rules has the grant that came nearest, and a task only where
+ * the client had proved which. */
 static struct authorisation
 of_forward(const struct exchange *x)
 {
@@ -79,9 +79,9 @@ of_forward(const struct exchange *x)
         a.approval = generation_approval(x->epoch->generation, g);
         a.has_rule = v->rule_place.file == g->place.file;
     }
+    a.task = v->task;
     if (x->entry == NULL)
         return a;
-    a.task = v->task;
     if (g == NULL || g->purposes.n != 1)
         a.purpose = text_z(task_purpose(x->entry->task));
     return a;
