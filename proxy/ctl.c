@@ -85,13 +85,13 @@ ctl_task_start(const struct ctl *c, const struct ctl_terms *terms, bool json)
 
 /* What the grant lets run on may take its time. */
 int
-ctl_task_end(const struct ctl *c, const char *id)
+ctl_task_end(const struct ctl *c, const char *id, bool json)
 {
     struct buf question = { 0 };
 
     ctl_question(&question, "task_end");
     json_put_z(&question, "id", id);
-    return ask(c, &question, true, print_task_ended);
+    return ask(c, &question, true, json ? NULL : print_task_ended);
 }
 
 int
@@ -116,7 +116,7 @@ ctl_task_show(const struct ctl *c, const char *id, bool json)
 }
 
 int
-ctl_task_revoke(const struct ctl *c, const char *grant)
+ctl_task_revoke(const struct ctl *c, const char *grant, bool json)
 {
     struct buf question = { 0 };
 
@@ -125,7 +125,7 @@ ctl_task_revoke(const struct ctl *c, const char *grant)
         json_put_z(&question, "grant", grant);
     else
         json_put_bool(&question, "all", true);
-    return ask(c, &question, false, print_revoked);
+    return ask(c, &question, false, json ? NULL : print_revoked);
 }
 
 /* ---- reload, drain, tail */

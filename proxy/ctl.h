@@ -21,12 +21,12 @@ struct ctl_terms {
 void ctl_task_question(struct buf *out, const struct ctl_terms *terms, bool is_lease);
 
 int ctl_task_start(const struct ctl *c, const struct ctl_terms *terms, bool json);
-int ctl_task_end(const struct ctl *c, const char *id);
+int ctl_task_end(const struct ctl *c, const char *id, bool json);
 /* grant: NULL for any. */
 int ctl_task_list(const struct ctl *c, const char *grant, bool json);
 int ctl_task_show(const struct ctl *c, const char *id, bool json);
 /* grant NULL: of all. */
-int ctl_task_revoke(const struct ctl *c, const char *grant);
+int ctl_task_revoke(const struct ctl *c, const char *grant, bool json);
 
 int ctl_status(const struct ctl *c, bool json);
 int ctl_reload(const struct ctl *c, bool wait);

@@ -10,9 +10,10 @@
 #include <string.h>
 
 static int
-complain(const char *what)
+complain(const char *verb, const char *what)
 {
-    fprintf(stderr, "holdfast: %s\n\n%s", what, holdfast_usage);
+    fprintf(stderr, "holdfast: %s\n", what);
+    usage_tell(stderr, verb);
     return EXIT_USAGE;
 }
 
@@ -108,14 +109,14 @@ task_start_verb(const struct wish *w, char **words)
 
     (void)words;
     if ((terms.grant = w->grant) == NULL)
-        return complain("task start takes --grant");
+        return complain("task start", "task start takes --grant");
     return ctl_task_start(&w->ctl, &terms, w->json);
 }
 
 static int
 task_end_verb(const struct wish *w, char **words)
 {
-    return ctl_task_end(&w->ctl, words[0]);
+    return ctl_task_end(&w->ctl, words[0], w->json);
 }
 
 static int
@@ -136,8 +137,8 @@ task_revoke_verb(const struct wish *w, char **words)
 {
     (void)words;
     if ((w->grant != NULL) == w->all)
-        return complain("task revoke takes either --grant or --all");
-    return ctl_task_revoke(&w->ctl, w->grant);
+        return complain("task revoke", "task revoke takes either --grant or --all");
+    return ctl_task_revoke(&w->ctl, w->grant, w->json);
 }
 
 static int
@@ -150,9 +151,9 @@ exec(const struct wish *w, char **words)
                       .command = words };
 
     if ((e.terms.grant = w->grant) == NULL || words[0] == NULL || !w->has_dashes)
-        return complain("exec takes --grant, and the command behind --");
+        return complain("exec", "exec takes --grant, and the command behind --");
     if (w->user != NULL && w->uid >= 0)
-        return complain("exec takes either --uid or --user");
+        return complain("exec", "exec takes either --uid or --user");
     return holdfast_exec(&e);
 }
 
@@ -218,10 +219,10 @@ static const struct {
     { "tail", "csngtj", 0, tail },
     { "drain", "csa", 0, drain },
     { "task start", "csgPTMCj", 0, task_start_verb },
-    { "task end", "cs", 1, task_end_verb },
+    { "task end", "csj", 1, task_end_verb },
     { "task list", "csgj", 0, task_list_verb },
     { "task show", "csj", 1, task_show_verb },
-    { "task revoke", "csgA", 0, task_revoke_verb },
+    { "task revoke", "csgAj", 0, task_revoke_verb },
     { "exec", "csgPTMuU", ANY, exec },
     { "audit verify", "cLkpj", 0, audit_verify_verb },
     { "audit show", "cLignSj", 0, audit_show_verb },
@@ -251,27 +252,44 @@ obey(const char *verb, const struct wish *w, int argc, char **argv)
         if (used == 0)
             continue;
         if (strspn(w->given, verbs[i].takes) != strlen(w->given))
-            return complain("this verb has no such option");
+            return complain(verbs[i].name, "this verb has no such option");
         if (verbs[i].words != ANY && argc - (used - 1) != verbs[i].words)
-            return complain(misfits[verbs[i].words]);
+            return complain(verbs[i].name, misfits[verbs[i].words]);
         return verbs[i].obey(w, argv + used - 1);
     }
-    fprintf(stderr, "holdfast: no such verb: %s\n\n%s", verb, holdfast_usage);
+    fprintf(stderr, "holdfast: no such verb: %s%s%s\n", verb, argc > 0 ? " " : "",
+            argc > 0 ? argv[0] : "");
+    usage_tell(stderr, verb);
+    return EXIT_USAGE;
+}
+
+static int
+complain_of_option(const struct wish *w, const char *verb)
+{
+    if (w->bad == NULL) /* getopt has said which */
+        return complain(verb, "no such option, or one without its value");
+    fprintf(stderr, "holdfast: %s: not a value of this option\n", w->bad);
+    usage_tell(stderr, verb);
     return EXIT_USAGE;
 }
 
 int
 main(int argc, char **argv)
 {
+    const char *first = argc > 1 ? argv[1] : ""; /* before getopt sorts them */
     struct wish w;
 
     if (!wish_read(argc, argv, &w))
-        return complain("no such option, or a bad value");
+        return complain_of_option(&w, first);
     if (w.help) {
         fputs(holdfast_usage, stdout);
         return EXIT_OK;
     }
-    if (optind >= argc)
-        return complain("a verb is missing");
+    if (w.version)
+        return holdfast_version();
+    if (optind >= argc) {
+        fprintf(stderr, "holdfast: a verb is missing\n\n%s", holdfast_usage);
+        return EXIT_USAGE;
+    }
     return obey(argv[optind], &w, argc - optind - 1, argv + optind + 1);
 }

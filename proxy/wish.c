@@ -34,6 +34,7 @@ static const struct option options[] = {
     { "denied", no_argument, NULL, 'n' },
     { "json", no_argument, NULL, 'j' },
     { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -104,6 +105,7 @@ take_option(struct wish *w, int c)
         { 'n', NULL, &w->denied },
         { 'j', NULL, &w->json },
         { 'h', NULL, &w->help },
+        { 'V', NULL, &w->version },
     };
 
     if (c == 'u')
@@ -139,8 +141,10 @@ wish_read(int argc, char **argv, struct wish *w)
 
     *w = none;
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (!take_option(w, c))
+        if (!take_option(w, c)) {
+            w->bad = optarg;
             return false;
+        }
         if (strchr(w->given, c) == NULL && n < sizeof w->given - 1)
             w->given[n++] = (char)c;
     }

@@ -16,8 +16,9 @@ struct wish {
     size_t n_fields;
     long uid;
     bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
-    bool all, has_dashes;
-    char given[32]; /* the options that were, by their letter */
+    bool all, version, has_dashes;
+    const char *bad; /* after false: the value that is none; NULL: getopt has told */
+    char given[32];  /* the options that were, by their letter */
 };
 
 /* False: an option that is none of ours, or whose value is no good. Words that are no

@@ -99,8 +99,9 @@ def holdfast(*words):
 def version_tells_the_version():
     with open(os.path.join(ROOT, "CMakeLists.txt"), encoding="utf-8") as f:
         version = re.search(r"VERSION (\d+\.\d+\.\d+)", f.read()).group(1)
-    done = holdfast("version")
-    assert done.returncode == 0 and version in done.stdout, done
+    for word in ("version", "--version"):
+        done = holdfast(word)
+        assert done.returncode == 0 and version in done.stdout, done
 
 
 def example(name):
@@ -329,6 +330,17 @@ def a_verb_takes_its_own_options_and_no_others():
     for words in (["version", "--json"], ["run", "--lint"], ["explain", "GET"], ["check", "extra"], ["env", "--uid", "x"], ["stop"], []):
         done = holdfast(*words)
         assert done.returncode == 2 and "usage:" in done.stderr, (words, done)
+
+
+@rows([("no-such", ["task", "strat"], "no such verb: task strat", 6), ("half", ["audit"], "no such verb: audit", 4),
+       ("option", ["task", "end", "--ttl", "5m", "t-1"], "no such option", 2), ("words", ["explain", "GET"], "METHOD and URL", 2),
+       ("value", ["task", "start", "--grant", "g", "--max-requests", "none"], "none: not a value", 6),
+       ("unknown", ["stop"], "no such verb: stop", 2)])
+def misuse_is_told_in_the_first_line_and_the_verbs_own_lines(row):
+    done = holdfast(*row[1])
+    told = done.stderr.splitlines()
+    assert done.returncode == 2 and row[2] in told[0] and len(told) == row[3], done
+    assert told[1].startswith("usage: holdfast ") and all(line.startswith("       holdfast ") for line in told[2:]), done
 
 
 @promise
