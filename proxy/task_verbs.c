@@ -37,6 +37,41 @@ find_grant(const struct conf *conf, struct text name)
     return NULL;
 }
 
+/* What the grant would have allowed: whoever asks may read the config. */
+static void
+say_purposes(struct buf *out, const struct conf_grant *g)
+{
+    const char *const *purposes = g->purposes.at;
+
+    buf_add_z(out, " It has:");
+    for (size_t i = 0; i < g->purposes.n; i++)
+        buf_printf(out, "%s %s", i > 0 ? "," : "", purposes[i]);
+}
+
+static void
+say_bounds(struct buf *out, const struct conf_grant *g)
+{
+    buf_printf(out, " It allows %lld s at most", (long long)(g->ttl_ms / 1000));
+    if (!g->caller.any)
+        buf_printf(out, ", and the caller uid=%lld", (long long)g->caller.uid);
+}
+
+static enum reply
+fail_start(struct buf *out, enum reason why, const struct conf_grant *g)
+{
+    struct buf sentence = { 0 };
+
+    buf_add_z(&sentence, reason_sentence(why));
+    if (why == REASON_TASK_PURPOSE)
+        say_purposes(&sentence, g);
+    else if (why == REASON_TASK_TERMS)
+        say_bounds(&sentence, g);
+    json_put_z(out, "reason", reason_token(why));
+    json_put_text(out, "error", buf_text(&sentence));
+    buf_free(&sentence);
+    return REPLY_FAILED;
+}
+
 /* NULL: well; else what is wrong with it. */
 static const char *
 read_ttl(struct text t, int64_t *ms)
@@ -101,7 +136,7 @@ start(struct registry *r, struct session *s, const struct task_terms *terms,
     enum reason why = registry_start(r, terms, &k, &ticket);
 
     if (why != REASON_OK)
-        return fail_for(out, why);
+        return fail_start(out, why, terms->grant);
     session_record(s, "task_start", "task", task_id(k));
     session_hold(s, is_lease, end_quietly, task_id(k));
     session_wait(s, WAIT_TASK, ticket);

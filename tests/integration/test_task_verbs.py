@@ -84,6 +84,45 @@ def the_ledger_says_who_asked_for_a_task_and_who_ended_it():
 
 
 @promise
+def what_a_task_was_refused_is_its_own():
+    """Who has proved whose task it is, by its password, is refused as that task."""
+    task, since = s.begin(), s.h.mark()
+    assert s.get(task=task).status == 200
+    assert s.get("/elsewhere", task=task).reason == "path_not_allowed"
+    nobodys = s.get("/nowhere")
+    assert nobodys.reason == "path_not_allowed", nobodys.line
+    over = s.ask("task_end", id=task["id"])
+    assert (over["allowed"], over["refused"]) == (1, 1), over
+    s.h.wait_line(lambda li: li.get("path") == "/elsewhere" and li.get("task") == task["id"], since, what="its task in the log")
+    s.h.wait_line(lambda li: li.get("path") == "/nowhere" and "task" not in li, since, what="a refusal of nobody's")
+
+    def refused():
+        done = s.call("audit", "show", "--json", "--denied", "--task", task["id"])
+        return [(r["reason"], r["path"], r["grant"]) for r in map(json.loads, done.stdout.splitlines())]
+    until(refused, "its record")
+    assert refused() == [("path_not_allowed", "/elsewhere", "nightly")], refused()
+
+
+@promise
+def an_end_and_a_revocation_are_told_as_json():
+    task = s.begin()
+    done = s.call("task", "end", "--json", task["id"])
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and (told["id"], told["cause"], told["allowed"]) == (task["id"], "finished", 0), done
+    s.begin()
+    done = s.call("task", "revoke", "--grant", "nightly", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout) == {"ok": True, "ended": 1}, done
+
+
+@rows([("ttl", {"ttl": "2h"}, "3600 s at most"), ("caller", {"uid": OTHER_UID}, f"uid={WORKLOAD_UID}"),
+       ("purpose", {"purpose": "fun"}, "testing, nightly")])
+def a_refused_start_says_what_the_grant_allows(row):
+    answer = s.ask("task_start", **{"grant": "nightly", "purpose": "testing", **row[1]})
+    assert not answer["ok"] and row[2] in answer["error"], answer
+    assert s.live() == []
+
+
+@promise
 def a_revocation_ends_the_tasks_of_its_grant_and_says_how_many():
     tasks = [s.begin() for _ in range(5)]
     other = s.begin("others")
