@@ -14,6 +14,8 @@ struct audit_book *audit_book_new(const char *grant);
 bool audit_book_take(void *owner, struct text line, const struct json *record);
 /* To standard output. */
 void audit_book_print(const struct audit_book *b, bool json);
+/* The grant that was asked for is nowhere in it. */
+bool audit_book_lacks(const struct audit_book *b);
 void audit_book_free(struct audit_book *b);
 
 #endif

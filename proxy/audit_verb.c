@@ -199,6 +199,10 @@ audit_verb_report(const struct audit_wish *w)
     struct audit_book *book = audit_book_new(w->grant);
     int code = walk(w, audit_book_take, book);
 
+    if (code != EXIT_CONFIG && audit_book_lacks(book)) {
+        fprintf(stderr, "holdfast: the ledger knows no grant \"%s\"\n", w->grant);
+        code = EXIT_RUNTIME;
+    }
     if (code != EXIT_CONFIG)
         audit_book_print(book, w->json);
     audit_book_free(book);

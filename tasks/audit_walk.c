@@ -2,6 +2,7 @@
  * judged here. */
 #include "tasks/audit.h"
 
+#include "base/log.h"
 #include "tasks/audit_files.h"
 
 #include <stdlib.h>
@@ -45,6 +46,8 @@ audit_walk(const char *directory,
     enum reason why = audit_list(directory, &numbers, &n);
 
     *bad = 0;
+    if (why == REASON_OK && n == 0)
+        why = log_reason(REASON_FILE_CONTENT, "%s: no ledger is there", directory);
     for (size_t k = 0; why == REASON_OK && k < n; k++) {
         why = audit_open(directory, numbers[k], &s);
         if (why == REASON_OK && !walk_segment(&s, take, owner, bad))

@@ -228,6 +228,12 @@ def what_cannot_be_read_is_neither_whole_nor_broken():
     holdfast("verify", "--ledger", directory, "--denied", code=2)
     holdfast("verify", "--ledger", directory, "one-word-more", code=2)
     holdfast("what", code=2)
+    empty = os.path.join(home, "empty")
+    os.makedirs(empty)
+    for verb in ("show", "report"):
+        assert b"no ledger is there" in holdfast(verb, "--ledger", empty, code=78).stderr
+    done = holdfast("report", "--ledger", directory, "--grant", "nihgtly", code=1)
+    assert b'no grant "nihgtly"' in done.stderr and not done.stdout, done
     holdfast("verify", "-c", os.path.join(home, "no.conf"), code=78)
     os.rename(os.path.join(directory, name_of(2)), os.path.join(directory, "away"))
     os.symlink("away", os.path.join(directory, name_of(2)))

@@ -738,6 +738,9 @@ a_walk_takes_records_and_counts_the_rest(void **state)
     assert_int_equal(bad, 2);
     assert_int_equal(audit_walk(in_scratch("nowhere"), count_record, &n, &bad),
                      REASON_FILE_UNREADABLE);
+    assert_int_equal(mkdir(in_scratch("empty"), 0700), 0);
+    assert_int_equal(audit_walk(in_scratch("empty"), count_record, &n, &bad),
+                     REASON_FILE_CONTENT);
 }
 
 static void
