@@ -214,8 +214,9 @@ judge_directory(const char *path, mode_t mode, const struct stat *st)
         return log_reason(REASON_FILE_UNSAFE, "%s: owned by uid %u, not by us or root",
                           path, (unsigned)st->st_uid);
     if ((st->st_mode & forbidden) != 0)
-        return log_reason(REASON_FILE_UNSAFE, "%s: mode %04o is open to others", path,
-                          (unsigned)(st->st_mode & 07777));
+        return log_reason(REASON_FILE_UNSAFE,
+                          "%s: mode %04o is open to others: chmod %04o it", path,
+                          (unsigned)(st->st_mode & 07777), (unsigned)mode);
     return REASON_OK;
 }
 

@@ -131,6 +131,12 @@ log_reopen(void)
     return why;
 }
 
+const char *
+log_path(void)
+{
+    return out_path;
+}
+
 void
 log_close(void)
 {

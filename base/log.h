@@ -19,6 +19,8 @@ MUST_USE enum reason log_open(const char *path, enum log_format format,
  * fails. */
 MUST_USE enum reason log_reopen(void);
 void log_close(void);
+/* The file it goes to; NULL: standard error. Main's. */
+const char *log_path(void);
 /* Since the start; any thread. */
 unsigned long log_lines_lost(void);
 bool log_wants(enum log_level level);

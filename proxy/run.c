@@ -16,6 +16,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -287,6 +288,16 @@ exit_code(enum reason why)
     }
 }
 
+/* Whoever started it may not know yet where the log is. */
+static void
+tell_failure(enum reason why)
+{
+    log_reason(why, "did not start: %s", reason_sentence(why));
+    if (log_path() != NULL)
+        fprintf(stderr, "holdfast: did not start: %s The log says more: %s\n",
+                reason_sentence(why), log_path());
+}
+
 int
 holdfast_run(const char *path)
 {
@@ -303,7 +314,7 @@ holdfast_run(const char *path)
     if ((why = load(&h)) == REASON_OK && (why = start(&h)) == REASON_OK)
         why = serve(&h);
     if (why != REASON_OK)
-        log_reason(why, "did not start: %s", reason_sentence(why));
+        tell_failure(why);
     tear_down(&h, why);
     return exit_code(why);
 }

@@ -106,6 +106,18 @@ def linked(name):
     return link
 
 
+@promise
+def a_start_that_fails_says_so_to_whoever_started_it_and_the_log_why():
+    house = House()
+    house.folder("ledger", mode=0o755)
+    path = ws.file(f"{house.name}.conf", house.config)
+    done = subprocess.run([BINARY, "run", "-c", path], capture_output=True, text=True, timeout=300,
+                          env={"ASAN_OPTIONS": "detect_leaks=0"}, check=False)
+    assert done.returncode == 78 and "did not start" in done.stderr and house.at("log") in done.stderr, done
+    with open(house.at("log"), encoding="utf-8") as f:
+        assert "mode 0755 is open to others: chmod 0700 it" in f.read()
+
+
 # What is spoilt, the key that is named, and the words beside it.
 STUMBLES = [
     ("no-such-user", lambda h: h.say(f'user = "{PROXY_UID}"', 'user = "no-such-user-here"'), "user", "no-such-user-here"),
