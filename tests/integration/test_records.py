@@ -122,12 +122,12 @@ class Scene:
         return answer
 
     def refused(self, channel, path):
-        """No rule of this caller comes near it."""
-        c, uid, _ = channel
+        """No rule of this caller comes near it; whose task the client is was proved at CONNECT."""
+        c, uid, task = channel
         answer = c.request("GET", path, "allowed.test")
         assert answer.status == 403, answer.body
         self.expected[path] = {"who": f"uid:{uid}", "to": "allowed.test:443", "method": "GET", "path": path, "reason": answer.reason,
-                               "step": "judge"}
+                               "step": "judge", **({"task": task["id"]} if task else {})}
 
     def end(self):
         """Ends it and holds every record against what it should be, what the service saw and what the log says."""
