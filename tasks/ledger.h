@@ -68,7 +68,7 @@
 struct ledger;
 
 enum {
-    LEDGER_CHECKPOINT_RECORDS = 256,
+    LEDGER_CHECKPOINT_RECORDS = 1024,
     LEDGER_CHECKPOINT_MS = 1000,
     LEDGER_LINE_MAX = 256 * 1024, /* of a record, with its newline */
     LEDGER_MEMBERS_MAX = LEDGER_LINE_MAX - 512
