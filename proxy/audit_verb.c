@@ -47,25 +47,32 @@ find_directory(const struct audit_wish *w)
 
 /* ---- verify */
 
+static const char *
+plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void
 say_result(const struct audit_wish *w, const struct audit_result *r)
 {
-    printf("%" PRIu64 " records (%" PRIu64 " to %" PRIu64 ") in %" PRIu64
-           " segments%s\n",
-           r->records, r->first, r->last, r->segments,
-           r->is_ended ? ", closed in order" : "");
-    printf("signed up to record %" PRIu64 ", %" PRIu64 " checkpoints, by %s\n",
-           r->covered, r->checkpoints,
+    printf("%" PRIu64 " record%s (%" PRIu64 " to %" PRIu64 ") in %" PRIu64
+           " segment%s%s\n",
+           r->records, plural(r->records), r->first, r->last, r->segments,
+           plural(r->segments), r->is_ended ? ", closed in order" : "");
+    printf("signed up to record %" PRIu64 ", %" PRIu64 " checkpoint%s, by %s\n",
+           r->covered, r->checkpoints, plural(r->checkpoints),
            w->key != NULL ? "the key given"
                           : "the directory's own key, which proves less");
     if (r->torn > 0)
-        printf("%" PRIu64 " torn tails, sealed\n", r->torn);
+        printf("%" PRIu64 " torn tail%s, sealed\n", r->torn, plural(r->torn));
     if (r->lost > 0)
-        printf("%" PRIu64 " records could not be entered\n", r->lost);
+        printf("%" PRIu64 " record%s could not be entered\n", r->lost, plural(r->lost));
     if (r->faults == 0)
-        printf("whole\n");
+        printf("whole%s\n",
+               w->checkpoint != NULL ? ", and holds the checkpoint given" : "");
     else
-        printf("%" PRIu64 " fault%s\n", r->faults, r->faults == 1 ? "" : "s");
+        printf("%" PRIu64 " fault%s\n", r->faults, plural(r->faults));
 }
 
 static void
@@ -82,7 +89,8 @@ say_faults(struct text report)
 }
 
 static void
-write_result(const struct audit_result *r, struct text report)
+write_result(const struct audit_wish *w, const struct audit_result *r,
+             struct text report)
 {
     struct buf out = { 0 };
     struct text line;
@@ -99,6 +107,8 @@ write_result(const struct audit_result *r, struct text report)
     json_put_number(&out, "lost", (int64_t)r->lost);
     json_put_bool(&out, "ended", r->is_ended);
     json_put_number(&out, "faults", (int64_t)r->faults);
+    json_put_bool(&out, "key_given", w->key != NULL);
+    json_put_bool(&out, "checkpoint_given", w->checkpoint != NULL);
     json_open(&out, "report", '[');
     while (text_split(&report, '\n', &line))
         if (line.n > 0)
@@ -123,7 +133,7 @@ audit_verb_verify(const struct audit_wish *w)
     if (directory != NULL && audit_verify(&asked, &report, &result) == REASON_OK) {
         code = result.faults == 0 ? EXIT_OK : EXIT_RUNTIME;
         if (w->json) {
-            write_result(&result, buf_text(&report));
+            write_result(w, &result, buf_text(&report));
         } else {
             say_faults(buf_text(&report));
             say_result(w, &result);

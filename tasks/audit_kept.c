@@ -110,12 +110,14 @@ audit_kept_compare(const struct audit_kept *k, struct audit_chain *c,
 void
 audit_kept_judge_age(const struct audit_kept *k, struct audit_chain *c)
 {
+    struct audit_place first = audit_place_of_segment(1); /* nothing was in its place */
+
     for (size_t i = 0; i < AUDIT_KEPT; i++) {
         uint64_t seq = k->at[i].checkpoint.own_seq;
 
         if (seq <= c->result->last)
             continue;
-        audit_fault(c, &c->last,
+        audit_fault(c, c->last.line > 0 ? &c->last : &first,
                     "record %" PRIu64 " is the last, and %s is record %" PRIu64
                     ": the tail was cut, or an older state put back",
                     c->result->last, k->at[i].who, seq);

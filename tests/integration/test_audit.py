@@ -249,6 +249,23 @@ def a_key_and_a_checkpoint_of_another_ledger_are_not_this_ones():
     assert any(OTHER in fault for fault in said["report"]) and said["covered"] == 0, said
     said = audit(directory, 1, "--checkpoint", kept_file(foreign))
     assert said["report"] == ["checkpoint: the checkpoint given: bad signature"], said
+    short = Writer(place())
+    segment_of(short, 2)
+    short.end()
+    said = audit(short.directory, 1, "--key", key_file(other), "--checkpoint", kept_file(foreign))
+    assert any(OLDER in fault for fault in said["report"]), said
+    assert all(fault.startswith(("checkpoint: ", "ledger-00000001.jsonl")) for fault in said["report"]), said
+
+
+@promise
+def a_verdict_says_what_it_was_held_against():
+    directory, kept = second_writer()
+    given = ["--key", key_file(directory), "--checkpoint", kept_file(kept)]
+    for more, said in (([], (False, False)), (given, (True, True)), (given[:2], (True, False))):
+        told = audit(directory, 0, *more)
+        assert (told["key_given"], told["checkpoint_given"]) == said, told
+    assert holdfast("verify", "--ledger", directory).stdout.splitlines()[-1] == b"whole"
+    assert holdfast("verify", "--ledger", directory, *given).stdout.splitlines()[-1] == b"whole, and holds the checkpoint given"
 
 
 @promise
