@@ -28,7 +28,7 @@ take_line(struct text *rest, struct text *line)
 static bool
 read_plainly(struct text t, struct buf *data, struct text *behind)
 {
-    struct text line;
+    struct text line = TEXT("");
 
     while (take_line(&t, &line)) {
         size_t n = strtoul(line.at, NULL, 16);
