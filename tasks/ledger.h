@@ -13,7 +13,7 @@
  *                           a ledger that has segments is continued under it alone
  *   key.jwk                 its public half, to be kept elsewhere
  *   checkpoint              the latest checkpoint record (a line) whose records are on
- *                           the disk, replaced whole
+ *                           the disk, replaced whole; what ends before it was cut
  *   lock                    held (flock) by the process that writes
  *
  * A record is one line, one JSON object, that begins with exactly
@@ -86,8 +86,9 @@ struct ledger_settings {
     void *owner;
 };
 
-/* Reads the last segment whole: a torn tail is sealed and logged; a broken chain is
- * REASON_LEDGER_BROKEN, logged with segment and line, and nothing is written. Also
+/* Reads the last segment whole: a torn tail is sealed and logged; a broken chain, or an
+ * end before the record in `checkpoint`, is REASON_LEDGER_BROKEN, logged with segment
+ * and line, and nothing is written. Also
  * REASON_FILE_*, REASON_SIGN. The first record (`segment`) is on the disk when this
  * returns. May block: not for a loop's thread. */
 MUST_USE enum reason ledger_open(const struct ledger_settings *s, struct ledger **out);

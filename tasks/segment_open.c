@@ -1,6 +1,6 @@
 /* The way to the first record: the directory is ours, the key is the ledger's, nobody
- * else writes, and the last segment is whole. What a crash left behind its last newline
- * is sealed; what no crash explains ends the way. */
+ * else writes, and the last segment is whole and as young as its checkpoint. What a
+ * crash left behind its last newline is sealed; what no crash explains ends the way. */
 #include "tasks/segment.h"
 
 #include "base/digest.h"
@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "tasks/audit_files.h"
 #include "tasks/ledger.h"
+#include "tasks/vouched.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ unreadable(const struct segment *s, const char *name)
 
 struct reader {
     struct segment *s;
+    const struct chain *vouched;
     char name[32];
     int fd;
     struct spool held;    /* read and not yet a line */
@@ -117,6 +119,9 @@ take_line(struct reader *r, struct text line)
 
         why = judge_first(r, record);
         json_free(record);
+        /* Behind the segment before, where an orderly end has left it. */
+        if (why == REASON_OK)
+            why = vouched_judge_record(r->s, r->vouched);
     }
     if (why != REASON_OK)
         return why;
@@ -127,7 +132,7 @@ take_line(struct reader *r, struct text line)
     chain->seq++;
     digest_sha256_base64url(line, chain->hash);
     r->whole += line.n + 1;
-    return REASON_OK;
+    return vouched_judge_record(r->s, r->vouched);
 }
 
 /* The lines that are whole by now; the rest stays. */
@@ -187,11 +192,24 @@ open_to_read(struct reader *r)
     return REASON_OK;
 }
 
+/* What a crash leaves of a record it tore. */
+static void
+note_torn(const struct reader *r, struct torn *torn)
+{
+    if (r->held.n == 0)
+        return;
+    torn->bytes = r->held.n;
+    digest_sha256_base64url(spool_text(&r->held), torn->sha256);
+    log_warn("%s/%s: the last %zu bytes are no whole record, as a crash leaves them: "
+             "sealed by the next segment",
+             r->s->directory, r->name, r->held.n);
+}
+
 /* The chain stands behind its last record then. */
 static enum reason
-read_last(struct segment *s, struct torn *torn)
+read_last(struct segment *s, const struct chain *vouched, struct torn *torn)
 {
-    struct reader r = { .s = s, .fd = -1 };
+    struct reader r = { .s = s, .vouched = vouched, .fd = -1 };
     enum reason why;
 
     segment_name(s->number, r.name);
@@ -201,14 +219,10 @@ read_last(struct segment *s, struct torn *torn)
         why = broken(&r, "holds no whole record");
     if (why == REASON_OK && r.held.n > 0 && r.closing == 2)
         why = broken(&r, "bytes stand behind the segment's end");
-    if (why == REASON_OK && r.held.n > 0) {
-        torn->bytes = r.held.n;
-        digest_sha256_base64url(spool_text(&r.held), torn->sha256);
-        log_warn(
-            "%s/%s: the last %zu bytes are no whole record, as a crash leaves them: "
-            "sealed by the next segment",
-            s->directory, r.name, r.held.n);
-    }
+    if (why == REASON_OK)
+        why = vouched_judge_end(s, vouched);
+    if (why == REASON_OK)
+        note_torn(&r, torn);
     spool_free(&r.held);
     if (r.fd >= 0)
         (void)close(r.fd);
@@ -338,14 +352,19 @@ static enum reason
 continue_ledger(struct segment *s)
 {
     struct torn torn = { 0 };
+    struct chain vouched;
     enum reason why = take_directory(s);
 
     if (why == REASON_OK)
         why = find_last(s);
     if (why == REASON_OK)
+        why = vouched_read(s, &vouched);
+    if (why == REASON_OK && s->number == 0)
+        why = vouched_judge_end(s, &vouched);
+    if (why == REASON_OK)
         why = take_key(s);
     if (why == REASON_OK && s->number > 0)
-        why = read_last(s, &torn);
+        why = read_last(s, &vouched, &torn);
     if (why == REASON_OK)
         why = segment_begin(s, torn.bytes > 0 ? &torn : NULL);
     return why == REASON_OK ? segment_sync(s) : why;

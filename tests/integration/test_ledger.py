@@ -562,6 +562,39 @@ def a_broken_ledger_does_not_start(row):
     assert not again.doors("forward"), "it served"
 
 
+def bytes_of(h):
+    """What the directory holds, the lock apart: (name, content) of each file."""
+    held = []
+    for name in sorted(os.listdir(place(h))):
+        with open(os.path.join(place(h), name), "rb") as f:
+            held.append((name, f.read()))
+    return held
+
+
+@rows([("killed, cut between two records", signal.SIGKILL, 0), ("killed, cut within one", signal.SIGKILL, 20), ("stopped", signal.SIGTERM, 0)])
+def a_ledger_whose_end_was_cut_off_does_not_start_and_is_left_as_it_is(row):
+    _, how, torn = row
+    h = s.start(name := f"h{next(numbers)}", doors=DOOR)
+    assert ask(h, "/ok/1") == (200, None)
+    until_synced(h)
+    h.kill(how)
+    h.wait_exit()
+    with open(os.path.join(place(h), "checkpoint"), "rb") as f:
+        kept = f.read()
+    path = os.path.join(place(h), ledger.name_of(1))
+    with open(path, "rb") as f:
+        data = f.read()
+    os.truncate(path, data.index(kept) + torn)
+    before = bytes_of(h)
+    again = s.start(name, wait=False)
+    assert again.wait_exit() != 0
+    line = next(li for li in again.lines if li.get("reason") == "ledger_broken")
+    assert f"the file `checkpoint` is record {json.loads(kept)['seq']}" in line["msg"] and "ledger.keep" in line["msg"], line
+    assert not again.doors("forward"), "it served"
+    assert bytes_of(h) == before, "it wrote on"
+    assert holdfast("audit", "verify", "--ledger", place(h)).returncode == 1
+
+
 @promise
 def two_do_not_write_one_ledger():
     h = s.start()

@@ -336,6 +336,14 @@ write_file(const char *path, const char *bytes, size_t n)
     assert_int_equal(fclose(f), 0);
 }
 
+/* As if it had never been begun, nor a checkpoint been kept. */
+static void
+back_before_segment(unsigned number)
+{
+    assert_int_equal(unlink(segment_path(number)), 0);
+    assert_int_equal(unlink(in_scratch("ledger/checkpoint")), 0);
+}
+
 /* ---- promises: what stands in it */
 
 static void
@@ -1353,7 +1361,7 @@ a_crash_at_any_byte_of_the_last_record_is_sealed_and_told(void **state)
         digest_sha256_base64url(tail, hash);
         assert_true(text_equals(word_of(torn, "sha256"), text_of(hash, sizeof hash)));
         seen_free(s);
-        assert_int_equal(unlink(segment_path(2)), 0);
+        back_before_segment(2);
     }
     assert_true(log_says("no whole record"));
     free(image);
@@ -1392,12 +1400,14 @@ a_crash_between_an_end_and_its_checkpoint_is_continued(void **state)
     for (size_t cut = (size_t)(last - image); cut < n; cut += 50) {
         struct seen *s;
 
+        /* No checkpoint is kept before its record is whole. */
+        (void)unlink(in_scratch("ledger/checkpoint"));
         write_file(segment_path(1), image, cut);
         ledger_close(open_ledger());
         s = ledger_seen();
         assert_int_equal(s->torn, cut - (size_t)(last - image));
         seen_free(s);
-        assert_int_equal(unlink(segment_path(2)), 0);
+        back_before_segment(2);
     }
     free(image);
 }
@@ -1576,6 +1586,136 @@ what_stands_behind_a_segments_end_is_not_written_on(void **state)
     free(image);
 }
 
+/* Every byte that may be missing from behind: the checkpoint's file was written when
+ * all of them were on the disk. */
+static void
+a_ledger_that_ends_before_its_own_checkpoint_is_not_written_on(void **state)
+{
+    char *image;
+
+    (void)state;
+    ledger_close(open_ledger());
+    image = read_text(segment_path(1));
+    for (size_t cut = strlen(image) - 1; cut > 0; cut -= cut < 60 ? cut : 60) {
+        write_file(segment_path(1), image, cut);
+        refuses_to_open(REASON_LEDGER_BROKEN);
+        assert_int_equal(segments_there(), 1);
+    }
+    assert_true(log_says("ends with record 2, and the file `checkpoint` is record 3"));
+    assert_true(log_says("give `ledger.keep` a new one"));
+    assert_false(log_says("sealed by the next segment"));
+    write_file(segment_path(1), image, strlen(image));
+    ledger_close(open_ledger());
+    free(image);
+}
+
+static void
+a_ledger_whose_last_segments_were_taken_away_is_not_written_on(void **state)
+{
+    (void)state;
+    ledger_close(open_ledger());
+    ledger_close(open_ledger());
+    assert_int_equal(unlink(segment_path(2)), 0);
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("ends with record 3, and the file `checkpoint` is record 6"));
+    assert_int_equal(unlink(segment_path(1)), 0);
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("no segment is there"));
+    assert_int_equal(segments_there(), 0);
+}
+
+/* As long as the true one, and chained as it should be. */
+static void
+a_ledger_that_its_own_checkpoint_does_not_know_is_not_written_on(void **state)
+{
+    char *kept;
+
+    (void)state;
+    ledger_close(open_ledger());
+    kept = read_text(in_scratch("ledger/checkpoint"));
+    back_before_segment(1);
+    ledger_close(open_ledger());
+    write_file(in_scratch("ledger/checkpoint"), kept, strlen(kept));
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("record 3 is another than the one that the file"));
+    free(kept);
+}
+
+/* Nobody reads that one again; but the next begins where it ended. */
+static void
+a_checkpoint_of_the_segment_before_vouches_for_where_the_last_begins(void **state)
+{
+    char *kept;
+
+    (void)state;
+    ledger_close(open_ledger());
+    kept = read_text(in_scratch("ledger/checkpoint"));
+    ledger_close(open_ledger());
+    write_file(in_scratch("ledger/checkpoint"), kept, strlen(kept));
+    ledger_close(open_ledger());
+    holds_just_things(0);
+    /* Of the first segment's end still, and the last two later ones say nothing of it.
+     */
+    write_file(in_scratch("ledger/checkpoint"), kept, strlen(kept));
+    ledger_close(open_ledger());
+    assert_int_equal(segments_there(), 4);
+    assert_int_equal(unlink(segment_path(4)), 0);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    kept[strlen(kept) - 4] ^= 1; /* of its signature */
+    write_file(in_scratch("ledger/checkpoint"), kept, strlen(kept));
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("record 3 is another than"));
+    free(kept);
+}
+
+static void
+a_ledger_without_its_checkpoints_file_goes_on_and_says_so(void **state)
+{
+    (void)state;
+    ledger_close(open_ledger());
+    assert_false(log_says("there is no file `checkpoint`"));
+    assert_int_equal(unlink(in_scratch("ledger/checkpoint")), 0);
+    ledger_close(open_ledger());
+    assert_true(log_says("there is no file `checkpoint`"));
+    holds_just_things(0);
+}
+
+/* It is replaced whole: no crash leaves one of these. */
+static void
+a_checkpoints_file_that_is_none_ends_the_start(void **state)
+{
+    static const char *const contents[] = { "", "\n", "{}\n", "null\n" };
+    char path[2 * PATH_MAX], *kept;
+    size_t n;
+
+    (void)state;
+    ledger_close(open_ledger());
+    (void)snprintf(path, sizeof path, "%s", in_scratch("ledger/checkpoint"));
+    kept = read_text(path);
+    n = strlen(kept);
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        write_file(path, contents[i], strlen(contents[i]));
+        refuses_to_open(REASON_LEDGER_BROKEN);
+    }
+    for (size_t cut = 1; cut < n; cut += 40) {
+        write_file(path, kept, cut);
+        refuses_to_open(REASON_LEDGER_BROKEN);
+    }
+    write_file(path, kept, n - 1); /* all but its newline */
+    refuses_to_open(REASON_LEDGER_BROKEN);
+    assert_true(log_says("is not one checkpoint record"));
+    assert_int_equal(truncate(path, (off_t)1 << 32), 0);
+    refuses_to_open(REASON_FILE_CONTENT);
+    write_file(path, kept, n);
+    assert_int_equal(chmod(path, 0640), 0);
+    refuses_to_open(REASON_FILE_UNSAFE);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("key.jwk", path), 0);
+    refuses_to_open(REASON_FILE_UNSAFE);
+    assert_int_equal(segments_there(), 1);
+    free(kept);
+}
+
 static void
 a_segment_without_a_record_or_of_another_number_is_not_written_on(void **state)
 {
@@ -1741,6 +1881,12 @@ main(void)
         TEST(a_flip_of_any_byte_before_the_last_record_is_not_written_on),
         TEST(records_cut_out_doubled_or_swapped_are_not_written_on),
         TEST(what_stands_behind_a_segments_end_is_not_written_on),
+        TEST(a_ledger_that_ends_before_its_own_checkpoint_is_not_written_on),
+        TEST(a_ledger_whose_last_segments_were_taken_away_is_not_written_on),
+        TEST(a_ledger_that_its_own_checkpoint_does_not_know_is_not_written_on),
+        TEST(a_checkpoint_of_the_segment_before_vouches_for_where_the_last_begins),
+        TEST(a_ledger_without_its_checkpoints_file_goes_on_and_says_so),
+        TEST(a_checkpoints_file_that_is_none_ends_the_start),
         TEST(a_segment_without_a_record_or_of_another_number_is_not_written_on),
         TEST(endless_bytes_without_a_newline_are_not_read_into_memory),
         TEST(a_ledger_is_continued_under_its_own_key_alone),
