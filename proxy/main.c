@@ -268,7 +268,7 @@ complain_of_option(const struct wish *w, const char *verb)
 {
     if (w->bad == NULL) /* getopt has said which */
         return complain(verb, "no such option, or one without its value");
-    fprintf(stderr, "holdfast: %s: not a value of this option\n", w->bad);
+    fprintf(stderr, "holdfast: %s: %s\n", w->bad, w->wanted);
     usage_tell(stderr, verb);
     return EXIT_USAGE;
 }

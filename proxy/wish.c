@@ -1,6 +1,7 @@
 #include "proxy/wish.h"
 
 #include "base/text.h"
+#include "conf/value.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -72,6 +73,16 @@ read_budget(const char *z, int64_t *n)
     return true;
 }
 
+/* What the grant allows is not known here. */
+static bool
+read_ttl(const char *z, const char **ttl)
+{
+    int64_t ms;
+
+    *ttl = z;
+    return value_duration(z, &ms) && ms > 0;
+}
+
 /* Where this option's text, or its being there, is kept. */
 static bool
 take_option(struct wish *w, int c)
@@ -93,7 +104,6 @@ take_option(struct wish *w, int c)
         { 'i', &w->audit.task, NULL },
         { 'S', &w->audit.since, NULL },
         { 'P', &w->terms.purpose, NULL },
-        { 'T', &w->terms.ttl, NULL },
         { 'U', &w->user, NULL },
         { 'A', NULL, &w->all },
         { 'l', NULL, &w->lint },
@@ -114,6 +124,8 @@ take_option(struct wish *w, int c)
         return read_caller(optarg, &w->terms.uid);
     if (c == 'M')
         return read_budget(optarg, &w->terms.max_requests);
+    if (c == 'T')
+        return read_ttl(optarg, &w->terms.ttl);
     if (c == 'e' && w->n_fields < EXPLAIN_FIELDS) {
         w->fields[w->n_fields++] = optarg;
         return true;
@@ -130,6 +142,24 @@ take_option(struct wish *w, int c)
     return false;
 }
 
+/* Of an option whose value was none. */
+static const char *
+wanted_by(int c)
+{
+    switch (c) {
+    case 'u':
+        return "--uid takes a number";
+    case 'C':
+        return "--caller takes uid=N";
+    case 'M':
+        return "--max-requests takes a number above nought";
+    case 'T':
+        return "--ttl takes a duration above nought: 90s, 15m, 2h";
+    default:
+        return "that is too many --header";
+    }
+}
+
 bool
 wish_read(int argc, char **argv, struct wish *w)
 {
@@ -143,6 +173,7 @@ wish_read(int argc, char **argv, struct wish *w)
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (!take_option(w, c)) {
             w->bad = optarg;
+            w->wanted = optarg != NULL ? wanted_by(c) : NULL;
             return false;
         }
         if (strchr(w->given, c) == NULL && n < sizeof w->given - 1)

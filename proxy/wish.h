@@ -1,5 +1,5 @@
 /* What the command line asks for: its options, each in its place. Which of them a verb
- * takes is main.c's to say. */
+ * takes is main.c's to say, and what is allowed is the running one's. */
 #ifndef PROXY_WISH_H
 #define PROXY_WISH_H
 
@@ -17,8 +17,9 @@ struct wish {
     long uid;
     bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
     bool all, version, has_dashes;
-    const char *bad; /* after false: the value that is none; NULL: getopt has told */
-    char given[32];  /* the options that were, by their letter */
+    const char *bad;    /* after false: the value that is none; NULL: getopt has told */
+    const char *wanted; /* … and what its option takes */
+    char given[32];     /* the options that were, by their letter */
 };
 
 /* False: an option that is none of ours, or whose value is no good. Words that are no

@@ -334,7 +334,13 @@ def a_verb_takes_its_own_options_and_no_others():
 
 @rows([("no-such", ["task", "strat"], "no such verb: task strat", 6), ("half", ["audit"], "no such verb: audit", 4),
        ("option", ["task", "end", "--ttl", "5m", "t-1"], "no such option", 2), ("words", ["explain", "GET"], "METHOD and URL", 2),
-       ("value", ["task", "start", "--grant", "g", "--max-requests", "none"], "none: not a value", 6),
+       ("budget", ["task", "start", "--grant", "g", "--max-requests", "none"], "none: --max-requests takes a number above nought", 6),
+       ("ttl", ["task", "start", "--grant", "g", "--ttl", "foo"], "foo: --ttl takes a duration above nought", 6),
+       ("ttl-nought", ["task", "start", "--grant", "g", "--ttl", "0s"], "0s: --ttl takes a duration above nought", 6),
+       ("ttl-exec", ["exec", "--grant", "g", "--ttl", "", "--", "true"], ": --ttl takes a duration above nought", 2),
+       ("caller", ["task", "start", "--grant", "g", "--caller", "1000"], "1000: --caller takes uid=N", 6),
+       ("uid", ["explain", "--uid", "-1", "GET", "https://a.example/"], "-1: --uid takes a number", 2),
+       ("fields", ["explain", *["--header", "A: b"] * 100, "GET", "https://a.example/"], "that is too many --header", 2),
        ("unknown", ["stop"], "no such verb: stop", 2)])
 def misuse_is_told_in_the_first_line_and_the_verbs_own_lines(row):
     done = holdfast(*row[1])

@@ -378,7 +378,7 @@ def never(code, sentence, *command, **more):
 
 
 @rows([("grant", {"grant": "nobody"}, ""), ("standing", {"grant": "standing"}, ""), ("purpose", {"purpose": "fun"}, "purpose"),
-       ("ttl", {"options": ["--ttl", "2h"]}, "longer"), ("ttl-words", {"options": ["--ttl", "soon"]}, "duration"),
+       ("ttl", {"options": ["--ttl", "2h"]}, "longer"),
        ("caller", {"options": ["--uid", str(OTHER_UID)]}, "caller"),
        ("root", {"options": ["--uid", "0"]}, "root"), ("ours", {"options": ["--uid", str(PROXY_UID)]}, "Holdfast's own"),
        ("unknown-user", {"options": ["--user", "no-such-user"]}, "no-such-user"),
@@ -392,7 +392,8 @@ def without_a_task_the_command_is_not_run(row):
 
 @rows([("no-grant", ["exec", "--", "touch", MARK]), ("no-command", ["exec", "--grant", "nightly", "--"]),
        ("no-dashes", ["exec", "--grant", "nightly", "touch", MARK]), ("option", ["exec", "--grant", "nightly", "--json", "--", "touch", MARK]),
-       ("both", ["exec", "--grant", "nightly", "--uid", "5", "--user", "nobody", "--", "touch", MARK])])
+       ("both", ["exec", "--grant", "nightly", "--uid", "5", "--user", "nobody", "--", "touch", MARK]),
+       ("ttl", ["exec", "--grant", "nightly", "--ttl", "soon", "--", "touch", MARK])])
 def misuse_runs_nothing(row):
     done = subprocess.run(
         [BINARY, "exec", "-c", s.h.config_path, *row[1][1:]], capture_output=True, text=True, timeout=300, check=False)
