@@ -143,6 +143,9 @@ count_tripwire(struct metrics *m, enum reason why)
     case REASON_HANDLE_MISPLACED:
         tally_add(&m->tripwires[TRIPWIRE_MISPLACED], 1);
         break;
+    case REASON_PROXY_CREDENTIAL:
+        tally_add(&m->tripwires[TRIPWIRE_PASSWORD], 1);
+        break;
     default:
         break;
     }

@@ -78,12 +78,13 @@ enum blocked {
 enum side { SIDE_CLIENT, SIDE_UPSTREAM, SIDES };
 enum location { LOCATION_HEADER, LOCATION_COOKIE, LOCATION_QUERY, LOCATIONS };
 enum token_kind { TOKEN_WIT, TOKEN_WPT, TOKEN_KINDS };
-/* A handle in the wrong hands is a tripwire. */
+/* A handle in the wrong hands is a tripwire, and so is a task's password. */
 enum tripwire {
     TRIPWIRE_FOREIGN,
     TRIPWIRE_ENDED,
     TRIPWIRE_SEVERAL,
     TRIPWIRE_MISPLACED,
+    TRIPWIRE_PASSWORD,
     TRIPWIRES
 };
 

@@ -72,8 +72,11 @@ write_blocked(struct exposition *w, const struct family *f)
 static void
 write_alarms(struct exposition *w, const struct family *f)
 {
-    static const char *const words[TRIPWIRES] = { "foreign", "ended", "several",
-                                                  "misplaced" };
+    static const char *const words[TRIPWIRES] = {
+        [TRIPWIRE_FOREIGN] = "foreign",           [TRIPWIRE_ENDED] = "ended",
+        [TRIPWIRE_SEVERAL] = "several",           [TRIPWIRE_MISPLACED] = "misplaced",
+        [TRIPWIRE_PASSWORD] = "proxy_credential",
+    };
 
     sums_each(w, f, "kind", words, COUNT(words));
 }
@@ -150,7 +153,7 @@ static const struct family families[] = {
     { "holdfast_grant_requests", COUNTER, "Requests that a grant allowed or came nearest to; the grant \"\" is all beyond the first 255.", write_grants, 0 },
     { "holdfast_request_duration_seconds", HISTOGRAM, "From a request's first byte to the end of its answer.", sums_histogram, AT(duration) },
     { "holdfast_blocked", COUNTER, "Denied requests by what they tried.", write_blocked, AT(blocked) },
-    { "holdfast_alarms", COUNTER, "Handles in the wrong hands: another caller's, one that has ended, several at once, one out of its place.", write_alarms, AT(tripwires) },
+    { "holdfast_alarms", COUNTER, "Handles in the wrong hands: another caller's, one that has ended, several at once, one out of its place; and, as proxy_credential, passwords of tasks: another caller's, of one that has ended, or wrong.", write_alarms, AT(tripwires) },
     { "holdfast_credentials_stripped", COUNTER, "Credentials and steering fields taken out of requests.", write_stripped, AT(stripped) },
     { "holdfast_tokens_issued", COUNTER, "Tokens that were signed.", write_issued, AT(issued) },
     { "holdfast_presented", COUNTER, "Requests that were given a credential, by its binding.", write_presented, AT(presented) },

@@ -21,6 +21,7 @@ from control import ask
 from holdfast import (ADDRESSES, CREDENTIAL, Closed, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, RELEASE, Workspace,
                       WORKLOAD_UID, by_size, connect, echo, forward_config, hosts, main, own_network, promise, rows)
 from mapped import mapped
+from ops import DOOR, Page
 
 own_network(ADDRESSES)
 
@@ -170,7 +171,7 @@ class Task:
 
 
 GRANTS = [grant("nightly"), grant("others", OTHER_UID)]
-h = start(*GRANTS)
+h = start(*GRANTS, doors=DOOR)
 
 
 def tls(task=None, of=None, uid=WORKLOAD_UID):
@@ -276,8 +277,15 @@ def a_request_in_the_clear_says_it_itself_and_the_password_stays_here():
         assert told_of(one)["to"] == "plain.test:80"
 
 
+def counted(kind):
+    """Alarms of all that is over."""
+    h.mark()
+    return Page(h).get("holdfast_alarms_total", kind=kind)
+
+
 @promise
 def a_wrong_password_opens_nothing_and_is_alarmed():
+    before = counted("proxy_credential")
     with Task() as one:
         since = h.mark()
         seen = len(origin.connections)
@@ -296,6 +304,7 @@ def a_wrong_password_opens_nothing_and_is_alarmed():
     channel, answer = h.connect(fields=one.proof)
     channel.close()
     assert answer.status == 407, "an ended task's password was taken"
+    assert counted("proxy_credential") == before + 4
 
 
 # ---- handles

@@ -147,17 +147,21 @@ what_a_denied_request_tried_is_told_apart(void **state)
 }
 
 static void
-a_handle_in_the_wrong_hands_is_an_alarm_of_its_kind(void **state)
+a_handle_or_a_password_in_the_wrong_hands_is_an_alarm_of_its_kind(void **state)
 {
     (void)state;
     metrics_request(m, REASON_FOREIGN_HANDLE, false, 1);
     metrics_request(m, REASON_ENDED_HANDLE, false, 1);
     metrics_request(m, REASON_HANDLE_MISPLACED, false, 1);
     metrics_request(m, REASON_RAW_CREDENTIAL, false, 1);
+    metrics_request(m, REASON_PROXY_CREDENTIAL, false, 1);
+    metrics_request(m, REASON_PROXY_CREDENTIAL, false, 1);
     assert_line(page_text(PAGE_TEXT), "holdfast_alarms_total{kind=\"foreign\"} 1");
     assert_line(page_text(PAGE_TEXT), "holdfast_alarms_total{kind=\"ended\"} 1");
     assert_line(page_text(PAGE_TEXT), "holdfast_alarms_total{kind=\"several\"} 0");
     assert_line(page_text(PAGE_TEXT), "holdfast_alarms_total{kind=\"misplaced\"} 1");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_alarms_total{kind=\"proxy_credential\"} 2");
 }
 
 static void
@@ -378,7 +382,7 @@ main(void)
         METRICS_TEST(a_histogram_counts_each_value_once_and_its_bounds_are_inclusive),
         METRICS_TEST(every_reason_has_a_decision_and_every_denial_one_class),
         METRICS_TEST(what_a_denied_request_tried_is_told_apart),
-        METRICS_TEST(a_handle_in_the_wrong_hands_is_an_alarm_of_its_kind),
+        METRICS_TEST(a_handle_or_a_password_in_the_wrong_hands_is_an_alarm_of_its_kind),
         METRICS_TEST(what_was_stripped_is_counted_by_its_place),
         METRICS_TEST(a_binding_that_nobody_knows_is_not_counted),
         METRICS_TEST(the_page_adds_up_what_the_workers_counted),
