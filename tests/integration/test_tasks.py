@@ -114,10 +114,10 @@ folder = ws.directory("secrets")
 
 
 def config(*grants, **more):
-    """With a control socket beside the rest."""
+    """With a control socket and a door for metrics beside the rest."""
     def text(h):
         inside = forward_config("", grants=", ".join(grants), credentials=credentials(folder),
-                                names=hosts(allowed_test=PUBLIC, plain_test=PUBLIC, slow_test=PUBLIC2), **more)(h)
+                                names=hosts(allowed_test=PUBLIC, plain_test=PUBLIC, slow_test=PUBLIC2), **{"doors": DOOR, **more})(h)
         return inside + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
     return text
 
@@ -171,7 +171,7 @@ class Task:
 
 
 GRANTS = [grant("nightly"), grant("others", OTHER_UID)]
-h = start(*GRANTS, doors=DOOR)
+h = start(*GRANTS)
 
 
 def tls(task=None, of=None, uid=WORKLOAD_UID):
