@@ -232,7 +232,8 @@ def a_signal_is_passed_on(row):
 
 @promise
 def a_resized_window_is_no_end():
-    p = begin("/usr/bin/python3", "-B", "-c", "import signal, sys\nsignal.signal(signal.SIGWINCH, lambda *_: print('resized', flush=True))\n"
+    # print() in a handler may find the one of "ready" not over yet.
+    p = begin("/usr/bin/python3", "-B", "-c", "import os, signal\nsignal.signal(signal.SIGWINCH, lambda *_: os.write(1, b'resized\\n'))\n"
               "print('ready', flush=True)\nwhile True: signal.pause()")
     ready(p)
     p.send_signal(signal.SIGWINCH)
@@ -276,8 +277,8 @@ def a_command_that_stops_itself_stops_us_as_well():
 @promise
 def a_terminals_interrupt_reaches_it_once_and_it_reads_from_there():
     """In the terminal's foreground group, as the shell has put us: Ctrl-C is the command's already."""
-    script = ("import signal, sys\nn = 0\n"
-              "def on(*_):\n    global n\n    n += 1\n    print('interrupted', n, flush=True)\n"
+    script = ("import os, signal, sys\nn = 0\n"
+              "def on(*_):\n    global n\n    n += 1\n    os.write(1, b'interrupted %d\\n' % n)\n"
               "signal.signal(signal.SIGINT, on)\nprint('ready', flush=True)\n"
               "print('read ' + sys.stdin.readline().strip(), flush=True)\nsys.exit(n)")
     pid, terminal = pty.fork()
