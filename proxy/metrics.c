@@ -118,6 +118,7 @@ blocked_class(enum reason why, bool dialling)
     case REASON_ENDED_HANDLE:
     case REASON_SEVERAL_HANDLES:
     case REASON_HANDLE_MISPLACED:
+    case REASON_PROXY_CREDENTIAL:
         return BLOCKED_CREDENTIAL;
     default:
         if (is_of_a_proof(why))

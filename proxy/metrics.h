@@ -70,7 +70,7 @@ enum blocked {
     BLOCKED_SMUGGLING,  /* framing that two readers could read in two ways */
     BLOCKED_MALFORMED,  /* bad HTTP of any other kind */
     BLOCKED_LIMIT,      /* more than may be sent */
-    BLOCKED_CREDENTIAL, /* a credential where none may be, or somebody else's handle */
+    BLOCKED_CREDENTIAL, /* a credential where none may be, or somebody else's */
     BLOCKED_PROOF,      /* at a gate: no proof, or one that does not hold */
     BLOCKED_CLASSES
 };

@@ -23,7 +23,7 @@ batch_size_of(struct text kind, struct text members)
 }
 
 void
-batch_add(struct batch *b, const struct entry *e)
+batch_add(struct batch *b, const struct queued *e)
 {
     struct label label = { e->wall_ms, (uint32_t)e->kind.n, (uint32_t)e->members.n };
     size_t n = batch_size_of(e->kind, e->members);
@@ -39,7 +39,7 @@ batch_add(struct batch *b, const struct entry *e)
 }
 
 bool
-batch_first(const struct batch *b, struct entry *out)
+batch_first(const struct batch *b, struct queued *out)
 {
     const char *at = b->bytes.at + b->taken;
     struct label label;
@@ -56,7 +56,7 @@ batch_first(const struct batch *b, struct entry *out)
 void
 batch_take(struct batch *b)
 {
-    struct entry e;
+    struct queued e;
     bool is_there = batch_first(b, &e);
 
     assert(is_there);

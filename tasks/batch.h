@@ -12,7 +12,7 @@ struct batch {
     size_t records; /* not taken yet */
 };
 
-struct entry {
+struct queued {
     struct text kind, members; /* on loan until the batch is cleared */
     int64_t wall_ms;
 };
@@ -21,9 +21,9 @@ void batch_free(struct batch *b);
 
 /* What an entry of these takes. */
 size_t batch_size_of(struct text kind, struct text members);
-void batch_add(struct batch *b, const struct entry *e);
+void batch_add(struct batch *b, const struct queued *e);
 /* The first that was not taken; false: all were. batch_take takes it. */
-bool batch_first(const struct batch *b, struct entry *out);
+bool batch_first(const struct batch *b, struct queued *out);
 void batch_take(struct batch *b);
 void batch_clear(struct batch *b);
 

@@ -40,7 +40,7 @@ slot_of(const struct handles *h, const unsigned char digest[SHA256_SIZE])
     return (size_t)front & h->mask;
 }
 
-static const struct entry *
+static const struct listed *
 find_digest(const struct handles *h, const unsigned char digest[SHA256_SIZE])
 {
     struct text sought = text_of((const char *)digest, SHA256_SIZE);
@@ -48,7 +48,7 @@ find_digest(const struct handles *h, const unsigned char digest[SHA256_SIZE])
     if (h->slots == NULL)
         return NULL;
     for (size_t i = slot_of(h, digest); h->slots[i] != 0; i = (i + 1) & h->mask) {
-        const struct entry *e = &h->at[h->slots[i] - 1];
+        const struct listed *e = &h->at[h->slots[i] - 1];
 
         if (text_equals_constant_time(text_of((const char *)e->digest, SHA256_SIZE),
                                       sought))
@@ -57,7 +57,7 @@ find_digest(const struct handles *h, const unsigned char digest[SHA256_SIZE])
     return NULL;
 }
 
-static const struct entry *
+static const struct listed *
 find_value(const struct handles *h, struct text value)
 {
     unsigned char digest[SHA256_SIZE];
@@ -81,7 +81,7 @@ enter(struct handles *h, size_t i)
 static void
 grow(struct handles *h)
 {
-    struct entry *old = h->at;
+    struct listed *old = h->at;
 
     h->room = h->room == 0 ? 16 : 2 * h->room;
     h->at = memory_new_array(h->room, sizeof *h->at);
@@ -99,7 +99,7 @@ void
 handles_add(struct handles *h, const struct handle *like, const char *origin)
 {
     struct arena *a = h->arena;
-    struct entry *e;
+    struct listed *e;
 
     if (h->n == h->room)
         grow(h);
@@ -154,7 +154,7 @@ handles_is_empty(const struct handles *h)
 const struct handle *
 handles_find(const struct handles *h, struct text value)
 {
-    const struct entry *e = find_value(h, value);
+    const struct listed *e = find_value(h, value);
 
     return e != NULL ? &e->handle : NULL;
 }

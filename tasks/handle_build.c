@@ -22,12 +22,12 @@ origin_of(const struct conf_credential *c)
 }
 
 /* The one of the generation before, so that a reload breaks no running workload. */
-static const struct entry *
+static const struct listed *
 find_kept(const struct handles *before, const struct conf_credential *c,
           const struct conf_caller *caller)
 {
     for (size_t i = 0; before != NULL && i < before->n; i++) {
-        const struct entry *e = &before->at[i];
+        const struct listed *e = &before->at[i];
 
         if (!e->handle.ended && strcmp(e->handle.credential, c->name) == 0 &&
             same_caller(&e->handle.caller, caller) &&
@@ -93,7 +93,7 @@ static void
 add_for(struct building *b, const struct conf_credential *c,
         const struct conf_caller *caller)
 {
-    const struct entry *kept = find_kept(b->before, c, caller);
+    const struct listed *kept = find_kept(b->before, c, caller);
     struct buf value = { 0 }, variable = { 0 };
     struct handle made = { .credential = c->name, .caller = *caller };
 

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-struct entry {
+struct listed {
     struct handle handle;
     const char *origin; /* the shape it was made by, or the value that was fixed */
     unsigned char digest[SHA256_SIZE];
@@ -18,7 +18,7 @@ struct entry {
 struct handles {
     atomic_uint references;
     struct arena *arena;
-    struct entry *at;
+    struct listed *at;
     size_t n, room;
     uint32_t *slots; /* 1-based, 0: empty; open addressing, at most half full */
     size_t mask;

@@ -22,7 +22,7 @@ enum { UNSYNCED_MIN = 64 * 1024 };
 static void
 add_entry(struct ledger *l, struct text kind, struct text members)
 {
-    struct entry e = { kind, members, clock_wall_ms() };
+    struct queued e = { kind, members, clock_wall_ms() };
 
     batch_add(&l->filling, &e);
     l->records++;

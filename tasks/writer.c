@@ -374,7 +374,7 @@ static enum reason
 put_batch(struct ledger *l, bool may_wait)
 {
     enum reason why;
-    struct entry e;
+    struct queued e;
 
     while (batch_first(&l->draining, &e)) {
         bool is_held = must_hold(l);

@@ -131,6 +131,7 @@ what_a_denied_request_tried_is_told_apart(void **state)
         { REASON_RAW_CREDENTIAL, false, BLOCKED_CREDENTIAL },
         { REASON_FOREIGN_HANDLE, false, BLOCKED_CREDENTIAL },
         { REASON_SEVERAL_HANDLES, false, BLOCKED_CREDENTIAL },
+        { REASON_PROXY_CREDENTIAL, false, BLOCKED_CREDENTIAL },
         { REASON_PROOF_REPLAYED, false, BLOCKED_PROOF },
         { REASON_TOKEN_UNTRUSTED, false, BLOCKED_PROOF },
         { REASON_CONTEXT_MISSING, false, BLOCKED_PROOF },
