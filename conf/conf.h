@@ -221,6 +221,7 @@ struct conf_limits {
     int64_t head_timeout_ms, handshake_timeout_ms, connect_timeout_ms;
     int64_t stream_idle_ms, connection_idle_ms;
     int64_t stream_buffer, body_digest;
+    int64_t streams;
     int64_t pool, pool_idle_ms, sessions, leaves, refusal_leaves, refusal_leaf_rate;
     int64_t drain_ms, generations, worker_stuck_ms;
     int64_t tasks, ledger_queue, ledger_queue_bytes, ledger_wait_ms;

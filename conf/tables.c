@@ -329,6 +329,7 @@ static const struct setting limits[] = {
     DURATION("stream_idle", IN(conf_limits, stream_idle_ms), 0, "300s", 100, DAY, "An exchange in which nothing moves."),
     DURATION("connection_idle", IN(conf_limits, connection_idle_ms), 0, "60s", 100, DAY, "A client connection between exchanges."),
     SIZE("stream_buffer", IN(conf_limits, stream_buffer), "64k", 4 * KIB, 16 * MIB, "Bytes buffered per exchange and direction."),
+    INTEGER("streams", IN(conf_limits, streams), "100", 1, 10000, "HTTP/2 streams that one connection of a client may have open at once."),
     SIZE("body_digest", IN(conf_limits, body_digest), "16k", 0, 16 * MIB, "The largest body whose digest a proof covers; at most `stream_buffer`."),
     INTEGER("pool", IN(conf_limits, pool), "16", 1, 10000, "Upstream connections kept per host, identity and task."),
     DURATION("pool_idle", IN(conf_limits, pool_idle_ms), 0, "30s", 100, HOUR, "How long an unused one is kept."),

@@ -42,13 +42,13 @@ vouch_request(void *state, struct view *v)
 {
     const struct facts *f = &v->facts;
     const struct field said[] = {
-        { TEXT("X-Holdfast-Workload"), f->context.workload },
-        { TEXT("X-Holdfast-Task"), f->context.task },
-        { TEXT("X-Holdfast-Grant"), f->context.grant },
-        { TEXT("X-Holdfast-Purpose"), f->context.purpose },
-        { TEXT("X-Holdfast-Owner"), f->context.owner },
-        { TEXT("X-Holdfast-Proof"), f->proof_id },
-        { TEXT("X-Holdfast-Key"), f->thumbprint },
+        { .name = TEXT("X-Holdfast-Workload"), .value = f->context.workload },
+        { .name = TEXT("X-Holdfast-Task"), .value = f->context.task },
+        { .name = TEXT("X-Holdfast-Grant"), .value = f->context.grant },
+        { .name = TEXT("X-Holdfast-Purpose"), .value = f->context.purpose },
+        { .name = TEXT("X-Holdfast-Owner"), .value = f->context.owner },
+        { .name = TEXT("X-Holdfast-Proof"), .value = f->proof_id },
+        { .name = TEXT("X-Holdfast-Key"), .value = f->thumbprint },
     };
     struct headers *h = &v->request->headers;
 

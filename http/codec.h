@@ -14,14 +14,23 @@ struct stream {
 };
 
 struct codec {
+    bool is_multiplexed;
     void (*free)(struct wire *w);
     void (*read_closed)(struct wire *w);
+    enum flow (*receive)(struct wire *w, enum reason *why); /* NULL: nothing to do */
+    void (*send)(struct wire *w);                           /* likewise */
+    void (*drain)(struct wire *w);
+    bool (*is_over)(const struct wire *w);
     enum flow (*next)(struct wire *w, struct stream **s);
     struct stream *(*open)(struct wire *w);
+    bool (*takes_websocket)(const struct wire *w);
     bool (*is_busy)(const struct wire *w);
     bool (*is_fresh)(const struct wire *w);
     bool (*may_reuse)(const struct wire *w);
 
+    void (*set_bell)(struct stream *s, void (*ring)(void *owner), void *owner);
+    bool (*is_gone)(const struct stream *s);
+    bool (*is_unprocessed)(const struct stream *s);
     enum flow (*read_request)(struct stream *s, struct arena *a, struct request *out,
                               enum reason *why);
     enum flow (*read_response)(struct stream *s, struct arena *a, struct response *out,
@@ -35,6 +44,7 @@ struct codec {
                           struct text query, struct text host);
     void (*write_response)(struct stream *s, const struct response *r);
     void (*write_body)(struct stream *s, struct text piece);
+    bool (*is_full)(const struct stream *s);
     bool (*writes_plain)(const struct stream *s);
     void (*pass_body)(struct stream *s, size_t n);
     void (*write_end)(struct stream *s, const struct headers *trailers);

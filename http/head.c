@@ -302,7 +302,7 @@ head_read_request(const struct lexer *l, struct text head, struct arena *a,
         framing->kind = BODY_NONE;
     }
     framing->close = framing->close || (l->version == 10 && !framing->keep_alive);
-    out->wants_upgrade = f.n_upgrade > 0;
+    out->upgrade = f.n_upgrade > 0 ? UPGRADE_OTHER : UPGRADE_NONE;
     out->body = (struct body_frame){ framing->kind, framing->length };
     return why;
 }

@@ -33,7 +33,14 @@ headers_add(struct headers *h, struct text name, struct text value)
 {
     if (h->n == h->room)
         grow(h, h->room == 0 ? FIRST_ROOM : h->room * 2);
-    h->at[h->n++] = (struct field){ name, value };
+    h->at[h->n++] = (struct field){ name, value, false };
+}
+
+void
+headers_add_secret(struct headers *h, struct text name, struct text value)
+{
+    headers_add(h, name, value);
+    h->at[h->n - 1].never_index = true;
 }
 
 const struct field *

@@ -9,6 +9,8 @@
 struct field {
     struct text name;
     struct text value; /* trimmed */
+    bool never_index;  /* HPACK must not remember it (RFC 7541 section 7.1.3): a
+                          credential of ours, or the sender said so */
 };
 
 struct headers {
@@ -22,6 +24,8 @@ void headers_init(struct headers *h, struct arena *arena);
 /* Room for n fields in all, so that adding as many allocates once. */
 void headers_reserve(struct headers *h, size_t n);
 void headers_add(struct headers *h, struct text name, struct text value);
+/* The same of what must not be remembered by anybody on the way. */
+void headers_add_secret(struct headers *h, struct text name, struct text value);
 /* The first field of this name; NULL when there is none. */
 const struct field *headers_get(const struct headers *h, struct text name);
 bool headers_has(const struct headers *h, struct text name);

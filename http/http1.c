@@ -138,6 +138,20 @@ is_fresh(const struct wire *w)
 }
 
 static void
+drain(struct wire *w)
+{
+    http1_of_wire(w)->is_ending = true;
+}
+
+static bool
+is_over(const struct wire *w)
+{
+    const struct http1 *h = http1_of_wire(w);
+
+    return !h->place.is_open && (h->is_ending || h->broken != REASON_OK);
+}
+
+static void
 close_after(struct stream *s)
 {
     http1_of(s)->is_ending = true;
@@ -165,14 +179,51 @@ free_wire(struct wire *w)
     shelf_give(&spares, h);
 }
 
+/* Nobody reads ahead of the one exchange there is: its connection's bell is its own. */
+static void
+set_bell(struct stream *s, void (*ring)(void *owner), void *owner)
+{
+    (void)s;
+    (void)ring;
+    (void)owner;
+}
+
+static bool
+is_never(const struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
+static bool
+is_always(const struct wire *w)
+{
+    (void)w;
+    return true;
+}
+
+static bool
+is_full(const struct stream *s)
+{
+    const struct http1 *h = http1_of(s);
+
+    return buf_length(h->out) >= h->limits.ceiling;
+}
+
 static const struct codec http1 = {
     .free = free_wire,
     .read_closed = read_closed,
+    .drain = drain,
+    .is_over = is_over,
     .next = next,
     .open = open_stream,
+    .takes_websocket = is_always,
     .is_busy = is_busy,
     .is_fresh = is_fresh,
     .may_reuse = may_reuse,
+    .set_bell = set_bell,
+    .is_gone = is_never,
+    .is_unprocessed = is_never,
     .read_request = http1_read_request,
     .read_response = http1_read_response,
     .read_body = http1_read_body,
@@ -181,6 +232,7 @@ static const struct codec http1 = {
     .write_request = http1_write_request,
     .write_response = http1_write_response,
     .write_body = http1_write_body,
+    .is_full = is_full,
     .writes_plain = http1_writes_plain,
     .pass_body = http1_pass_body,
     .write_end = http1_write_end,
@@ -199,6 +251,7 @@ http1_new(enum wire_role role, const struct wire_limits *limits, struct buf *in,
         h = memory_new_raw(sizeof *h);
     memset(h, 0, sizeof *h);
     assert(limits->head_bytes <= INT32_MAX / 2); /* the lexer's offsets */
+    assert(limits->ceiling > 0);                 /* or nothing is ever written */
     h->wire.codec = &http1;
     h->stream.wire = &h->wire;
     h->role = role;

@@ -11,12 +11,21 @@
 enum body_kind {
     BODY_NONE,   /* there is none */
     BODY_LENGTH, /* exactly `length` bytes */
-    BODY_STREAM  /* as many as come (chunked; until close; h2 without content-length) */
+    BODY_STREAM, /* as many as come (chunked; until close; h2 without content-length) */
+    BODY_TUNNEL  /* no HTTP any more, both ways, from the 101 on (WebSocket) */
 };
 
 struct body_frame {
     enum body_kind kind;
     uint64_t length;
+};
+
+/* What the client wants to go on with in place of HTTP. */
+enum upgrade {
+    UPGRADE_NONE,
+    UPGRADE_WEBSOCKET, /* RFC 6455, or RFC 8441 over HTTP/2; the method is GET in both,
+                          the handshake's own fields are the codec's */
+    UPGRADE_OTHER      /* anything else: never forwarded */
 };
 
 enum target_form { TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTERISK };
@@ -34,14 +43,17 @@ struct request {
     struct headers headers;
     struct body_frame body;
     bool expect_continue; /* the client waits for 100 before it sends the body */
-    bool wants_upgrade;   /* it had an Upgrade field: removed, never forwarded */
+    enum upgrade upgrade; /* its Upgrade field, or :protocol; a WebSocket's body is
+                             BODY_TUNNEL */
+    bool takes_trailers;  /* TE: trailers; the codec writes it where it belongs */
 };
 
 struct response {
     int status;                /* 100 to 599 */
     struct text reason_phrase; /* HTTP/1 only; may be empty */
     struct headers headers;
-    struct body_frame body; /* for an answer to HEAD, 204, 304: BODY_NONE … */
+    struct body_frame body; /* of a 101: BODY_TUNNEL; for an answer to HEAD, 204, 304:
+                               BODY_NONE … */
     bool has_length;        /* … and the length it told, to be told on (HEAD, 304) */
     uint64_t told_length;
 };

@@ -23,6 +23,37 @@ wire_read_closed(struct wire *w)
     w->codec->read_closed(w);
 }
 
+bool
+wire_is_multiplexed(const struct wire *w)
+{
+    return w->codec->is_multiplexed;
+}
+
+enum flow
+wire_receive(struct wire *w, enum reason *why)
+{
+    return w->codec->receive != NULL ? w->codec->receive(w, why) : FLOW_OK;
+}
+
+void
+wire_send(struct wire *w)
+{
+    if (w->codec->send != NULL)
+        w->codec->send(w);
+}
+
+void
+wire_drain(struct wire *w)
+{
+    w->codec->drain(w);
+}
+
+bool
+wire_is_over(const struct wire *w)
+{
+    return w->codec->is_over(w);
+}
+
 enum flow
 wire_next(struct wire *w, struct stream **s)
 {
@@ -33,6 +64,12 @@ struct stream *
 wire_open(struct wire *w)
 {
     return w->codec->open(w);
+}
+
+bool
+wire_takes_websocket(const struct wire *w)
+{
+    return w->codec->takes_websocket(w);
 }
 
 bool
@@ -51,6 +88,24 @@ bool
 wire_may_reuse(const struct wire *w)
 {
     return w->codec->may_reuse(w);
+}
+
+void
+stream_set_bell(struct stream *s, void (*ring)(void *owner), void *owner)
+{
+    s->wire->codec->set_bell(s, ring, owner);
+}
+
+bool
+stream_is_gone(const struct stream *s)
+{
+    return s->wire->codec->is_gone(s);
+}
+
+bool
+stream_is_unprocessed(const struct stream *s)
+{
+    return s->wire->codec->is_unprocessed(s);
 }
 
 enum flow
@@ -103,6 +158,12 @@ void
 stream_write_body(struct stream *s, struct text piece)
 {
     s->wire->codec->write_body(s, piece);
+}
+
+bool
+stream_is_full(const struct stream *s)
+{
+    return s->wire->codec->is_full(s);
 }
 
 bool

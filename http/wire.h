@@ -1,14 +1,18 @@
 /* A wire: one connection's HTTP, whichever version; bytes in, bytes out, streams
  * between. It owns no socket and never waits. Above this header nobody can tell HTTP/1
- * from HTTP/2.
+ * from HTTP/2, but for wire_is_multiplexed: who rides alone moves the bytes himself,
+ * who shares leaves that to the connection.
  *
- * Its owner appends what the socket gave to `in`, and sends what is in `out`. A stream
- * is one exchange's place on the wire: HTTP/1 has one at a time, the next request
- * staying in `in` until the one before is closed.
+ * Its owner appends what the socket gave to `in`, calls wire_receive, and sends what is
+ * in `out` after wire_send. A stream is one exchange's place on the wire: HTTP/1 has
+ * one at a time, the next request staying in `in` until the one before is closed;
+ * HTTP/2 has many, each of which rings its bell when it has news.
  *
- * Everything a stranger sent is checked byte for byte by our lexer before http-parser
- * sees it; what they disagree on is REASON_PARSERS_DISAGREE. After a read returned
- * FLOW_BROKEN the wire reads no more, and wire_may_reuse is false.
+ * Everything a stranger sent is checked byte for byte by our own reader. In HTTP/1
+ * http-parser sees it after that, and what they disagree on is
+ * REASON_PARSERS_DISAGREE; HTTP/2's frames are nghttp2's to read, its fields ours.
+ * A read that returned FLOW_BROKEN is the last of its stream: HTTP/1 reads no more of
+ * the wire then, and wire_may_reuse is false; HTTP/2 goes on with the others.
  */
 #ifndef HTTP_WIRE_H
 #define HTTP_WIRE_H
@@ -24,12 +28,15 @@ enum wire_role {
     WIRE_SERVER, /* towards a client: reads requests, writes responses */
     WIRE_CLIENT
 }; /* towards an upstream: writes requests, reads responses */
-enum wire_version { WIRE_HTTP1 };
+enum wire_version { WIRE_HTTP1, WIRE_HTTP2 };
 
 struct wire_limits {
     size_t head_bytes; /* start line and fields together; also trailers */
     size_t fields;
     size_t target_bytes;
+    size_t ceiling; /* bytes of body that wait in one direction: of a stream, and in
+                       `out` */
+    size_t streams; /* of HTTP/2, that a peer may have open at once */
 };
 
 enum flow {
@@ -46,14 +53,34 @@ struct wire *wire_new(enum wire_version version, enum wire_role role,
                       struct buf *out);
 void wire_free(struct wire *w);
 
+/* Many streams at once, whose bells ring. */
+bool wire_is_multiplexed(const struct wire *w);
+
 /* The peer will send no more: what is in `in` is the last. */
 void wire_read_closed(struct wire *w);
+/* HTTP/2: takes all of `in` and rings the bells of the streams that it concerns.
+ * FLOW_BROKEN when the connection can go on no more (*why; what the peer is to be told
+ * of it is in `out` after wire_send); the streams have rung. HTTP/1: does nothing. */
+enum flow wire_receive(struct wire *w, enum reason *why);
+/* HTTP/2: puts what waits into `out` until that holds `ceiling` bytes; streams that
+ * have room again ring. To be called behind every turn's reads and writes. HTTP/1: does
+ * nothing, its writers write to `out`. */
+void wire_send(struct wire *w);
+/* No other exchange after those that it carries; the peer is told as early as the
+ * version allows (HTTP/1: in the next head; HTTP/2: GOAWAY). */
+void wire_drain(struct wire *w);
+/* HTTP/2: nothing can come of it any more: it broke, or is drained (by either side) and
+ * carries no stream. */
+bool wire_is_over(const struct wire *w);
 
 /* Server: FLOW_OK with *s once the first byte of a next request is there and the wire
- * is ready for it. */
+ * is ready for it; HTTP/2: once its head is whole. */
 enum flow wire_next(struct wire *w, struct stream **s);
 /* Client: a stream for a new request; NULL when the wire cannot take one now. */
 struct stream *wire_open(struct wire *w);
+/* Client: WebSocket may be asked for here. HTTP/1: always; HTTP/2: when the peer has
+ * said so (RFC 8441 section 3). */
+bool wire_takes_websocket(const struct wire *w);
 /* Server: bytes of a request's head have come but not all, whether or not wire_next has
  * given its stream: what a head's deadline is for. Client: an exchange is open. */
 bool wire_is_busy(const struct wire *w);
@@ -61,15 +88,28 @@ bool wire_is_busy(const struct wire *w);
  * a next request has come, or was skipped. */
 bool wire_is_fresh(const struct wire *w);
 /* May carry another exchange: both messages of the last were whole, and neither side
- * asked to close. Client: nor is there a byte that nobody asked for. */
+ * asked to close. Client: nor is there a byte that nobody asked for. HTTP/2: there is a
+ * place for another stream now. */
 bool wire_may_reuse(const struct wire *w);
+
+/* HTTP/2: `ring` is called, from within wire_receive and wire_send, when this stream
+ * has something to read, room to write, or was ended by its peer. It must only note
+ * that. HTTP/1: never; its connection's bell is its own. */
+void stream_set_bell(struct stream *s, void (*ring)(void *owner), void *owner);
+/* The peer has taken the stream back (RST_STREAM), or it went down with its connection:
+ * what is read and written comes to nothing. HTTP/1: never. */
+bool stream_is_gone(const struct stream *s);
+/* Client: the peer has said that it did nothing with this request (REFUSED_STREAM, or a
+ * GOAWAY that leaves it out: RFC 9113 section 8.7). */
+bool stream_is_unprocessed(const struct stream *s);
 
 /* Server: the request's head. Copied into the arena. */
 enum flow stream_read_request(struct stream *s, struct arena *a, struct request *out,
                               enum reason *why);
-/* Client: a response's head. Interim ones (1xx) come one by one like any other; 101 is
- * refused as REASON_UPSTREAM_UPGRADE. Broken answers are REASON_UPSTREAM_MALFORMED,
- * _HEAD_TOO_LARGE or _CLOSED, with the detail logged. */
+/* Client: a response's head. Interim ones (1xx) come one by one like any other. 101 is
+ * the acceptance of a WebSocket, in HTTP/2 too (where it travels as a 2xx); of anything
+ * else it is refused as REASON_UPSTREAM_UPGRADE. Broken answers are
+ * REASON_UPSTREAM_MALFORMED, _HEAD_TOO_LARGE or _CLOSED, with the detail logged. */
 enum flow stream_read_response(struct stream *s, struct arena *a, struct response *out,
                                enum reason *why);
 /* The next piece of body, on loan until the next call on this wire or the next byte
@@ -94,6 +134,9 @@ void stream_write_request(struct stream *s, const struct request *r, struct text
  * close to an HTTP/1.0 client. */
 void stream_write_response(struct stream *s, const struct response *r);
 void stream_write_body(struct stream *s, struct text piece);
+/* As much of the body waits to be sent as may: more is to be written when there is
+ * room. */
+bool stream_is_full(const struct stream *s);
 /* This body goes on the wire as it is, with no framing between its bytes: when nothing
  * waits in `out`, the caller may send some of it without copying it there … */
 bool stream_writes_plain(const struct stream *s);
@@ -103,12 +146,14 @@ void stream_pass_body(struct stream *s, size_t n);
 void stream_write_end(struct stream *s, const struct headers *trailers);
 bool stream_has_written_all(const struct stream *s);
 
-/* Server: the connection closes after this exchange, and the response's head shall say
- * so. Call before its head is written. */
+/* Server: nothing more is read of this request than has been. HTTP/1: the connection
+ * closes after this exchange, and the response's head shall say so: call before it is
+ * written. HTTP/2: the stream alone ends with the response. */
 void stream_close_after(struct stream *s);
 
-/* The exchange lets go of its place. Messages not whole in both directions make the
- * wire unusable for another. */
+/* The exchange lets go of its place. Messages not whole in both directions make an
+ * HTTP/1 wire unusable for another, and reset an HTTP/2 stream: with NO_ERROR when the
+ * response was whole, else so that what came cannot be taken for it. */
 void stream_close(struct stream *s);
 
 #endif

@@ -38,9 +38,7 @@ send_on(struct conn *c)
 static struct wire *
 new_wire(struct conn *c)
 {
-    const struct conf_limits *l = conn_limits(c);
-    struct wire_limits most = { (size_t)l->head_bytes, (size_t)l->fields,
-                                (size_t)l->target_bytes };
+    struct wire_limits most = generation_wire_limits(c->worker->now->generation);
 
     return wire_new(WIRE_HTTP1, WIRE_SERVER, &most, &c->link.in, &c->link.out);
 }

@@ -110,14 +110,12 @@ static struct upstream *
 dial_address(struct exchange *x, const struct upstream_key *key,
              const struct address *to)
 {
-    const struct conf_limits *limits = exchange_limits(x);
-    struct wire_limits wire = { (size_t)limits->head_bytes, (size_t)limits->fields,
-                                (size_t)limits->target_bytes };
+    struct wire_limits wire = generation_wire_limits(x->epoch->generation);
     struct upstream *u;
 
     do
         u = upstream_dial(x->worker->loop, key, to, key->target.port, &wire,
-                          generation_ceiling(x->epoch->generation), on_upstream, x);
+                          wire.ceiling, on_upstream, x);
     while (u == NULL && errno == EMFILE && pool_let_go(x->epoch->pool));
     if (u != NULL)
         u->link.traffic = &x->worker->metrics->traffic[SIDE_UPSTREAM];

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* Of an answer's head; and what is read ahead of its reader. */
-static const struct wire_limits limits = { 16 * 1024, 64, 8 * 1024 };
+static const struct wire_limits limits = { 16 * 1024, 64, 8 * 1024, 64 * 1024, 1 };
 enum { CEILING = 32 * 1024, HEADS_MAX = 8 }; /* 1xx ones among them */
 
 /* What it waits for. */

@@ -327,6 +327,18 @@ generation_ceiling(const struct generation *g)
     return (size_t)most;
 }
 
+struct wire_limits
+generation_wire_limits(const struct generation *g)
+{
+    const struct conf_limits *l = &g->conf->limits;
+
+    return (struct wire_limits){ .head_bytes = (size_t)l->head_bytes,
+                                 .fields = (size_t)l->fields,
+                                 .target_bytes = (size_t)l->target_bytes,
+                                 .ceiling = generation_ceiling(g),
+                                 .streams = (size_t)l->streams };
+}
+
 /* ---- what a reload may not change */
 
 static void

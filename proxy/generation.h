@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "filters/chain.h"
+#include "http/wire.h"
 #include "proxy/tls.h"
 
 struct generation;
@@ -64,6 +65,8 @@ struct tls_client *generation_client(const struct generation *g,
 /* How much of a link is read ahead of its reader: a whole head or a body to be held
  * must fit, or they would never be whole. */
 size_t generation_ceiling(const struct generation *g);
+/* What a wire of this generation may hold. */
+struct wire_limits generation_wire_limits(const struct generation *g);
 
 /* What a reload may not change (doors, identities, who we are): appends a line for each
  * difference. */

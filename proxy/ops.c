@@ -27,7 +27,8 @@ enum {
     REST_MS = 200
 };
 
-static const struct wire_limits limits = { HEAD_BYTES, HEAD_FIELDS, TARGET_BYTES };
+static const struct wire_limits limits = { HEAD_BYTES, HEAD_FIELDS, TARGET_BYTES,
+                                           READ_BYTES, 1 };
 
 struct ops {
     struct event_base *base;

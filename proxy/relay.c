@@ -11,12 +11,6 @@ enum progress { MOVED, STUCK, WHOLE, BROKE };
 /* Of one turn: two fast peers must not keep the loop to themselves. */
 enum { ROUNDS_MAX = 16 };
 
-static bool
-is_full(const struct link *l)
-{
-    return buf_length(&l->out) >= l->ceiling;
-}
-
 /* ---- the request's body */
 
 /* Trailers may carry what the head may not. */
@@ -73,7 +67,7 @@ pump_request(struct exchange *x, enum reason *why)
     enum progress progress = send_ahead(x);
     struct text piece;
 
-    while (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link)) {
+    while (!stream_has_written_all(x->up_stream) && !stream_is_full(x->up_stream)) {
         switch (stream_read_body(x->down, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_in += piece.n;
@@ -136,7 +130,7 @@ pump_body(struct exchange *x, enum reason *why)
     enum progress progress = STUCK;
     struct text piece;
 
-    while (!is_full(&x->conn->link)) {
+    while (!stream_is_full(x->down)) {
         switch (stream_read_body(x->up_stream, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_out += piece.n;
@@ -248,7 +242,7 @@ wait_on(struct exchange *x)
 
     if (x->responding)
         silence = REASON_IDLE;
-    else if (!stream_has_written_all(x->up_stream) && !is_full(&x->up->link))
+    else if (!stream_has_written_all(x->up_stream) && !stream_is_full(x->up_stream))
         silence = REASON_BODY_TIMEOUT;
     x->on_timeout = silence;
     if (x->alarm.due != 0 && progress == x->progress)
@@ -272,14 +266,15 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
     for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         *request = pump_request(x, unsent);
         response = pump_response(x, why);
-        up_was_full = is_full(up);
-        down_was_full = is_full(down);
+        up_was_full = stream_is_full(x->up_stream);
+        down_was_full = stream_is_full(x->down);
         link_move(up);
         link_move(down); /* nothing is sent after this look, or it would be too early */
         if (response == WHOLE || response == BROKE)
             return response;
-        if (response == STUCK && *request != MOVED && !(up_was_full && !is_full(up)) &&
-            !(down_was_full && !is_full(down)))
+        if (response == STUCK && *request != MOVED &&
+            !(up_was_full && !stream_is_full(x->up_stream)) &&
+            !(down_was_full && !stream_is_full(x->down)))
             break;
     }
     if (rounds == ROUNDS_MAX) {
@@ -308,7 +303,7 @@ relay_bodies(struct exchange *x)
     if (request == BROKE)
         return fail(x, unsent);
     /* A client that is full was not offered what is left of the answer. */
-    if (response == STUCK && upstream_is_gone(x) && !is_full(&x->conn->link))
+    if (response == STUCK && upstream_is_gone(x) && !stream_is_full(x->down))
         return fail(x, REASON_UPSTREAM_CLOSED);
     return wait_on(x);
 }

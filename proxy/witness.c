@@ -104,9 +104,10 @@ static void
 begin_errand(struct witness *w, struct text body)
 {
     static const struct field fields[] = {
-        { { "Content-Type", 12 }, { "application/x-ndjson", 20 } },
-        { { "User-Agent", 10 },
-          { "holdfast/" HOLDFAST_VERSION, sizeof "holdfast/" HOLDFAST_VERSION - 1 } },
+        { .name = { "Content-Type", 12 }, .value = { "application/x-ndjson", 20 } },
+        { .name = { "User-Agent", 10 },
+          .value = { "holdfast/" HOLDFAST_VERSION,
+                     sizeof "holdfast/" HOLDFAST_VERSION - 1 } },
     };
     const struct conf_witness *s = settings_of(w);
     struct errand_ask ask = { .url = &w->url,

@@ -25,7 +25,9 @@ take_piece(struct text *rest, struct text cut, size_t nth)
 /* Small, so that inputs reach them. */
 static const struct wire_limits narrow_limits = { .head_bytes = 512,
                                                   .fields = 8,
-                                                  .target_bytes = 96 };
+                                                  .target_bytes = 96,
+                                                  .ceiling = 64 << 10,
+                                                  .streams = 100 };
 
 static inline void
 driver_give_cut(struct driver *d, struct text t, struct text cut)

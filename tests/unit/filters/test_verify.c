@@ -365,13 +365,13 @@ static void
 the_service_is_told_what_was_proved_and_nothing_forged(void **state)
 {
     static const struct field forged[] = {
-        { { "X-Holdfast-Workload", 19 }, { "root", 4 } },
-        { { "x_holdfast_grant", 16 }, { "all", 3 } },
-        { { "X-Holdfast-Admin", 16 }, { "yes", 3 } },
-        { { "X-Forwarded-For", 15 }, { "10.0.0.1", 8 } },
-        { { "Forwarded", 9 }, { "for=1", 5 } },
-        { { "X-HTTP-Method-Override", 22 }, { "DELETE", 6 } },
-        { { "X-Original-URL", 14 }, { "/admin", 6 } },
+        { .name = { "X-Holdfast-Workload", 19 }, .value = { "root", 4 } },
+        { .name = { "x_holdfast_grant", 16 }, .value = { "all", 3 } },
+        { .name = { "X-Holdfast-Admin", 16 }, .value = { "yes", 3 } },
+        { .name = { "X-Forwarded-For", 15 }, .value = { "10.0.0.1", 8 } },
+        { .name = { "Forwarded", 9 }, .value = { "for=1", 5 } },
+        { .name = { "X-HTTP-Method-Override", 22 }, .value = { "DELETE", 6 } },
+        { .name = { "X-Original-URL", 14 }, .value = { "/admin", 6 } },
     };
     static const struct {
         const char *name, *value; /* NULL: something */

@@ -20,7 +20,9 @@
 
 static const struct wire_limits usual_limits = { .head_bytes = 32 << 10,
                                                  .fields = 100,
-                                                 .target_bytes = 8 << 10 };
+                                                 .target_bytes = 8 << 10,
+                                                 .ceiling = 64 << 10,
+                                                 .streams = 100 };
 
 /* ---- rows of http1-framing/cases.jsonl */
 
@@ -258,7 +260,7 @@ hear_head(struct driver *d)
     buf_printf(&d->heard, " host=%.*s body=%d,%llu%s%s", TEXT_ARG(r->host),
                r->body.kind, (unsigned long long)r->body.length,
                r->expect_continue ? " expects" : "",
-               r->wants_upgrade ? " upgrades" : "");
+               r->upgrade != UPGRADE_NONE ? " upgrades" : "");
     hear_fields(d, &r->headers);
     buf_add(&d->heard, TEXT(" BODY "));
     d->in_body = true;

@@ -333,7 +333,7 @@ a_request_says_what_its_connection_fields_meant(void **state)
         assert_int_equal(d.why, REASON_OK);
         assert_int_equal(d.n_whole, 1);
         assert_int_equal(d.request.expect_continue, rows[i].expects);
-        assert_int_equal(d.request.wants_upgrade, rows[i].upgrades);
+        assert_int_equal(d.request.upgrade != UPGRADE_NONE, rows[i].upgrades);
         assert_int_equal(d.request.body.kind, rows[i].kind);
         assert_int_equal(d.request.body.length, rows[i].length);
         driver_free(&d);

@@ -177,8 +177,8 @@ end(void **state)
 /* ---- errands */
 
 static const struct field fields[] = {
-    { { "Content-Type", 12 }, { "text/plain", 10 } },
-    { { "Accept", 6 }, { "*/*", 3 } },
+    { .name = { "Content-Type", 12 }, .value = { "text/plain", 10 } },
+    { .name = { "Accept", 6 }, .value = { "*/*", 3 } },
 };
 
 static struct errand *

@@ -463,7 +463,7 @@ on_change(void *user)
 static void
 a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
 {
-    const struct wire_limits limits = { 16384, 100, 8192 };
+    const struct wire_limits limits = { 16384, 100, 8192, 65536, 1 };
     struct upstream_key key = { .client = NULL };
     struct worker nobody = { .metrics = metrics_new() };
     struct exchange x = { .step = STEP_DIAL, .worker = &nobody };

@@ -3,7 +3,7 @@
 
 #include "proxy/exchange.h"
 
-static const struct wire_limits limits = { 16384, 100, 8192 };
+static const struct wire_limits limits = { 16384, 100, 8192, 65536, 1 };
 
 /* One exchange on a wire of its own, as far as a refusal looks into it. */
 struct scene {

@@ -95,7 +95,7 @@ on_upstream(void *user)
 static void
 open_client(void)
 {
-    static const struct wire_limits limits = { 16384, 100, 8192 };
+    static const struct wire_limits limits = { 16384, 100, 8192, CEILING, 1 };
     int ends[2];
 
     tcp_pair(ends);
@@ -127,7 +127,7 @@ begin_request(const char *head)
 static void
 open_upstream(void)
 {
-    static const struct wire_limits limits = { 16384, 100, 8192 };
+    static const struct wire_limits limits = { 16384, 100, 8192, CEILING, 1 };
     struct upstream_key key;
     struct address here = loopback();
     uint16_t port;

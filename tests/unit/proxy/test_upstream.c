@@ -6,7 +6,7 @@
 
 enum { CEILING = 64 * 1024, LONG_MS = 60 * 1000, PER_KEY = 2, PEERS = 8 };
 
-static const struct wire_limits limits = { 16384, 100, 8192 };
+static const struct wire_limits limits = { 16384, 100, 8192, 65536, 1 };
 
 static struct pool *pool;
 static struct address here;
