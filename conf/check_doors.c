@@ -52,6 +52,7 @@ static const struct {
     { "trust", true, "trust = ( { ... } );" },
     { "rules", true, "rules = ( { ... } );" },
     { "upstream_trust", false, NULL },
+    { "upstream_http", false, NULL },
     { "keep_proof", false, NULL },
     { "replay_entries", false, NULL },
 };
@@ -71,6 +72,18 @@ check_gate_keys(const struct check *k, const struct conf_door *door)
             check_complain(k, door, key,
                            "belongs to a gate: remove it, or write kind = \"gate\"");
     }
+}
+
+/* A gate is spoken to inside TLS alone, and of an ops door only little is asked. */
+static void
+check_protocols(const struct check *k, const struct conf_door *door)
+{
+    if (door->kind == DOOR_OPS && check_has_key(k, door, "http2"))
+        check_complain(k, door, "http2", "an ops door speaks HTTP/1.1: remove it");
+    if (door->kind != DOOR_FORWARD && check_has_key(k, door, "h2c"))
+        check_complain(k, door, "h2c",
+                       "belongs to a forward door: remove it, or write kind = "
+                       "\"forward\"");
 }
 
 static const char *
@@ -157,6 +170,7 @@ check_doors(const struct check *k)
         if (doors[i].kind == -1)
             continue;
         check_gate_keys(k, &doors[i]);
+        check_protocols(k, &doors[i]);
         if (doors[i].kind == DOOR_GATE)
             check_gate(k, &doors[i]);
     }

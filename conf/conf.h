@@ -65,6 +65,10 @@ struct conf_resolver {
 
 enum conf_door_kind { DOOR_FORWARD, DOOR_GATE, DOOR_OPS };
 
+/* Which HTTP an upstream is spoken to in. CONF_HTTP_AUTO: inside TLS both are offered;
+ * in the clear it is 1.1. CONF_HTTP_2 alone also means prior knowledge in the clear. */
+enum conf_http { CONF_HTTP_AUTO, CONF_HTTP_1, CONF_HTTP_2 };
+
 struct conf_trust {
     struct place place;
     const char *domain;
@@ -90,12 +94,15 @@ struct conf_door {
     struct place place;
     int kind; /* enum conf_door_kind */
     struct listen_at listen;
+    bool http2; /* clients are offered h2 inside TLS */
+    bool h2c;   /* forward: HTTP/2 with prior knowledge is taken in the clear */
     /* gate */
     const char *certificate, *key; /* PEM files the gate shows its clients */
     struct strings names; /* its own origins, "https://orders.example": what a proof's
                              aud must begin with */
     const char *upstream; /* the service behind: "http://127.0.0.1:8080", "https://…" */
     const char *upstream_trust; /* CA file for an https upstream */
+    int upstream_http;          /* enum conf_http */
     struct groups trust;        /* of struct conf_trust */
     struct groups rules;        /* of struct conf_gate_rule */
     bool keep_proof;
@@ -154,6 +161,7 @@ struct conf_rule {
     const char *host; /* "a.example", "*.a.example" */
     int64_t port;     /* 0: the scheme's own */
     int scheme;       /* enum conf_scheme */
+    int http;         /* enum conf_http */
     struct strings methods;
     struct strings paths;
     const char *credential; /* NULL: none */

@@ -25,6 +25,9 @@ static const char *const durables[] = {
 static const char *const schemes[] = {
     [SCHEME_HTTPS] = "https", [SCHEME_HTTP] = "http", NULL
 };
+static const char *const http_words[] = {
+    [CONF_HTTP_AUTO] = "auto", [CONF_HTTP_1] = "1.1", [CONF_HTTP_2] = "2", NULL
+};
 static const char *const injects[] = {
     [INJECT_ON_HANDLE] = "on_handle", [INJECT_ALWAYS] = "always", NULL
 };
@@ -166,6 +169,10 @@ static const struct setting door[] = {
            "`forward`: the workload's way out (CONNECT and absolute-form). `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
     { .name = "listen", .type = SETTING_LISTEN, .offset = IN(conf_door, listen), .flags = MUST,
       .sentence = "Address and port; port 0 lets the kernel choose." },
+    BOOL("http2", IN(conf_door, http2), "true",
+         "Forward and gate: clients are offered HTTP/2 inside TLS, beside HTTP/1.1."),
+    BOOL("h2c", IN(conf_door, h2c), "false",
+         "Forward: HTTP/2 with prior knowledge is taken in the clear, as a proxy request or after CONNECT. Without it such a client is refused."),
     STRING("certificate", IN(conf_door, certificate), 0,
            "Gate: PEM file of the chain shown to clients. Required there."),
     STRING("key", IN(conf_door, key), 0,
@@ -176,6 +183,8 @@ static const struct setting door[] = {
            "Gate: the service behind, `\"http://127.0.0.1:8080\"` or `\"https://...\"`. Required there."),
     STRING("upstream_trust", IN(conf_door, upstream_trust), 0,
            "Gate: CA file for an https upstream; without it the system's roots."),
+    CHOICE("upstream_http", IN(conf_door, upstream_http), 0, "auto", http_words,
+           "Gate: which HTTP its service is spoken to in, as `http` of a rule."),
     GROUPS("trust", IN(conf_door, trust), 0, trust, conf_trust,
            "Gate: whose tokens are believed. Required there."),
     GROUPS("rules", IN(conf_door, rules), 0, gate_rule, conf_gate_rule,
@@ -238,6 +247,8 @@ static const struct setting rule[] = {
             "The port; without it the scheme's own (443 or 80)."),
     CHOICE("scheme", IN(conf_rule, scheme), 0, "https", schemes,
            "`http` never carries a credential."),
+    CHOICE("http", IN(conf_rule, http), 0, "auto", http_words,
+           "Which HTTP the host is spoken to in. `auto`: inside TLS the host chooses, in the clear it is 1.1. `2`: nothing else, in the clear with prior knowledge; for gRPC there."),
     STRINGS_OR_ANY("methods", IN(conf_rule, methods), "Methods that are allowed."),
     STRINGS_OR_ANY("paths", IN(conf_rule, paths),
                    "Paths that are allowed: `*` is one whole segment, `**` at the end any tail."),

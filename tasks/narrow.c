@@ -50,7 +50,7 @@ same_caller(const struct conf_caller *a, const struct conf_caller *b)
 bool
 rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b)
 {
-    return a->scheme == b->scheme && a->inject == b->inject &&
+    return a->scheme == b->scheme && a->http == b->http && a->inject == b->inject &&
            a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
            a->signed_urls == b->signed_urls && same_z(a->credential, b->credential) &&
            same_z(a->upstream_trust, b->upstream_trust) &&

@@ -98,6 +98,7 @@ put_rule(struct buf *out, const struct conf_rule *r)
     json_put_z(out, "host", r->host);
     json_put_number(out, "port", r->port);
     json_put_number(out, "scheme", r->scheme);
+    json_put_number(out, "http", r->http);
     put_list(out, "methods", &r->methods);
     put_list(out, "paths", &r->paths);
     json_put_z(out, "credential", r->credential);

@@ -61,6 +61,9 @@ workload_doors_and_resolver_hold_what_was_written(void **state)
     assert_string_equal(doors[1].names.at[0], "https://orders.example");
     assert_int_equal(doors[1].replay_entries, 65536);
     assert_false(doors[1].keep_proof);
+    assert_true(doors[0].http2 && doors[1].http2);
+    assert_false(doors[0].h2c);
+    assert_int_equal(doors[1].upstream_http, CONF_HTTP_AUTO);
     assert_int_equal(doors[1].trust.n, 1);
     trust = doors[1].trust.at;
     assert_string_equal(trust->domain, "prod.example");
@@ -104,6 +107,7 @@ grants_and_credentials_hold_what_was_written(void **state)
     assert_null(rules[1].credential);
     assert_int_equal(rules[1].scheme, SCHEME_HTTPS);
     assert_int_equal(rules[1].cookies, CONF_STRIP);
+    assert_int_equal(rules[1].http, CONF_HTTP_AUTO);
 }
 
 static void
@@ -170,6 +174,33 @@ a_filter_gets_its_settings_written_or_not(void **state)
     assert_int_equal(guard->also.n, 0);
     assert_null(conf_filter(c, "policy"));
     assert_null(conf_filter(c, "nothing"));
+}
+
+static void
+which_http_is_spoken_at_a_door_and_by_a_rule_is_as_written(void **state)
+{
+    char *text = whole_with("\"127.0.0.1:15001\"",
+                            "\"127.0.0.1:15001\"; http2 = false; h2c = true");
+    const struct conf_door *door = load(text)->doors.at;
+    const struct conf_rule *rules;
+
+    (void)state;
+    assert_false(door->http2);
+    assert_true(door->h2c);
+    free(text);
+    text = whole_with("\"http://127.0.0.1:8080\"",
+                      "\"http://127.0.0.1:8080\"; upstream_http = \"2\"");
+    door = load(text)->doors.at;
+    assert_int_equal(door[1].upstream_http, CONF_HTTP_2);
+    free(text);
+    text = whole_with("port = 444;", "scheme = \"http\"; http = \"2\";");
+    rules = only_grant(load(text))->rules.at;
+    assert_int_equal(rules[1].http, CONF_HTTP_2);
+    free(text);
+    text = whole_with("port = 444;", "http = \"1.1\";");
+    rules = only_grant(load(text))->rules.at;
+    assert_int_equal(rules[1].http, CONF_HTTP_1);
+    free(text);
 }
 
 static const struct {
@@ -714,6 +745,7 @@ main(void)
         TEST(every_group_knows_its_place),
         TEST(limits_that_are_not_written_are_those_of_the_design),
         TEST(a_filter_gets_its_settings_written_or_not),
+        TEST(which_http_is_spoken_at_a_door_and_by_a_rule_is_as_written),
         TEST(what_the_grammar_allows_is_taken),
         TEST(a_byte_order_mark_and_carriage_returns_are_no_obstacle),
         TEST(a_workload_elsewhere_needs_no_uid),

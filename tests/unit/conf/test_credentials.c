@@ -198,6 +198,8 @@ static const struct {
       "is empty" } /* and belongs to a gate */,
     { "kind = \"ops\";", "kind = \"ops\"; replay_entries = 5;", 8,
       "doors[1].replay_entries", "belongs to a gate" },
+    { "kind = \"ops\";", "kind = \"ops\"; http2 = false;", 8, "doors[1].http2",
+      "an ops door speaks HTTP/1.1" },
     { "0.0.0.0:15021", "0.0.0.0:15001", 8, "doors[1].listen", "the door on line 7" },
     { "kind = \"forward\"", "kind = \"ops\"", 6, "doors",
       "an ops door tells of the others, and there is none" },
