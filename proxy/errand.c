@@ -142,7 +142,7 @@ greet(struct errand *e)
         end(e, link_has_peer(&e->link) ? REASON_PEER_ADDRESS : REASON_CONNECT_FAILED);
         return;
     }
-    t = tls_dial(e->client, e->link.fd, &e->to.host);
+    t = tls_dial(e->client, e->link.fd, &e->to.host, ALPN_H1);
     if (e->is_retry)
         tls_quieten(t);
     e->stage = SHAKING;

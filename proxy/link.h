@@ -56,8 +56,8 @@ MUST_USE enum reason link_connect_own(struct link *l, struct loop *loop,
                                       size_t ceiling, struct wake *bell);
 /* From LINK_OPEN to LINK_HANDSHAKING; LINK_OPEN again or LINK_DEAD comes by the bell.
  * What stands in `in` is read by TLS first. */
-void link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose,
-                     void *owner);
+void link_accept_tls(struct link *l, struct tls_server *s, enum alpn offers,
+                     tls_choose choose, void *owner);
 /* dialled: a tls_dial on this link's fd; taken over. */
 void link_dial_tls(struct link *l, struct tls *dialled);
 /* Closes the socket and frees what the link holds. A link never opened (fd -1) is fine.

@@ -83,10 +83,11 @@ link_connect_own(struct link *l, struct loop *loop, const struct address *addres
 }
 
 void
-link_accept_tls(struct link *l, struct tls_server *s, tls_choose choose, void *owner)
+link_accept_tls(struct link *l, struct tls_server *s, enum alpn offers,
+                tls_choose choose, void *owner)
 {
     assert(l->state == LINK_OPEN && l->tls == NULL);
-    l->tls = tls_accept(s, l->fd, &l->in, choose, owner);
+    l->tls = tls_accept(s, l->fd, &l->in, offers, choose, owner);
     l->state = LINK_HANDSHAKING;
     l->read_ended = false; /* an early end is found again by TLS */
     link_shake(l);

@@ -49,6 +49,64 @@ tls_set_common(SSL_CTX *ctx)
     assert(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1);
 }
 
+/* ---- what is spoken inside */
+
+struct text
+tls_alpn(enum alpn offers)
+{
+    static const struct text spelt[] = {
+        [ALPN_H1] = { "\x08http/1.1", 9 },
+        [ALPN_H2] = { "\x02h2", 3 },
+        [ALPN_BOTH] = { "\x02h2\x08http/1.1", 12 },
+    };
+
+    return spelt[offers];
+}
+
+bool
+tls_suits_h2(int version, const SSL_CIPHER *suite)
+{
+    int agreed_by = suite != NULL ? SSL_CIPHER_get_kx_nid(suite) : NID_undef;
+
+    return version >= TLS1_3_VERSION ||
+           ((agreed_by == NID_kx_ecdhe || agreed_by == NID_kx_dhe) &&
+            SSL_CIPHER_is_aead(suite) == 1);
+}
+
+static struct text
+chosen(const struct tls *t)
+{
+    const unsigned char *at;
+    unsigned n;
+
+    SSL_get0_alpn_selected(t->ssl, &at, &n);
+    return text_of((const char *)at, n);
+}
+
+enum alpn
+tls_protocol(const struct tls *t)
+{
+    return text_equals(chosen(t), TEXT("h2")) ? ALPN_H2 : ALPN_H1;
+}
+
+/* OpenSSL looks neither at whether we offered what an upstream chose nor at what may
+ * carry it. */
+static enum reason
+judge_protocol(const struct tls *t)
+{
+    struct text name = chosen(t);
+
+    if ((t->offers & tls_protocol(t)) == 0)
+        return text_is_empty(name) ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_TLS;
+    if (tls_protocol(t) == ALPN_H1)
+        return text_is_empty(name) || text_equals(name, TEXT("http/1.1"))
+                   ? REASON_OK
+                   : REASON_UPSTREAM_TLS;
+    return tls_suits_h2(SSL_version(t->ssl), SSL_get_current_cipher(t->ssl))
+               ? REASON_OK
+               : REASON_UPSTREAM_TLS;
+}
+
 /* ---- what both do */
 
 void
@@ -91,19 +149,29 @@ wants(struct tls *t, int result)
     }
 }
 
+/* What an upstream says of our offer, or leaves unsaid. */
+static bool
+is_about_protocol(void)
+{
+    return ERR_GET_REASON(ERR_peek_error()) ==
+           SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL;
+}
+
 static enum reason
 explain_failure(struct tls *t)
 {
     long verdict = SSL_get_verify_result(t->ssl);
+    enum reason why = is_about_protocol() ? REASON_UPSTREAM_PROTOCOL
+                                          : REASON_UPSTREAM_TLS;
 
     if (t->why != REASON_OK)
         return t->why; /* the ClientHello was refused: said already */
     if (!t->dialled)
         return REASON_CLIENT_TLS;
     if (t->is_quiet)
-        return verdict == X509_V_OK ? REASON_UPSTREAM_TLS : REASON_UPSTREAM_CERTIFICATE;
+        return verdict == X509_V_OK ? why : REASON_UPSTREAM_CERTIFICATE;
     if (verdict == X509_V_OK)
-        return log_tls(REASON_UPSTREAM_TLS, "handshake with an upstream");
+        return log_tls(why, "handshake with an upstream");
     return log_tls(REASON_UPSTREAM_CERTIFICATE, "an upstream's certificate: %s",
                    X509_verify_cert_error_string(verdict));
 }
@@ -132,6 +200,19 @@ forget_key_shares(SSL *ssl)
         empty_key(key);
 }
 
+/* What a client offers was looked at when one was chosen for it. */
+static enum io
+agree(struct tls *t)
+{
+    if (t->dialled)
+        t->why = judge_protocol(t);
+    if (t->why == REASON_OK)
+        return IO_OK;
+    if (!t->is_quiet)
+        (void)log_reason(t->why, "an upstream chose \"%.*s\"", TEXT_ARG(chosen(t)));
+    return IO_FAILED;
+}
+
 enum io
 tls_handshake(struct tls *t)
 {
@@ -143,7 +224,7 @@ tls_handshake(struct tls *t)
     t->is_shaken = result == 1;
     if (result == 1) {
         forget_key_shares(t->ssl);
-        return IO_OK;
+        return agree(t);
     }
     io = wants(t, result);
     if (io == IO_WANT_READ || io == IO_WANT_WRITE)

@@ -28,6 +28,9 @@ enum io {
     IO_FAILED
 };
 
+/* What is offered, or was agreed on, to be spoken inside (RFC 7301). */
+enum alpn { ALPN_H1 = 1, ALPN_H2 = 2, ALPN_BOTH = ALPN_H1 | ALPN_H2 };
+
 /* Asked during the handshake, inside tls_handshake: `name` is the one host_name of the
  * server_name extension as sent, at NULL when there is none. Fills leaf and key (on
  * loan for the call) or refuses; a refusal ends the handshake. */
@@ -45,11 +48,15 @@ struct tls_client *tls_client_new(struct trust *trust);
 void tls_client_free(struct tls_client *c);
 
 /* early: bytes already read from the socket; taken, and read before it. choose may be
- * NULL for a loaded server. */
+ * NULL for a loaded server. Of what both sides offer, h2 goes first; it is not chosen
+ * for a cipher suite that RFC 9113 forbids (section 9.2.2). A client that offers
+ * nothing gets HTTP/1.1; one with whom there is nothing in common, an alert. */
 struct tls *tls_accept(struct tls_server *s, int fd, struct buf *early,
-                       tls_choose choose, void *owner);
-/* The peer must show a valid certificate for `host`. */
-struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host);
+                       enum alpn offers, tls_choose choose, void *owner);
+/* The peer must show a valid certificate for `host` and choose of what is offered; one
+ * that chooses nothing means HTTP/1.1. */
+struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host,
+                     enum alpn offers);
 /* Of a tls_dial: why its handshake fails is not logged. Who asks again and again has
  * said it once. */
 void tls_quieten(struct tls *t);
@@ -86,5 +93,8 @@ enum io tls_write(struct tls *t, const char *at, size_t length, bool more, size_
 /* Says that we send no more. */
 void tls_shutdown(struct tls *t);
 const char *tls_version(const struct tls *t);
+/* After the handshake: ALPN_H1 or ALPN_H2. This connection's own: a session that is
+ * resumed brings none along. */
+enum alpn tls_protocol(const struct tls *t);
 
 #endif

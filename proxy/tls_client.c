@@ -118,13 +118,14 @@ expect_host(SSL *ssl, const struct host *host)
 }
 
 struct tls *
-tls_dial(struct tls_client *c, int fd, const struct host *host)
+tls_dial(struct tls_client *c, int fd, const struct host *host, enum alpn offers)
 {
-    static const unsigned char ours[] = TLS_ALPN;
+    struct text ours = tls_alpn(offers);
     struct tls *t = tls_attach(c->ctx, fd);
 
     t->dialled = true;
-    SSL_set_alpn_protos(t->ssl, ours, sizeof ours - 1);
+    t->offers = offers;
+    SSL_set_alpn_protos(t->ssl, (const unsigned char *)ours.at, (unsigned)ours.n);
     expect_host(t->ssl, host);
     SSL_set_connect_state(t->ssl);
     return t;

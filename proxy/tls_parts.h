@@ -16,15 +16,13 @@ enum { TLS_CHATTER_MAX = 128 };
 
 enum { TLS_SESSION_LIFE_S = 60 * 60 };
 
-/* The one protocol inside, until the other codec is there, as ALPN spells it. */
-#define TLS_ALPN "\x08http/1.1"
-
 struct tls {
     SSL *ssl;
     unsigned chatter;
     bool is_shaken; /* the handshake is over */
     int fd;
     bool dialled;
+    enum alpn offers;
     bool is_quiet;     /* its failure is not logged */
     bool more_follows; /* the record being written is not the last for now */
     struct buf early;  /* read from the socket before TLS began */
@@ -53,6 +51,12 @@ tls_of(const SSL *ssl)
 {
     return BIO_get_data(SSL_get_rbio(ssl));
 }
+
+/* As ALPN spells it. */
+struct text tls_alpn(enum alpn offers);
+/* Of TLS 1.2 HTTP/2 goes only over suites with fresh keys and AEAD: all that RFC 9113's
+ * appendix A forbids lack one of them. */
+bool tls_suits_h2(int version, const SSL_CIPHER *suite);
 
 /* What is the same towards clients and upstreams. */
 void tls_set_common(SSL_CTX *ctx);

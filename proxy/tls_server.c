@@ -66,18 +66,24 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
     return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* HTTP/1.1 alone, until the other codec is there. A client that offers nothing gets it
- * as well. */
+/* Called when the suite has been chosen, and only for a client that offers something.
+ */
 static int
 on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
         const unsigned char *in, unsigned in_n, void *arg)
 {
-    static const unsigned char ours[] = TLS_ALPN;
+    enum alpn offers = tls_of(ssl)->offers;
+    struct text ours;
 
-    (void)ssl;
     (void)arg;
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n, ours,
-                              sizeof ours - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED)
+    if (!tls_suits_h2(SSL_version(ssl), SSL_get_pending_cipher(ssl)))
+        offers &= ALPN_H1;
+    ours = tls_alpn(offers);
+    if (text_is_empty(ours))
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n,
+                              (const unsigned char *)ours.at, (unsigned)ours.n, in,
+                              in_n) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -146,13 +152,14 @@ tls_server_free(struct tls_server *s)
 }
 
 struct tls *
-tls_accept(struct tls_server *s, int fd, struct buf *early, tls_choose choose,
-           void *owner)
+tls_accept(struct tls_server *s, int fd, struct buf *early, enum alpn offers,
+           tls_choose choose, void *owner)
 {
     struct tls *t = tls_attach(s->ctx, fd);
 
     t->early = *early;
     *early = (struct buf){ 0 };
+    t->offers = offers;
     t->choose = choose;
     t->owner = owner;
     SSL_set_accept_state(t->ssl);

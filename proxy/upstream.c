@@ -89,7 +89,7 @@ upstream_forget_task(struct upstream *u)
 void
 upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *sessions)
 {
-    struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host);
+    struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host, ALPN_H1);
     struct tls_session *session = sessions_take(sessions, &u->key);
 
     u->sessions = sessions;

@@ -170,7 +170,7 @@ shake_hands(struct text stream)
     asked.times = 0;
     asked.is_named = false;
     buf_drop(&asked.name, buf_length(&asked.name));
-    t = tls_accept(server, ends[0], &early, choose, &asked);
+    t = tls_accept(server, ends[0], &early, ALPN_BOTH, choose, &asked);
     PROMISE(tls_handshake(t) == IO_FAILED);
     why = tls_why(t);
     tls_free(t);

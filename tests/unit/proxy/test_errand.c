@@ -73,7 +73,7 @@ serve(void *owner)
 
     (void)owner;
     if (l->state == LINK_OPEN && l->tls == NULL && !service.is_mute)
-        link_accept_tls(l, server, choose, NULL);
+        link_accept_tls(l, server, ALPN_H1, choose, NULL);
     snprintf(service.heard + n, sizeof service.heard - n, "%.*s",
              TEXT_ARG(buf_text(&l->in)));
     buf_drop(&l->in, buf_length(&l->in));

@@ -121,8 +121,8 @@ shake_hands(struct ends *e, struct tls_client *c, const char *name)
     struct host host = host_of(name);
 
     ends_open(e);
-    link_accept_tls(&e->down, server, choose, &choice);
-    link_dial_tls(&e->up, tls_dial(c, e->up.fd, &host));
+    link_accept_tls(&e->down, server, ALPN_H1, choose, &choice);
+    link_dial_tls(&e->up, tls_dial(c, e->up.fd, &host, ALPN_H1));
     UNTIL(e->up.state != LINK_HANDSHAKING && e->down.state != LINK_HANDSHAKING);
 }
 
@@ -196,10 +196,10 @@ early_bytes_are_read_before_the_socket(void **state)
 
     (void)state;
     ends_open(&e);
-    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host, ALPN_H1));
     UNTIL(buf_length(&e.down.in) > 5);
     assert_int_equal(buf_text(&e.down.in).at[0], 0x16);
-    link_accept_tls(&e.down, server, choose, &choice);
+    link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
     assert_int_equal(buf_length(&e.down.in), 0);
     assert_int_equal(choice.times, 1); /* it did not wait for more */
     UNTIL(e.up.state == LINK_OPEN && e.down.state == LINK_OPEN);
@@ -219,9 +219,9 @@ an_error_that_somebody_left_behind_ends_no_connection(void **state)
     (void)state;
     ends_open(&e);
     ERR_raise(ERR_LIB_X509, X509_R_CERT_ALREADY_IN_HASH_TABLE);
-    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host, ALPN_H1));
     ERR_raise(ERR_LIB_X509, X509_R_CERT_ALREADY_IN_HASH_TABLE);
-    link_accept_tls(&e.down, server, choose, &choice);
+    link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
     UNTIL(e.up.state != LINK_HANDSHAKING && e.down.state != LINK_HANDSHAKING);
     assert_int_equal(e.up.state, LINK_OPEN);
     ERR_raise(ERR_LIB_X509, X509_R_CERT_ALREADY_IN_HASH_TABLE);
@@ -398,7 +398,7 @@ one_that_does_not_speak_tls_is_upstream_tls(void **state)
     ends_open(&e);
     buf_add_z(&e.down.out, "HTTP/1.1 400 Bad Request\r\n\r\n");
     link_move(&e.down);
-    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host, ALPN_H1));
     UNTIL(e.up.state != LINK_HANDSHAKING);
     assert_int_equal(e.up.state, LINK_DEAD);
     assert_int_equal(e.up.why, REASON_UPSTREAM_TLS);
@@ -413,13 +413,13 @@ one_that_leaves_in_the_middle_of_a_handshake_is_told_by_its_side(void **state)
 
     (void)state;
     ends_open(&e);
-    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host));
+    link_dial_tls(&e.up, tls_dial(client, e.up.fd, &host, ALPN_H1));
     link_close(&e.down);
     UNTIL(e.up.state == LINK_DEAD);
     assert_int_equal(e.up.why, REASON_UPSTREAM_TLS);
     ends_close(&e);
     ends_open(&e);
-    link_accept_tls(&e.down, server, choose, &choice);
+    link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
     link_close(&e.up);
     UNTIL(e.down.state == LINK_DEAD);
     assert_int_equal(e.down.why, REASON_CLIENT_TLS);
@@ -447,8 +447,8 @@ earn_session(void)
     struct ends e;
 
     ends_open(&e);
-    link_accept_tls(&e.down, server, choose, &choice);
-    t = tls_dial(client, e.up.fd, &host);
+    link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
+    t = tls_dial(client, e.up.fd, &host, ALPN_H1);
     tls_keep_sessions(t, keep, &session);
     link_dial_tls(&e.up, t);
     UNTIL(e.down.state == LINK_OPEN && e.up.state == LINK_OPEN);
@@ -470,8 +470,8 @@ resumes(struct tls_server *s, const struct tls_session *session)
     bool resumed;
 
     ends_open(&e);
-    link_accept_tls(&e.down, s, choose, &choice);
-    t = tls_dial(client, e.up.fd, &host);
+    link_accept_tls(&e.down, s, ALPN_H1, choose, &choice);
+    t = tls_dial(client, e.up.fd, &host, ALPN_H1);
     tls_resume(t, session);
     link_dial_tls(&e.up, t);
     UNTIL(e.down.state != LINK_HANDSHAKING && e.up.state != LINK_HANDSHAKING);
@@ -760,7 +760,7 @@ a_client_hello_that_does_not_name_one_host_is_refused(void **state)
         ends_open(&e);
         write_hello(&e.up.out, rows[i].first, rows[i].second);
         link_move(&e.up);
-        link_accept_tls(&e.down, server, choose, &choice);
+        link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
         UNTIL(e.down.state == LINK_DEAD || buf_length(&e.up.in) > 0);
         if (e.down.why != rows[i].why || (choice.times == 1) != rows[i].asked)
             fail_msg("%s: %s, asked %u times", rows[i].what, reason_token(e.down.why),
@@ -796,7 +796,7 @@ bytes_that_are_no_tls_are_client_tls(void **state)
     ends_open(&e);
     buf_add_z(&e.up.out, "GET / HTTP/1.1\r\nHost: api.example\r\n\r\n");
     link_move(&e.up);
-    link_accept_tls(&e.down, server, choose, &choice);
+    link_accept_tls(&e.down, server, ALPN_H1, choose, &choice);
     UNTIL(e.down.state == LINK_DEAD);
     assert_int_equal(e.down.why, REASON_CLIENT_TLS);
     assert_int_equal(choice.times, 0);
@@ -881,7 +881,7 @@ versions_and_protocols_are_ours_or_none(void **state)
         SSL_set_alpn_protos(s.ssl, (const unsigned char *)rows[i].protocols.at,
                             (unsigned)rows[i].protocols.n);
         link_open(&down, loop, fds[0], CEILING, &bell.wake);
-        link_accept_tls(&down, server, choose, &choice);
+        link_accept_tls(&down, server, ALPN_H1, choose, &choice);
         in = stranger_gets_in(&s, &down);
         if (in != rows[i].in)
             fail_msg("row %zu: %s", i, in ? "in" : "out");
@@ -948,7 +948,7 @@ a_gate_shows_its_own_certificate_and_asks_nobody(void **state)
     bell_hang(&bell);
     stranger_make(&s, fds[1]);
     link_open(&down, loop, fds[0], CEILING, &bell.wake);
-    link_accept_tls(&down, gate, NULL, NULL);
+    link_accept_tls(&down, gate, ALPN_H1, NULL, NULL);
     assert_true(stranger_gets_in(&s, &down));
     assert_int_equal(X509_cmp(SSL_get0_peer_certificate(s.ssl), ca_certificate(ca)), 0);
     assert_int_equal(choice.times, 0);
