@@ -4,99 +4,15 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "proxy/ending.h"
+#include "proxy/naming.h"
 
-#include <string.h>
-
-/* ---- the names must agree (DESIGN.md G5) */
-
-static uint16_t
-port_of(struct text scheme)
+static struct naming
+naming_of(const struct exchange *x)
 {
-    return text_equals(scheme, TEXT("http")) ? 80 : 443;
-}
-
-/* Inside a tunnel everything was fixed by CONNECT. */
-static enum reason
-name_in_tunnel(struct exchange *x)
-{
-    const struct conn *c = x->conn;
-    struct view *v = &x->view;
-    struct authority named;
-    enum reason why;
-
-    v->scheme = conn_is_tls(c) ? TEXT("https") : TEXT("http");
-    authority_recall(c->target, &v->target);
-    if (x->request.form == TARGET_ABSOLUTE) {
-        if (!text_equals_nocase(x->request.scheme, v->scheme))
-            return REASON_TARGET;
-        if ((why = authority_parse(x->request.authority, port_of(v->scheme), &named)) !=
-            REASON_OK)
-            return why;
-        if (!authority_equals(&named, &v->target))
-            return REASON_NAMES_DISAGREE;
-    }
-    if (text_is_empty(x->request.host))
-        return REASON_OK; /* HTTP/1.0 alone */
-    if ((why = authority_parse(x->request.host, port_of(v->scheme), &named)) !=
-        REASON_OK)
-        return why;
-    return authority_equals(&named, &v->target) ? REASON_OK : REASON_NAMES_DISAGREE;
-}
-
-/* A plain proxy request: http://host/path, and the same in Host. https:// has to come
- * by CONNECT. */
-static enum reason
-name_at_forward(struct exchange *x)
-{
-    struct view *v = &x->view;
-    struct authority host;
-    enum reason why;
-
-    if (x->request.form != TARGET_ABSOLUTE ||
-        !text_equals_nocase(x->request.scheme, TEXT("http")))
-        return REASON_TARGET;
-    v->scheme = TEXT("http");
-    if ((why = authority_parse(x->request.authority, 80, &v->target)) != REASON_OK)
-        return why;
-    if (text_is_empty(x->request.host))
-        return REASON_OK;
-    if ((why = authority_parse(x->request.host, 80, &host)) != REASON_OK)
-        return why;
-    return authority_equals(&host, &v->target) ? REASON_OK : REASON_NAMES_DISAGREE;
-}
-
-/* One of the gate's own names, never what the client would like it to be called. */
-static enum reason
-name_at_gate(struct exchange *x)
-{
-    const struct conf_door *door = exchange_door(x);
-    struct view *v = &x->view;
-    struct authority own;
-    enum reason why;
-
-    v->scheme = TEXT("https");
-    if (x->request.form != TARGET_ORIGIN && x->request.form != TARGET_ASTERISK)
-        return REASON_TARGET;
-    if (text_is_empty(x->request.host))
-        return REASON_HOST_MISSING;
-    if ((why = authority_parse(x->request.host, 443, &v->target)) != REASON_OK)
-        return why;
-    for (size_t i = 0; i < door->names.n; i++) {
-        const char *origin = door->names.at[i] + strlen("https://");
-
-        if (authority_parse(text_z(origin), 443, &own) == REASON_OK &&
-            authority_equals(&own, &v->target))
-            return REASON_OK;
-    }
-    return REASON_NOT_OUR_NAME;
-}
-
-static enum reason
-name(struct exchange *x)
-{
-    if (exchange_door(x)->kind == DOOR_GATE)
-        return name_at_gate(x);
-    return x->conn->target != NULL ? name_in_tunnel(x) : name_at_forward(x);
+    return (struct naming){ .door = exchange_door(x),
+                            .tunnel = x->conn->target,
+                            .is_tls = conn_is_tls(x->conn),
+                            .is_shared = wire_is_multiplexed(x->conn->wire) };
 }
 
 /* ---- CONNECT */
@@ -107,33 +23,26 @@ static enum pace
 open_tunnel(struct exchange *x)
 {
     const struct grants *grants = chain_grants(generation_chain(x->epoch->generation));
-    struct authority target, host;
+    const struct authority *target = &x->view.target;
+    struct naming naming = naming_of(x);
     struct verdict verdict;
     enum reason why;
     bool named;
 
-    if (exchange_door(x)->kind != DOOR_FORWARD || x->conn->target != NULL)
-        return refuse(x, REASON_TARGET);
-    if ((why = authority_parse(x->request.authority, 0, &target)) != REASON_OK)
-        return refuse(x, why);
-    x->view.target = target;
     x->view.scheme = TEXT("https");
-    if (!text_is_empty(x->request.host)) {
-        if ((why = authority_parse(x->request.host, target.port, &host)) != REASON_OK)
-            return refuse(x, why);
-        if (!authority_equals(&host, &target))
-            return refuse(x, REASON_NAMES_DISAGREE);
-    }
+    why = naming_settle_tunnel(&naming, &x->request, &x->view.target);
+    if (why != REASON_OK)
+        return refuse(x, why);
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_TUNNEL, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS) {
         ending_attribute(x);
         return refuse(x, verdict.reason);
     }
-    named = grants_name_host(grants, &x->conn->caller, &target, x->view.now_s);
+    named = grants_name_host(grants, &x->conn->caller, target, x->view.now_s);
     if (!named && !worker_may_refuse_inside(x->worker, &x->conn->caller))
         return refuse(x, REASON_LEAF_RATE);
-    conn_begin_tunnel(x->conn, &target, named, x->view.proven);
+    conn_begin_tunnel(x->conn, target, named, x->view.proven);
     return DONE; /* the tunnel's requests have a log line each; without one, conn.c */
 }
 
@@ -162,6 +71,7 @@ enum pace
 read_head(struct exchange *x)
 {
     enum reason why = REASON_OK;
+    struct naming naming;
     struct text query;
 
     epoch_move(x);
@@ -182,7 +92,9 @@ read_head(struct exchange *x)
     alarm_clear(&x->alarm);
     if (x->request.form == TARGET_AUTHORITY)
         return open_tunnel(x);
-    if ((why = name(x)) != REASON_OK ||
+    naming = naming_of(x);
+    if ((why = naming_settle(&naming, &x->request, &x->view.target, &x->view.scheme)) !=
+            REASON_OK ||
         (why = path_normalise(x->arena, x->request.target, &x->view.path, &query)) !=
             REASON_OK) {
         stream_close_after(x->down);

@@ -11,3 +11,4 @@ target_link_options(test_relay PRIVATE
 unit_test(proxy test_verb proxy)
 unit_test(proxy test_awaited proxy)
 unit_test(proxy test_control_socket proxy)
+unit_test(proxy test_naming proxy)

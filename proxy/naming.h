@@ -1,0 +1,29 @@
+/* Naming: whom a request is for. CONNECT, the TLS server name, Host or :authority and
+ * the target all say it, and one canonical host and port comes of them, or a refusal
+ * (DESIGN.md G5). Values alone: no socket is looked at. */
+#ifndef PROXY_NAMING_H
+#define PROXY_NAMING_H
+
+#include "base/host.h"
+#include "base/reason.h"
+#include "conf/conf.h"
+#include "http/message.h"
+
+/* What was settled before the request came. */
+struct naming {
+    const struct conf_door *door;
+    const struct authority_kept *tunnel; /* CONNECT's target; NULL: there was none */
+    bool is_tls;                         /* what is between the client and us */
+    bool is_shared; /* many requests ride on the connection at once: HTTP/2 */
+};
+
+/* Any request but CONNECT. *target and *scheme are filled as far as they became known,
+ * for the log, when it is refused. */
+MUST_USE enum reason naming_settle(const struct naming *n, const struct request *r,
+                                   struct authority *target, struct text *scheme);
+/* CONNECT: the tunnel it opens. */
+MUST_USE enum reason naming_settle_tunnel(const struct naming *n,
+                                          const struct request *r,
+                                          struct authority *target);
+
+#endif
