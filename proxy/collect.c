@@ -44,7 +44,7 @@ take_whole_body(struct exchange *x, enum reason *why)
         if (flow == FLOW_OK)
             buf_add(&x->body, piece);
     }
-    link_move(&x->conn->link); /* there is room again to read */
+    conn_move(x->conn); /* there is room again to read */
     return flow;
 }
 

@@ -8,14 +8,6 @@
 
 /* ---- serving */
 
-void
-conn_begin_serving(struct conn *c)
-{
-    c->step = CONN_SERVE;
-    c->sent_seen = c->link.sent;
-    conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
-}
-
 static void
 await_reader(struct conn *c)
 {
@@ -36,11 +28,34 @@ send_on(struct conn *c)
 }
 
 static struct wire *
-new_wire(struct conn *c)
+new_wire(struct conn *c, enum wire_version version)
 {
     struct wire_limits most = generation_wire_limits(c->worker->now->generation);
 
-    return wire_new(WIRE_HTTP1, WIRE_SERVER, &most, &c->link.in, &c->link.out);
+    return wire_new(version, WIRE_SERVER, &most, &c->link.in, &c->link.out);
+}
+
+void
+conn_begin_serving(struct conn *c)
+{
+    c->step = CONN_SERVE;
+    c->sent_seen = c->link.sent;
+    conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
+}
+
+/* RFC 9113 section 3.4: what an HTTP/2 client says first, and no HTTP/1 client does. In
+ * the clear it is taken where the door says so; inside TLS the protocol is agreed on.
+ * FLOW_WAIT: it may become one yet. */
+static enum flow
+sniff_preface(const struct conn *c)
+{
+    struct text preface = TEXT("PRI * HTTP/2.0\r\n"), in = buf_text(&c->link.in);
+
+    if (!conn_door(c)->h2c || conn_is_tls(c) || c->n_asked > 0)
+        return FLOW_END;
+    if (in.n >= preface.n)
+        return text_starts(in, preface) ? FLOW_OK : FLOW_END;
+    return text_starts(preface, in) ? FLOW_WAIT : FLOW_END;
 }
 
 /* The first byte of a request makes a wire, and one that waits for the next, without
@@ -53,7 +68,7 @@ next_stream(struct conn *c, struct stream **s)
     if (c->wire == NULL && buf_length(&c->link.in) == 0)
         return FLOW_WAIT;
     if (c->wire == NULL)
-        c->wire = new_wire(c);
+        c->wire = new_wire(c, WIRE_HTTP1);
     if (c->link.read_ended)
         wire_read_closed(c->wire);
     flow = wire_next(c->wire, s);
@@ -72,8 +87,7 @@ begin_exchange(struct conn *c)
     switch (next_stream(c, &s)) {
     case FLOW_OK:
         alarm_clear(&c->alarm);
-        c->exchange = exchange_new(c, s);
-        exchange_wake(c->exchange);
+        exchange_wake(exchange_new(c, s));
         return true;
     case FLOW_WAIT:
         return !c->link.read_ended || conn_leave(c);
@@ -87,8 +101,12 @@ begin_exchange(struct conn *c)
 static bool
 serve(struct conn *c)
 {
-    if (c->exchange != NULL) {
-        exchange_wake(c->exchange);
+    if (c->wire == NULL && sniff_preface(c) == FLOW_OK)
+        c->wire = new_wire(c, WIRE_HTTP2);
+    if (conn_is_shared(c))
+        return conn_serve_many(c);
+    if (!list_is_empty(&c->exchanges)) {
+        exchange_wake(conn_first_exchange(c));
         return true;
     }
     if (c->link.state == LINK_DEAD)
@@ -96,6 +114,8 @@ serve(struct conn *c)
     if (c->worker->draining)
         return conn_leave(c);
     send_on(c);
+    if (c->wire == NULL && sniff_preface(c) == FLOW_WAIT && !c->link.read_ended)
+        return true;
     /* A client that asks and asks but reads no answer is not asked for more. */
     if (buf_length(&c->link.out) >= c->link.ceiling)
         return true;
@@ -136,7 +156,11 @@ on_alarm(void *owner)
 {
     struct conn *c = owner;
 
-    if (c->exchange != NULL)
+    if (conn_is_shared(c) && c->step == CONN_SERVE) {
+        conn_give_up_many(c);
+        return;
+    }
+    if (!list_is_empty(&c->exchanges))
         return; /* it has deadlines of its own */
     if (c->step == CONN_HANDSHAKE)
         conn_fail_handshake(c, REASON_CLIENT_TLS);
@@ -166,6 +190,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->id = w->next_conn += w->start.n_workers; /* no two workers share one */
     c->wake = (struct wake){ .answer = run, .owner = c };
     c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
+    list_init(&c->exchanges);
     list_add_last(&w->conns, &c->member);
     tally_set(&w->metrics->connections, ++w->n_conns);
     tally_add(&w->metrics->accepted, 1);
@@ -192,6 +217,10 @@ conn_exchange_over(struct conn *c)
     if (c->step == CONN_SNIFF) { /* it was a CONNECT: what follows is not this wire's */
         wire_free(c->wire);
         c->wire = NULL;
+        conn_ring(c);
+        return;
+    }
+    if (conn_is_shared(c)) {
         conn_ring(c);
         return;
     }
@@ -223,6 +252,21 @@ conn_pass_task(struct conn *c, const struct task *from, const struct task *to)
 {
     if (c->served == from)
         c->served = to;
+}
+
+bool
+conn_is_shared(const struct conn *c)
+{
+    return c->wire != NULL && wire_is_multiplexed(c->wire);
+}
+
+void
+conn_move(struct conn *c)
+{
+    if (conn_is_shared(c))
+        conn_ring(c);
+    else
+        link_move(&c->link);
 }
 
 bool

@@ -10,6 +10,9 @@
 
 enum conn_step { CONN_NEW, CONN_SNIFF, CONN_HANDSHAKE, CONN_SERVE, CONN_LINGER };
 
+/* What the alarm of a connection with many exchanges is set for. */
+enum conn_watch { WATCH_NOTHING, WATCH_HEAD, WATCH_IDLE };
+
 struct exchange;
 
 struct conn {
@@ -31,9 +34,10 @@ struct conn {
     struct authority_kept *target;
     struct task *proven; /* by CONNECT's Proxy-Authorization: a reference; or NULL */
     const struct task *served; /* whose the last request was: never looked into */
-    struct exchange *exchange;
-    uint64_t exchanges;
+    struct list exchanges;     /* in HTTP/1 one at most */
+    uint64_t n_asked;
     uint64_t sent_seen; /* link.sent when the alarm was last set */
+    enum conn_watch watching;
     size_t lingered;
 };
 
@@ -58,6 +62,11 @@ void conn_pass_task(struct conn *c, const struct task *from, const struct task *
  * as well. */
 void conn_end_task(struct conn *c, const struct task *k, bool now);
 bool conn_is_tls(const struct conn *c);
+/* Many exchanges at once (HTTP/2). */
+bool conn_is_shared(const struct conn *c);
 void conn_ring(struct conn *c);
+/* After its exchange wrote or read: at once where there is one at a time, else when all
+ * that are awake in this turn have. */
+void conn_move(struct conn *c);
 
 #endif

@@ -17,7 +17,7 @@ conn_free(struct conn *c)
 {
     struct worker *w = c->worker;
 
-    assert(c->exchange == NULL);
+    assert(list_is_empty(&c->exchanges));
     wake_cancel(&c->wake);
     alarm_clear(&c->alarm);
     wire_free(c->wire);
@@ -111,11 +111,17 @@ conn_leave(struct conn *c)
 /* ---- from outside */
 
 void
+conn_abort_exchanges(struct conn *c, enum reason why)
+{
+    while (!list_is_empty(&c->exchanges))
+        exchange_abort(conn_first_exchange(c), why);
+}
+
+void
 conn_cut(struct conn *c)
 {
-    if (c->exchange != NULL)
-        exchange_abort(c->exchange,
-                       REASON_DRAINING); /* ends in conn_exchange_over, which rings */
+    conn_abort_exchanges(c,
+                         REASON_DRAINING); /* ends in conn_exchange_over, which rings */
     link_abort(&c->link);
     conn_free(c);
 }
@@ -123,10 +129,16 @@ conn_cut(struct conn *c)
 void
 conn_drain(struct conn *c)
 {
-    if (c->exchange == NULL && c->step != CONN_LINGER)
+    if (conn_is_shared(c))
+        wire_drain(c->wire);
+    if (c->step != CONN_LINGER && (conn_is_shared(c) || list_is_empty(&c->exchanges)))
         conn_ring(c);
-    else if (c->exchange != NULL && !c->exchange->responding)
-        stream_close_after(c->exchange->down);
+    for (struct list *m = c->exchanges.next; m != &c->exchanges; m = m->next) {
+        struct exchange *x = LIST_OWNER(m, struct exchange, of_conn);
+
+        if (!x->responding)
+            stream_close_after(x->down);
+    }
 }
 
 /* ---- with its task */
@@ -149,6 +161,23 @@ end_idle(struct conn *c, bool now)
     conn_free(c);
 }
 
+/* Whose head is not judged yet has nobody else's proof. */
+static void
+end_proven(struct conn *c)
+{
+    struct list *m, *next;
+
+    task_unref(c->proven); /* with it goes the key */
+    c->proven = NULL;
+    for (m = c->exchanges.next; m != &c->exchanges; m = next) {
+        struct exchange *x = LIST_OWNER(m, struct exchange, of_conn);
+
+        next = m->next;
+        if (x->entry == NULL)
+            exchange_refuse(x, REASON_TASK_ENDED);
+    }
+}
+
 void
 conn_end_task(struct conn *c, const struct task *k, bool now)
 {
@@ -157,14 +186,16 @@ conn_end_task(struct conn *c, const struct task *k, bool now)
     if (!proven && c->served != k)
         return;
     c->served = NULL;
-    if (proven) {
-        task_unref(c->proven); /* with it goes the key */
-        c->proven = NULL;
+    if (proven)
+        end_proven(c);
+    if (list_is_empty(&c->exchanges)) {
+        if (!c->cut)
+            end_idle(c, now);
+        return;
     }
-    c->closing = true;
-    /* Its head is not whole yet, and nobody else's proof is taken for it. */
-    if (proven && c->exchange != NULL && c->exchange->entry == NULL)
-        exchange_refuse(c->exchange, REASON_TASK_ENDED);
-    if (c->exchange == NULL && !c->cut)
-        end_idle(c, now);
+    /* Of many, others' go on; what proved to be of the task asks for nothing more. */
+    if (!conn_is_shared(c))
+        c->closing = true;
+    else if (proven)
+        conn_drain(c);
 }

@@ -4,6 +4,7 @@
 #define PROXY_CONN_PARTS_H
 
 #include "proxy/conn.h"
+#include "proxy/exchange.h"
 
 static inline const struct conf_limits *
 conn_limits(const struct conn *c)
@@ -17,6 +18,13 @@ conn_door(const struct conn *c)
     return generation_door(c->worker->now->generation, c->door);
 }
 
+/* Of one that carries one at a time, and has it. */
+static inline struct exchange *
+conn_first_exchange(const struct conn *c)
+{
+    return LIST_OWNER(c->exchanges.next, struct exchange, of_conn);
+}
+
 static inline void
 conn_set_alarm(struct conn *c, int64_t ms)
 {
@@ -27,6 +35,10 @@ conn_set_alarm(struct conn *c, int64_t ms)
 bool conn_sniff(struct conn *c);
 bool conn_follow_handshake(struct conn *c);
 bool conn_stay(struct conn *c); /* lingering */
+/* A turn of one that carries many exchanges. */
+bool conn_serve_many(struct conn *c);
+/* Its alarm is due: a head that never became whole, or nothing was asked. */
+void conn_give_up_many(struct conn *c);
 
 void conn_begin_handshake(struct conn *c);
 /* It is among the worker's handshakes no more, if it was. */
@@ -37,6 +49,8 @@ void conn_begin_serving(struct conn *c);
  * never be read: so say that no more comes, then wait for the other side to say so as
  * well. */
 void conn_linger(struct conn *c);
+/* Whatever it carries ends now. */
+void conn_abort_exchanges(struct conn *c, enum reason why);
 /* Nothing more will be asked here. False: nothing more is to be sent either. */
 bool conn_leave(struct conn *c);
 

@@ -44,6 +44,12 @@ find_destination(const struct exchange *x, struct authority *out,
     assert(!tls || *client != NULL);
 }
 
+static enum conf_http
+http_of(const struct exchange *x)
+{
+    return is_gate(x) ? exchange_door(x)->upstream_http : x->view.rule->http;
+}
+
 static struct upstream_key
 key_of(const struct exchange *x)
 {
@@ -54,6 +60,7 @@ key_of(const struct exchange *x)
     find_destination(x, &key.target, &key.client);
     if (is_gate(x))
         key.grant = exchange_door(x);
+    key.http = http_of(x);
     if (x->entry != NULL) {
         key.presents = present_is_wanted(&x->view);
         task = task_id(x->entry->task);
@@ -83,6 +90,16 @@ judge_addresses(struct exchange *x, const struct address *at, size_t n, uint16_t
                                  n);
 }
 
+/* Others may ride where this one may not. */
+static void
+give_back(struct exchange *x, struct upstream *u)
+{
+    if (upstream_is_shared(u))
+        pool_give(x->epoch->pool, u);
+    else
+        upstream_close(u);
+}
+
 /* A pooled connection was judged for the rule that dialled it; this may be another rule
  * of the same grant. */
 static bool
@@ -94,13 +111,15 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
         return false;
     if (u->judged_for != x->view.rule &&
         judge_addresses(x, &u->address, 1, u->port) != REASON_OK) {
-        upstream_close(u);
+        give_back(x, u);
         return false;
     }
     tally_add(&x->worker->metrics->reused, 1);
     u->judged_for = x->view.rule;
-    u->on_change = on_upstream;
-    u->user = x;
+    if (!upstream_is_shared(u)) {
+        u->on_change = on_upstream;
+        u->user = x;
+    }
     x->up = u;
     return true;
 }
@@ -153,12 +172,24 @@ take_answer(struct exchange *x)
     return connect_next(x);
 }
 
+/* In the clear the config says what is spoken. */
+static enum wire_version
+version_of(const struct upstream *u)
+{
+    bool is_http2 = u->link.tls == NULL && u->key.http == CONF_HTTP_2;
+
+    return is_http2 ? WIRE_HTTP2 : WIRE_HTTP1;
+}
+
 /* Fresh, and what it should be. */
 static enum pace
 use_fresh(struct exchange *x)
 {
     struct metrics *m = x->worker->metrics;
 
+    upstream_speak(x->up, version_of(x->up));
+    pool_share(x->epoch->pool, x->up);
+    approach_end(x->epoch->pool, &x->approach);
     tally_add(&m->opened, 1);
     histogram_add(&m->connect, clock_monotonic_us() - x->up->began_us);
     return go(x, STEP_PRESENT);
@@ -228,6 +259,17 @@ follow_connection(struct exchange *x)
     }
 }
 
+/* Once: what did not come of the first will be tried by each for himself. */
+static bool
+follow_another(struct exchange *x, const struct upstream_key *key)
+{
+    if (x->has_followed || x->fresh_only)
+        return false;
+    x->follower.bell = &x->wake;
+    x->has_followed = approach_follow(x->epoch->pool, key, &x->follower);
+    return x->has_followed;
+}
+
 enum pace
 dial(struct exchange *x)
 {
@@ -239,9 +281,18 @@ dial(struct exchange *x)
         return take_answer(x);
     if (x->lookup.query != NULL)
         return WAIT;
+    if (list_is_linked(&x->follower.member))
+        return WAIT;
     key = key_of(x);
     if (take_pooled(x, &key))
         return go(x, STEP_PRESENT);
+    if (follow_another(x, &key))
+        return wait_for(x,
+                        exchange_limits(x)->connect_timeout_ms +
+                            exchange_limits(x)->handshake_timeout_ms,
+                        REASON_CONNECT_TIMEOUT);
+    alarm_clear(&x->alarm);
+    approach_begin(x->epoch->pool, &x->approach, &key);
     lookup_start(x->epoch->resolver, &key.target.host, &x->lookup, &x->wake);
     return WAIT; /* the look-up has a deadline of its own */
 }

@@ -74,7 +74,7 @@ pass_on(struct exchange *x)
     if ((why = ending_allow(x)) != REASON_OK)
         return refuse(x, why);
     /* While we waited it may have said something, unasked. */
-    if (buf_length(&x->up->link.in) > 0)
+    if (!upstream_is_shared(x->up) && buf_length(&x->up->link.in) > 0)
         return refuse(x, REASON_UPSTREAM_MALFORMED);
     x->sent = true;
     present_send(x);

@@ -8,7 +8,7 @@
 #include "proxy/generation.h"
 #include "proxy/resolve.h"
 #include "proxy/sessions.h"
-#include "proxy/upstream.h"
+#include "proxy/pool.h"
 #include "tokens/vault.h"
 
 struct exchange;

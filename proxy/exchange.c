@@ -37,8 +37,10 @@ end(struct exchange *x)
     ending_leave(x);
     buf_free(&x->body);
     stream_close(x->down);
-    c->exchange = NULL;
-    c->cut = x->cut;
+    list_remove(&x->of_conn);
+    /* Of many it is the stream that was cut. */
+    if (x->cut && !conn_is_shared(c))
+        c->cut = true;
     epoch_unref(x->epoch);
     arena_free(arena); /* x lies in it */
     conn_exchange_over(c);
@@ -51,7 +53,7 @@ client_is_gone(const struct exchange *x)
 {
     const struct link *l = &x->conn->link;
 
-    return l->state == LINK_DEAD || l->truncated;
+    return l->state == LINK_DEAD || l->truncated || stream_is_gone(x->down);
 }
 
 static void
@@ -88,6 +90,12 @@ on_alarm(void *owner)
     exchange_wake(x);
 }
 
+static void
+on_stream(void *owner)
+{
+    exchange_wake(owner);
+}
+
 struct exchange *
 exchange_new(struct conn *c, struct stream *down)
 {
@@ -99,12 +107,14 @@ exchange_new(struct conn *c, struct stream *down)
     x->epoch = c->worker->now;
     epoch_ref(x->epoch);
     list_add_last(&x->epoch->exchanges, &x->under);
+    list_add_last(&c->exchanges, &x->of_conn);
     x->wake = (struct wake){ .answer = run, .owner = x };
     x->alarm = (struct alarm){ .on_due = on_alarm, .owner = x };
     x->arena = arena;
-    x->number = ++c->exchanges;
+    x->number = ++c->n_asked;
     x->began_us = clock_monotonic_us();
     x->down = down;
+    stream_set_bell(down, on_stream, x);
     return x;
 }
 
@@ -185,20 +195,41 @@ exchange_door(const struct exchange *x)
     return generation_door(x->epoch->generation, x->conn->door);
 }
 
+/* One that never carried a request may not even be verified: only who took one from
+ * PRESENT is worth keeping. What others ride on was, and stays theirs. */
+static void
+let_go_of(struct exchange *x, struct upstream *u)
+{
+    if (upstream_is_shared(u) || (x->up_stream != NULL && ending_may_keep(x)))
+        pool_give(x->epoch->pool, u);
+    else
+        upstream_close(u);
+}
+
 void
 exchange_drop_upstream(struct exchange *x)
 {
-    /* One that never carried a request may not even be verified: only who took one from
-     * PRESENT is worth keeping. */
+    approach_end(x->epoch->pool, &x->approach);
+    approach_leave(&x->follower);
     if (x->up_stream != NULL)
         stream_close(x->up_stream);
-    if (x->up_stream != NULL && ending_may_keep(x)) {
-        pool_give(x->epoch->pool, x->up);
-    } else {
-        upstream_close(x->up);
-    }
+    if (x->up != NULL)
+        let_go_of(x, x->up);
     x->up_stream = NULL;
     x->up = NULL;
+}
+
+/* Its own place on the upstream's wire, which says from now on when there is news. */
+bool
+exchange_open_stream(struct exchange *x)
+{
+    x->up_stream = wire_open(x->up->wire);
+    if (x->up_stream == NULL)
+        return false;
+    stream_set_bell(x->up_stream, on_stream, x);
+    if (upstream_is_shared(x->up))
+        x->up->user = NULL;
+    return true;
 }
 
 const char *

@@ -7,6 +7,7 @@
 #include "filters/chain.h"
 #include "http/wire.h"
 #include "proxy/conn.h"
+#include "proxy/pool.h"
 #include "proxy/resolve.h"
 #include "proxy/upstream.h"
 
@@ -31,6 +32,7 @@ struct exchange {
     struct conn *conn;
     struct worker *worker;
     struct epoch *epoch;
+    struct list of_conn; /* the connection's list */
     struct list under;   /* the epoch's list */
     struct entry *entry; /* its task, from JUDGE on: a reference */
     struct list of_task; /* the entry's list */
@@ -55,13 +57,17 @@ struct exchange {
 
     struct lookup lookup;
     size_t next_address;
+    struct approach approach; /* dialling, while others wait for what comes of it */
+    struct follower follower; /* or waiting for another's */
+    bool has_followed;        /* once: whoever it was may wait for us now */
     struct upstream *up;
     struct stream *up_stream; /* its place on the upstream's wire */
     uint64_t up_received;     /* of the link, when the request was sent */
     uint64_t ticket;          /* of this attempt's record in the ledger; 0: none yet */
     struct list awaiting;     /* on the worker's list, until the disk has that */
     bool sent;                /* this attempt's head has gone */
-    bool fresh_only;          /* retrying: no pooled connection this time */
+    bool retried;
+    bool fresh_only; /* retrying: no pooled connection this time */
     struct response response;
     bool answered;   /* a final head has come from the upstream */
     bool responding; /* a final head has been written to the client */
@@ -116,6 +122,8 @@ void enter_refusal(struct exchange *x); /* enter.c */
 /* The same of a connection on which nothing was asked. */
 void enter_connection(const struct conn *c, enum reason why); /* enter.c */
 void exchange_drop_upstream(struct exchange *x);
+/* Takes a stream of its upstream's; false: there is none. */
+bool exchange_open_stream(struct exchange *x);
 
 const char *step_name(enum step step);
 /* A connection attempt was too slow: true when another judged address is tried. */

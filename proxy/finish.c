@@ -113,7 +113,7 @@ finish(struct exchange *x)
     if (may_answer(x)) {
         x->status = reason_status(x->why);
         refusal_write(x);
-        link_move(&x->conn->link);
+        conn_move(x->conn);
     } else if (x->why != REASON_OK) {
         x->cut = true;
     }

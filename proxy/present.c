@@ -42,7 +42,8 @@ present_send(struct exchange *x)
     send_held_body(x);
 }
 
-/* What stands in `in` came before anything was asked: it would be taken for the answer.
+/* What stands in `in` came before anything was asked: it would be taken for the answer,
+ * where an answer is known by nothing but its place.
  * And what is signed is signed for a peer that was verified, not for one that should
  * have been. */
 static enum reason
@@ -52,11 +53,10 @@ take_stream(struct exchange *x)
 
     if (u->key.client != NULL && u->link.tls == NULL)
         return log_reason(REASON_INTERNAL, "a connection that wants TLS has none");
-    if (buf_length(&u->link.in) > 0)
+    if (!upstream_is_shared(u) && buf_length(&u->link.in) > 0)
         return REASON_UPSTREAM_MALFORMED;
-    x->up_stream = wire_open(u->wire);
     x->view.verified_tls = u->link.tls != NULL;
-    return x->up_stream != NULL ? REASON_OK : REASON_UPSTREAM_MALFORMED;
+    return exchange_open_stream(x) ? REASON_OK : REASON_UPSTREAM_MALFORMED;
 }
 
 enum pace

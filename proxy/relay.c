@@ -82,7 +82,7 @@ pump_request(struct exchange *x, enum reason *why)
         default:
             return progress;
         }
-        link_move(&x->up->link);
+        upstream_move(x->up);
     }
     return progress;
 }
@@ -171,13 +171,25 @@ is_idempotent(struct text method)
     return false;
 }
 
-/* A kept connection may have been closed while it waited. Once, and only when nothing
- * was answered, asking again changes nothing, and the body can be sent again. */
+/* Of others' answers on a connection that is shared this one knows nothing. */
+static bool
+nothing_came(const struct exchange *x)
+{
+    if (upstream_is_shared(x->up))
+        return x->interims == 0;
+    return x->up->link.received == x->up_received;
+}
+
+/* A kept connection may have been closed while it waited, or the service says that it
+ * did nothing with this request. Once, and only when nothing was answered, asking again
+ * changes nothing, and the body can be sent again. */
 static bool
 may_retry(const struct exchange *x)
 {
-    return x->up->used_before && !x->fresh_only && !x->answered &&
-           x->up->link.received == x->up_received && is_idempotent(x->request.method) &&
+    bool undone = stream_is_unprocessed(x->up_stream) ||
+                  (x->up->used_before && is_idempotent(x->request.method));
+
+    return undone && !x->retried && !x->answered && nothing_came(x) &&
            (x->held || x->request.body.kind == BODY_NONE);
 }
 
@@ -186,10 +198,12 @@ retry(struct exchange *x)
 {
     tally_add(&x->worker->metrics->retried, 1);
     x->wake.is_short = false;
+    x->retried = true;
+    x->fresh_only = !upstream_is_shared(x->up); /* that one takes no more */
+    x->has_followed = false;
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
     x->next_address = 0;
-    x->fresh_only = true;
     log_debug("the kept connection was closed: once more on a fresh one");
     return go(x, STEP_DIAL);
 }
@@ -197,30 +211,33 @@ retry(struct exchange *x)
 static enum pace
 fail(struct exchange *x, enum reason why)
 {
-    if (why == REASON_UPSTREAM_CLOSED && may_retry(x))
+    if ((why == REASON_UPSTREAM_CLOSED || stream_is_unprocessed(x->up_stream)) &&
+        may_retry(x))
         return retry(x);
     if (x->responding)
         x->cut = true;
     return refuse(x, why);
 }
 
-/* A TLS peer that stops without close_notify may have been cut by someone else: only
- * what frames itself is whole then. */
+/* A connection that is shared tells its streams itself. A TLS peer that stops without
+ * close_notify may have been cut by someone else: only what frames itself is whole
+ * then. */
 static void
 notice_ends(struct exchange *x)
 {
     const struct link *up = &x->up->link, *down = &x->conn->link;
 
-    if (up->read_ended && !up->truncated)
+    if (!upstream_is_shared(x->up) && up->read_ended && !up->truncated)
         wire_read_closed(x->up->wire);
-    if (down->read_ended || down->state == LINK_DEAD)
+    if (!conn_is_shared(x->conn) && (down->read_ended || down->state == LINK_DEAD))
         wire_read_closed(x->conn->wire);
 }
 
 static bool
 upstream_is_gone(const struct exchange *x)
 {
-    return x->up->link.state == LINK_DEAD || x->up->link.read_ended;
+    return x->up->link.state == LINK_DEAD || x->up->link.read_ended ||
+           stream_is_gone(x->up_stream);
 }
 
 /* What counts as life: what we could pass on, and until the answer begins nothing that
@@ -229,8 +246,11 @@ static uint64_t
 count_progress(const struct exchange *x)
 {
     const struct link *up = &x->up->link, *down = &x->conn->link;
+    uint64_t asked = upstream_is_shared(x->up) ? x->body_in : up->sent;
+    uint64_t came = upstream_is_shared(x->up) ? x->body_out : up->received;
 
-    return up->sent + down->sent + (x->answered ? up->received : x->interims);
+    return asked + (conn_is_shared(x->conn) ? x->body_out : down->sent) +
+           (x->answered ? came + 1 : x->interims);
 }
 
 /* What we wait for decides what a silence means. */
@@ -258,7 +278,6 @@ wait_on(struct exchange *x)
 static enum progress
 pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reason *why)
 {
-    struct link *up = &x->up->link, *down = &x->conn->link;
     enum progress response;
     bool up_was_full, down_was_full;
     unsigned rounds;
@@ -268,8 +287,9 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
         response = pump_response(x, why);
         up_was_full = stream_is_full(x->up_stream);
         down_was_full = stream_is_full(x->down);
-        link_move(up);
-        link_move(down); /* nothing is sent after this look, or it would be too early */
+        upstream_move(x->up);
+        conn_move(
+            x->conn); /* nothing is sent after this look, or it would be too early */
         if (response == WHOLE || response == BROKE)
             return response;
         if (response == STUCK && *request != MOVED &&

@@ -1,29 +1,51 @@
 #include "proxy/upstream.h"
 
 #include "base/clock.h"
+#include "proxy/pool.h"
 #include "proxy/sessions.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 64 };
-
-struct pool {
-    struct loop *loop;
-    size_t per_key, in_all, n;
-    int64_t idle_ms;
-    struct list buckets[BUCKETS];
-    struct list ages;
-};
-
-/* Nothing came: neither an end, nor an answer that nobody asked for. */
-static bool
-is_quiet(const struct upstream *u)
+bool
+upstream_is_quiet(const struct upstream *u)
 {
     return u->link.state == LINK_OPEN && !u->link.read_ended &&
            buf_length(&u->link.in) == 0 &&
            (u->link.tls == NULL || !tls_has_pending(u->link.tls));
+}
+
+/* ---- its turns */
+
+bool
+upstream_is_shared(const struct upstream *u)
+{
+    return u->wire != NULL && wire_is_multiplexed(u->wire);
+}
+
+/* Of no more use, whoever rides on it. */
+static bool
+is_over(const struct upstream *u)
+{
+    return u->link.state == LINK_DEAD || u->link.read_ended || wire_is_over(u->wire);
+}
+
+/* It is read whether or not it takes what we send, or two that wait for each other
+ * would wait for ever: each stream's window bounds what comes. */
+static void
+turn_shared(struct upstream *u)
+{
+    bool broken;
+    enum reason why;
+
+    if (u->link.state == LINK_DEAD || u->link.read_ended)
+        wire_read_closed(u->wire);
+    broken = wire_receive(u->wire, &why) == FLOW_BROKEN;
+    wire_send(u->wire);
+    link_move(&u->link);
+    if ((broken || is_over(u)) && u->n_riders == 0)
+        upstream_close(u);
 }
 
 /* The bell of an idle one may be its last user's, or TLS's own (a ticket). */
@@ -32,11 +54,32 @@ on_bell(void *owner)
 {
     struct upstream *u = owner;
 
-    if (u->user != NULL)
+    if (upstream_is_shared(u))
+        turn_shared(u);
+    else if (u->user != NULL)
         u->on_change(u->user);
-    else if (!is_quiet(u))
+    else if (!upstream_is_quiet(u))
         upstream_close(u);
 }
+
+void
+upstream_move(struct upstream *u)
+{
+    if (upstream_is_shared(u))
+        wake_ring(u->link.loop, &u->bell);
+    else
+        link_move(&u->link);
+}
+
+void
+upstream_speak(struct upstream *u, enum wire_version version)
+{
+    assert(u->wire == NULL && u->link.state == LINK_OPEN);
+    u->wire = wire_new(version, WIRE_CLIENT, &u->limits, &u->link.in, &u->link.out);
+    upstream_move(u); /* HTTP/2 has a word to say first */
+}
+
+/* ---- its life */
 
 static void
 on_idle(void *owner)
@@ -60,12 +103,13 @@ upstream_dial(struct loop *loop, const struct upstream_key *key,
     u->port = port;
     u->on_change = on_change;
     u->user = user;
+    u->limits = *limits;
+    u->n_riders = 1;
     u->began_us = clock_monotonic_us();
     if (link_connect(&u->link, loop, address, port, ceiling, &u->bell) != REASON_OK) {
         upstream_close(u);
         return NULL;
     }
-    u->wire = wire_new(WIRE_HTTP1, WIRE_CLIENT, limits, &u->link.in, &u->link.out);
     return u;
 }
 
@@ -101,30 +145,20 @@ upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *se
     link_dial_tls(&u->link, t);
 }
 
-static void
-leave_pool(struct upstream *u)
-{
-    if (!list_is_linked(&u->idle))
-        return;
-    list_remove(&u->idle);
-    list_remove(&u->age);
-    alarm_clear(&u->idle_alarm);
-    u->pool->n--;
-}
-
 void
 upstream_close(struct upstream *u)
 {
     if (u == NULL)
         return;
-    leave_pool(u);
+    list_remove(&u->kept);
+    pool_forget_idle(u);
     wake_cancel(&u->bell);
     wire_free(u->wire);
     link_close(&u->link);
     free(u);
 }
 
-/* ---- the pool */
+/* ---- whose it is */
 
 unsigned
 upstream_key_hash(const struct upstream_key *key)
@@ -136,125 +170,16 @@ upstream_key_hash(const struct upstream_key *key)
     return h + key->target.port;
 }
 
-static struct list *
-bucket(struct pool *p, const struct upstream_key *key)
-{
-    return &p->buckets[upstream_key_hash(key) % BUCKETS];
-}
-
 bool
 upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
-           a->presents == b->presents && authority_equals(&a->target, &b->target) &&
-           strcmp(a->task, b->task) == 0;
+           a->presents == b->presents && a->http == b->http &&
+           authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
 }
 
 bool
 upstream_key_is_of(const struct upstream_key *key, struct text task)
 {
     return text_equals(text_z(key->task), task);
-}
-
-struct pool *
-pool_new(struct loop *loop, size_t per_key, size_t in_all, int64_t idle_ms)
-{
-    struct pool *p = calloc(1, sizeof *p);
-
-    assert(p != NULL);
-    p->loop = loop;
-    p->per_key = per_key;
-    p->in_all = in_all;
-    list_init(&p->ages);
-    p->idle_ms = idle_ms;
-    for (size_t i = 0; i < BUCKETS; i++)
-        list_init(&p->buckets[i]);
-    return p;
-}
-
-void
-pool_free(struct pool *p)
-{
-    if (p == NULL)
-        return;
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (!list_is_empty(&p->buckets[i]))
-            upstream_close(LIST_OWNER(p->buckets[i].next, struct upstream, idle));
-    free(p);
-}
-
-struct upstream *
-pool_take(struct pool *p, const struct upstream_key *key)
-{
-    struct list *head = bucket(p, key);
-
-    for (struct list *m = head->next; m != head; m = m->next) {
-        struct upstream *u = LIST_OWNER(m, struct upstream, idle);
-
-        /* What came is in the buffer before its bell is answered: not to be taken for
-         * an answer. The bell closes it. */
-        if (!upstream_key_equals(&u->key, key) || !is_quiet(u))
-            continue;
-        leave_pool(u);
-        u->used_before = true;
-        return u;
-    }
-    return NULL;
-}
-
-static size_t
-count_kept(struct list *head, const struct upstream_key *key)
-{
-    size_t n = 0;
-
-    for (struct list *m = head->next; m != head; m = m->next)
-        n += upstream_key_equals(&LIST_OWNER(m, struct upstream, idle)->key, key);
-    return n;
-}
-
-void
-pool_give(struct pool *p, struct upstream *u)
-{
-    struct list *head = bucket(p, &u->key);
-
-    u->user = NULL;
-    if (!wire_may_reuse(u->wire) || !is_quiet(u) ||
-        count_kept(head, &u->key) >= p->per_key) {
-        upstream_close(u);
-        return;
-    }
-    if (p->n >= p->in_all && p->n > 0)
-        upstream_close(LIST_OWNER(p->ages.next, struct upstream, age));
-    u->pool = p;
-    p->n++;
-    list_add_first(head, &u->idle);
-    list_add_last(&p->ages, &u->age);
-    alarm_set(p->loop, &u->idle_alarm, p->idle_ms);
-}
-
-void
-pool_drop_task(struct pool *p, struct text task)
-{
-    for (struct list *m = p->ages.next, *next; m != &p->ages; m = next) {
-        struct upstream *u = LIST_OWNER(m, struct upstream, age);
-
-        next = m->next;
-        if (upstream_key_is_of(&u->key, task))
-            upstream_close(u);
-    }
-}
-
-size_t
-pool_count(const struct pool *p)
-{
-    return p->n;
-}
-
-bool
-pool_let_go(struct pool *p)
-{
-    if (list_is_empty(&p->ages))
-        return false;
-    upstream_close(LIST_OWNER(p->ages.next, struct upstream, age));
-    return true;
 }

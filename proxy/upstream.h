@@ -1,11 +1,12 @@
-/* Upstream connections, and the few that wait for the next request of the same
- * identity. What was verified and judged when it was dialled stays true of a
- * connection; its address is judged again before another rule's request rides on it. */
+/* Upstream connections. What was verified and judged when one was dialled stays true of
+ * it; its address is judged again before another rule's request rides on it. Which wait
+ * for a next request is pool.h's. */
 #ifndef PROXY_UPSTREAM_H
 #define PROXY_UPSTREAM_H
 
 #include "base/host.h"
 #include "base/list.h"
+#include "conf/conf.h"
 #include "http/wire.h"
 #include "proxy/link.h"
 #include "tasks/task.h"
@@ -16,6 +17,7 @@ struct upstream_key {
     const struct tls_client *client; /* NULL: plain */
     const void *grant;               /* of this generation; a gate's door */
     bool presents;                   /* its requests leave with a credential */
+    enum conf_http http;             /* what it is offered */
     char task[TASK_ID_MAX + 1];      /* id; empty at a gate */
 };
 
@@ -24,13 +26,15 @@ bool upstream_key_is_of(const struct upstream_key *key, struct text task);
 unsigned upstream_key_hash(const struct upstream_key *key);
 
 struct sessions;
+struct pool;
 
 struct upstream {
     struct link link;
-    struct wire *wire;
+    struct wire_limits limits;
+    struct wire *wire; /* NULL until it is known which HTTP is spoken here */
     struct wake bell;
-    void (*on_change)(void *user); /* the exchange that rides on it */
-    void *user;
+    void (*on_change)(void *user); /* who dials it or rides alone; of several riders */
+    void *user;                    /* each is rung by his stream, and this is NULL */
     struct upstream_key key;
     struct address address;
     uint16_t port;
@@ -38,30 +42,12 @@ struct upstream {
     bool used_before;
     const void *judged_for;    /* the rule its address was last judged by */
     struct sessions *sessions; /* where those it is given are kept; NULL: nowhere */
-    struct pool *pool;
-    struct list idle; /* of its bucket */
-    struct list age;  /* of all that are idle, the longest first */
+    size_t n_riders;
+    struct pool *pool; /* on whose lists it is */
+    struct list kept;  /* of its bucket: it takes another rider */
+    struct list age;   /* of all that are idle, the longest first */
     struct alarm idle_alarm;
 };
-
-struct pool;
-/* At most per_key idle ones of a key, and in_all; the longest idle makes way. */
-struct pool *pool_new(struct loop *loop, size_t per_key, size_t in_all,
-                      int64_t idle_ms);
-/* Closes what is idle; connections in use are their users'. */
-void pool_free(struct pool *p);
-
-/* The freshest idle connection of this key, now `user`'s; NULL when there is none. */
-struct upstream *pool_take(struct pool *p, const struct upstream_key *key);
-/* Keeps it for another, or closes it when the wire may not be used again or enough are
- * kept. */
-void pool_give(struct pool *p, struct upstream *u);
-/* This task has ended: closes what waits for its next request. */
-void pool_drop_task(struct pool *p, struct text task);
-/* How many are idle. */
-size_t pool_count(const struct pool *p);
-/* Closes the one that has been idle longest; false: there is none. */
-bool pool_let_go(struct pool *p);
 
 /* Begins to connect; changes come by on_change. NULL, with errno, when it cannot even
  * begin. */
@@ -77,5 +63,15 @@ void upstream_begin_tls(struct upstream *u, struct tls_client *c,
  * connection is not kept. */
 void upstream_forget_task(struct upstream *u);
 void upstream_close(struct upstream *u);
+
+/* Open, and this is what is spoken on it: makes its wire. */
+void upstream_speak(struct upstream *u, enum wire_version version);
+/* Several may ride on it (HTTP/2). */
+bool upstream_is_shared(const struct upstream *u);
+/* After a rider wrote or read: at once where he rides alone, else when all who are
+ * awake in this turn have. */
+void upstream_move(struct upstream *u);
+/* Nothing that nobody asked for has come, nor an end. */
+bool upstream_is_quiet(const struct upstream *u);
 
 #endif

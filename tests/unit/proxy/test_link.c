@@ -466,7 +466,8 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
     const struct wire_limits limits = { 16384, 100, 8192, 65536, 1 };
     struct upstream_key key = { .client = NULL };
     struct worker nobody = { .metrics = metrics_new() };
-    struct exchange x = { .step = STEP_DIAL, .worker = &nobody };
+    struct epoch epoch = { .pool = pool_new(loop, 1, 1, 1000) };
+    struct exchange x = { .step = STEP_DIAL, .worker = &nobody, .epoch = &epoch };
     struct address here = loopback();
     uint16_t port;
     unsigned changes = 0;
@@ -485,12 +486,15 @@ a_connection_that_ended_elsewhere_than_judged_is_refused(void **state)
     assert_int_equal(x.refused_at, STEP_DIAL);
     assert_int_equal(x.why, REASON_PEER_ADDRESS);
     assert_string_equal(reason_token(x.why), "peer_address");
-    x = (struct exchange){ .step = STEP_DIAL, .worker = &nobody, .up = x.up };
+    x = (struct exchange){
+        .step = STEP_DIAL, .worker = &nobody, .epoch = &epoch, .up = x.up
+    };
     x.up->address = here;
     assert_int_equal(dial(&x), GO);
     assert_int_equal(x.step, STEP_PRESENT);
     assert_int_equal(tally_read(&nobody.metrics->opened), 1);
     upstream_close(x.up);
+    pool_free(epoch.pool);
     metrics_free(nobody.metrics);
     close(door);
 }

@@ -82,8 +82,8 @@ on_client(void *owner)
 {
     struct conn *c = owner;
 
-    if (c->exchange != NULL)
-        exchange_wake(c->exchange);
+    if (!list_is_empty(&c->exchanges))
+        exchange_wake(LIST_OWNER(c->exchanges.next, struct exchange, of_conn));
 }
 
 static void
@@ -104,6 +104,7 @@ open_client(void)
     client = calloc(1, sizeof *client);
     assert_non_null(client);
     client->worker = &worker;
+    list_init(&client->exchanges);
     client->wake = (struct wake){ .answer = on_client, .owner = client };
     link_open(&client->link, loop, ends[0], CEILING, &client->wake);
     client->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &limits, &client->link.in,
@@ -118,7 +119,7 @@ begin_request(const char *head)
 
     buf_add_z(&client->link.in, head);
     assert_int_equal(wire_next(client->wire, &s), FLOW_OK);
-    client->exchange = x = exchange_new(client, s);
+    x = exchange_new(client, s);
     assert_int_equal(stream_read_request(s, x->arena, &x->request, &why), FLOW_OK);
     x->step = STEP_RELAY;
 }
@@ -138,6 +139,7 @@ open_upstream(void)
     assert_non_null(x->up);
     UNTIL(x->up->link.state == LINK_OPEN);
     x->up->user = x;
+    upstream_speak(x->up, WIRE_HTTP1);
     service = accept(door, NULL, NULL);
     assert_true(service >= 0);
     close(door);

@@ -2,7 +2,7 @@
  * for the next. */
 #include "tests/unit/proxy/stage.h"
 
-#include "proxy/upstream.h"
+#include "proxy/pool.h"
 
 enum { CEILING = 64 * 1024, LONG_MS = 60 * 1000, PER_KEY = 2, PEERS = 8 };
 
@@ -71,6 +71,7 @@ dial_one(const struct upstream_key *key)
     assert_true(n_peers < PEERS);
     peers[n_peers++] = accept(door, NULL, NULL);
     not_blocking(peers[n_peers - 1]);
+    upstream_speak(u, WIRE_HTTP1);
     return u;
 }
 
