@@ -73,7 +73,8 @@ struct exchange {
     bool responding; /* a final head has been written to the client */
     bool
         cut; /* the response cannot be completed: the connection must not end cleanly */
-    int status;
+    int status;      /* as the client was told it */
+    int grpc_status; /* of a refusal that was told so; 0: it was not */
     uint64_t body_in, body_out;
     unsigned interims; /* answers below 200 that have come */
     uint64_t progress; /* when the alarm was last set while relaying */
@@ -131,9 +132,12 @@ bool dial_tries_next(struct exchange *x);
 const struct conf_limits *exchange_limits(const struct exchange *x);
 const struct conf_door *exchange_door(const struct exchange *x);
 
-/* Writes the refusal as problem+json with Proxy-Status (finish.c uses it; conn.c before
- * there is an exchange). */
-void refusal_write(struct exchange *x);              /* refusal.c */
+/* A gRPC call over HTTP/2. */
+bool exchange_is_grpc(const struct exchange *x); /* refusal.c */
+/* Writes the refusal with Proxy-Status, as problem+json or as gRPC's status, and notes
+ * what was told. */
+void refusal_write(struct exchange *x); /* refusal.c */
+/* The same before there is an exchange. */
 void refusal_bare(enum reason why, struct buf *out); /* refusal.c */
 
 #endif

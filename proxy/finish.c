@@ -73,6 +73,8 @@ write_line(struct exchange *x, int64_t us)
         log_line_text(l, "path", x->view.path);
     add_rule(l, x);
     log_line_number(l, "status", x->status);
+    if (x->grpc_status != 0)
+        log_line_number(l, "grpc_status", x->grpc_status);
     log_line_z(l, "reason", reason_token(x->why));
     log_line_z(l, "step", step_name(x->why == REASON_OK ? STEP_FINISH : x->refused_at));
     if (x->denied_by != NULL)
@@ -111,7 +113,6 @@ finish(struct exchange *x)
     int64_t us;
 
     if (may_answer(x)) {
-        x->status = reason_status(x->why);
         refusal_write(x);
         conn_move(x->conn);
     } else if (x->why != REASON_OK) {

@@ -53,6 +53,8 @@ take_stream(struct exchange *x)
 
     if (u->key.client != NULL && u->link.tls == NULL)
         return log_reason(REASON_INTERNAL, "a connection that wants TLS has none");
+    if (!wire_is_multiplexed(u->wire) && exchange_is_grpc(x))
+        return REASON_GRPC_NEEDS_HTTP2;
     if (!upstream_is_shared(u) && buf_length(&u->link.in) > 0)
         return REASON_UPSTREAM_MALFORMED;
     x->view.verified_tls = u->link.tls != NULL;

@@ -1,25 +1,49 @@
-/* What a refused client is told: RFC 9457 problem details, and RFC 9209 Proxy-Status.
+/* What a refused client is told: RFC 9457 problem details, or gRPC's trailers where it
+ * reads nothing else, and RFC 9209 Proxy-Status.
  * Nothing in it that the workload does not know already, unless the operator asked for
  * a hint. */
 #include "proxy/exchange.h"
 
 #include "base/json.h"
+#include "proxy/grpc.h"
 
 #include <inttypes.h>
+
+bool
+exchange_is_grpc(const struct exchange *x)
+{
+    return wire_is_multiplexed(x->conn->wire) && request_is_grpc(&x->request);
+}
+
+static bool
+tells_reason(const struct exchange *x)
+{
+    return x->view.conf == NULL || x->view.conf->deny_detail != DETAIL_NONE;
+}
+
+static bool
+tells_hint(const struct exchange *x)
+{
+    return x->view.conf != NULL && x->view.conf->deny_detail == DETAIL_HINT;
+}
+
+static void
+write_hint(const struct exchange *x, struct buf *out)
+{
+    if (x->view.rule_place.file != NULL)
+        buf_printf(out, "nearest rule: %s:%u", x->view.rule_place.file,
+                   x->view.rule_place.line);
+    else
+        buf_printf(out, "no rule names %s port %u", x->view.target.host.name,
+                   x->view.target.port);
+}
 
 static void
 add_hint(const struct exchange *x, struct buf *out)
 {
     struct buf hint = { 0 };
 
-    if (x->view.conf == NULL || x->view.conf->deny_detail != DETAIL_HINT)
-        return;
-    if (x->view.rule_place.file != NULL)
-        buf_printf(&hint, "nearest rule: %s:%u", x->view.rule_place.file,
-                   x->view.rule_place.line);
-    else
-        buf_printf(&hint, "no rule names %s port %u", x->view.target.host.name,
-                   x->view.target.port);
+    write_hint(x, &hint);
     buf_add_z(out, ",\"hint\":");
     json_write_string(out, buf_text(&hint));
     buf_free(&hint);
@@ -29,7 +53,7 @@ static void
 write_problem(const struct exchange *x, struct buf *out)
 {
     const char *token = reason_token(x->why);
-    bool tell = x->view.conf == NULL || x->view.conf->deny_detail != DETAIL_NONE;
+    bool tell = tells_reason(x);
 
     buf_printf(out,
                "{\"type\":\"https://holdfast.dev/p/%s\",\"title\":\"Refused by "
@@ -38,7 +62,8 @@ write_problem(const struct exchange *x, struct buf *out)
     if (tell) {
         buf_printf(out, ",\"reason\":\"%s\",\"detail\":", token);
         json_write_string(out, text_z(reason_sentence(x->why)));
-        add_hint(x, out);
+        if (tells_hint(x))
+            add_hint(x, out);
     }
     buf_printf(out, ",\"request_id\":\"%" PRIx64 ".%" PRIu64 "\"}\n", x->conn->id,
                x->number);
@@ -51,7 +76,7 @@ proxy_status(const struct exchange *x)
 
     if (*error == '\0')
         return text_of(NULL, 0);
-    if (x->view.conf != NULL && x->view.conf->deny_detail == DETAIL_NONE)
+    if (!tells_reason(x))
         return arena_printf(x->arena, "holdfast; error=%s", error);
     return arena_printf(x->arena, "holdfast; error=%s; details=\"%s\"", error,
                         reason_token(x->why));
@@ -88,6 +113,49 @@ phrase(int status)
     return TEXT("Refused");
 }
 
+static void
+write_words(const struct exchange *x, struct buf *out)
+{
+    buf_add_z(out, "Refused by Holdfast");
+    if (tells_reason(x))
+        buf_printf(out, ": %s: %s", reason_token(x->why), reason_sentence(x->why));
+    if (tells_hint(x)) {
+        buf_add_z(out, " (");
+        write_hint(x, out);
+        buf_add_byte(out, ')');
+    }
+    buf_printf(out, " [%" PRIx64 ".%" PRIu64 "]", x->conn->id, x->number);
+}
+
+/* A client of gRPC looks at no body and at no HTTP status but to guess. */
+static void
+refuse_call(struct exchange *x, struct response *r)
+{
+    struct buf words = { 0 };
+
+    x->grpc_status = grpc_status(x->why);
+    write_words(x, &words);
+    grpc_write_trailers_only(r, x->grpc_status, buf_text(&words));
+    buf_free(&words);
+}
+
+static void
+refuse_request(const struct exchange *x, struct response *r, struct buf *body)
+{
+    write_problem(x, body);
+    if (r->status == 407)
+        headers_add(&r->headers, TEXT("Proxy-Authenticate"),
+                    TEXT("Basic realm=\"holdfast\""));
+    headers_add(&r->headers, TEXT("Content-Type"), TEXT("application/problem+json"));
+    headers_add(&r->headers, TEXT("Cache-Control"), TEXT("no-store"));
+    if (text_equals(x->request.method, TEXT("HEAD"))) {
+        r->has_length = true;
+        r->told_length = buf_length(body);
+    } else {
+        r->body = (struct body_frame){ BODY_LENGTH, buf_length(body) };
+    }
+}
+
 void
 refusal_write(struct exchange *x)
 {
@@ -97,21 +165,13 @@ refusal_write(struct exchange *x)
     struct buf body = { 0 };
 
     headers_init(&r.headers, x->arena);
-    write_problem(x, &body);
-    if (r.status == 407)
-        headers_add(&r.headers, TEXT("Proxy-Authenticate"),
-                    TEXT("Basic realm=\"holdfast\""));
     if (!text_is_empty(status))
         headers_add(&r.headers, TEXT("Proxy-Status"), status);
-    headers_add(&r.headers, TEXT("Content-Type"), TEXT("application/problem+json"));
-    headers_add(&r.headers, TEXT("Cache-Control"), TEXT("no-store"));
-    r.body = (struct body_frame){ BODY_LENGTH, buf_length(&body) };
-    if (text_equals(x->request.method, TEXT("HEAD")))
-        r = (struct response){ .status = r.status,
-                               .reason_phrase = r.reason_phrase,
-                               .headers = r.headers,
-                               .has_length = true,
-                               .told_length = buf_length(&body) };
+    if (exchange_is_grpc(x))
+        refuse_call(x, &r);
+    else
+        refuse_request(x, &r, &body);
+    x->status = r.status;
     if (!stream_has_read_all(x->down))
         stream_close_after(x->down);
     stream_write_response(x->down, &r);

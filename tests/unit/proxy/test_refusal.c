@@ -26,6 +26,7 @@ scene_set(struct scene *s, const char *request, int detail)
     s->x.view.conf = &s->conf;
     buf_add_z(&s->in, request);
     s->wire = wire_new(WIRE_HTTP1, WIRE_SERVER, &limits, &s->in, &s->out);
+    s->conn.wire = s->wire;
     assert_int_equal(wire_next(s->wire, &s->x.down), FLOW_OK);
     assert_int_equal(stream_read_request(s->x.down, s->x.arena, &s->x.request, &why),
                      FLOW_OK);
