@@ -214,7 +214,7 @@ strip_fields(const struct strip *s, struct view *v, struct headers *h)
         }
         if (kept != i)
             h->at[kept] = h->at[i];
-        kept++;
+        h->at[kept++].never_index |= position != POSITION_PLAIN;
     }
     h->n = kept;
     return found;

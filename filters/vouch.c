@@ -20,19 +20,22 @@ vouch_close(void *state)
     positions_free(state);
 }
 
+/* A credential that goes on to the service goes on as one. */
 static void
 take_steering(const struct positions *p, struct view *v, struct headers *h)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < h->n; i++) {
-        if (positions_header(p, h->at[i].name) == POSITION_STEERING) {
+        enum position position = positions_header(p, h->at[i].name);
+
+        if (position == POSITION_STEERING) {
             note_stripped(v, h->at[i].name);
             continue;
         }
         if (kept != i)
             h->at[kept] = h->at[i];
-        kept++;
+        h->at[kept++].never_index |= position != POSITION_PLAIN;
     }
     h->n = kept;
 }

@@ -43,6 +43,14 @@ headers_add_secret(struct headers *h, struct text name, struct text value)
     h->at[h->n - 1].never_index = true;
 }
 
+void
+headers_add_all(struct headers *h, const struct headers *from)
+{
+    headers_reserve(h, h->n + from->n);
+    for (size_t i = 0; i < from->n; i++)
+        h->at[h->n++] = from->at[i];
+}
+
 const struct field *
 headers_get(const struct headers *h, struct text name)
 {

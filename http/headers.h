@@ -26,6 +26,8 @@ void headers_reserve(struct headers *h, size_t n);
 void headers_add(struct headers *h, struct text name, struct text value);
 /* The same of what must not be remembered by anybody on the way. */
 void headers_add_secret(struct headers *h, struct text name, struct text value);
+/* Another's fields as they are. */
+void headers_add_all(struct headers *h, const struct headers *from);
 /* The first field of this name; NULL when there is none. */
 const struct field *headers_get(const struct headers *h, struct text name);
 bool headers_has(const struct headers *h, struct text name);

@@ -26,8 +26,7 @@ end_request(struct exchange *x)
         return REASON_OK;
     }
     headers_init(&sent, x->arena);
-    for (size_t i = 0; i < came->n; i++)
-        headers_add(&sent, came->at[i].name, came->at[i].value);
+    headers_add_all(&sent, came);
     verdict = chain_run_trailers(generation_chain(x->epoch->generation), &x->view,
                                  &sent, &x->denied_by);
     if (verdict.answer != PASS)

@@ -20,7 +20,7 @@ put(struct headers *headers, struct text name, struct text prefix,
         memcpy(value, prefix.at, prefix.n);
     memcpy(value + prefix.n, bytes.at, bytes.n);
     headers_remove(headers, name);
-    headers_add(headers, name, text_of(value, prefix.n + bytes.n));
+    headers_add_secret(headers, name, text_of(value, prefix.n + bytes.n));
 }
 
 enum reason

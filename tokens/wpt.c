@@ -159,9 +159,9 @@ wpt_present(const struct means *with, const struct presented *request, int64_t n
         /* A workload's own must not leave beside ours: some verifier reads the first.
          */
         proof_strip(headers);
-        headers_add(headers, FIELD_TOKEN, arena_copy(headers->arena, i->wit));
-        headers_add(headers, FIELD_PROOF,
-                    arena_copy(headers->arena, buf_text(&p->proof)));
+        headers_add_secret(headers, FIELD_TOKEN, arena_copy(headers->arena, i->wit));
+        headers_add_secret(headers, FIELD_PROOF,
+                           arena_copy(headers->arena, buf_text(&p->proof)));
         *evidence = (struct evidence){ "wimse", jti };
     }
     buf_drop(&p->claims, buf_length(&p->claims));

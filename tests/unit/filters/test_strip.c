@@ -304,7 +304,7 @@ every_one_of_several_fields_goes(void **state)
 }
 
 static void
-cookies_pass_by_rule_alone(void **state)
+cookies_pass_by_rule_alone_and_are_remembered_by_nobody(void **state)
 {
     void *strip = refusing();
     struct scene s;
@@ -312,14 +312,19 @@ cookies_pass_by_rule_alone(void **state)
     (void)state;
     scene_set(&s);
     s.rule.cookies = CONF_PASS;
+    headers_add(&s.request.headers, TEXT("Accept"), TEXT("a/b"));
     headers_add(&s.request.headers, TEXT("Cookie"), TEXT("a=b"));
+    headers_add_secret(&s.request.headers, TEXT("X-Mine"), TEXT("c"));
     assert_int_equal(strip_filter.on_request(strip, &s.view).answer, PASS);
-    assert_int_equal(s.request.headers.n, 1);
+    assert_int_equal(s.request.headers.n, 3);
+    assert_false(s.request.headers.at[0].never_index);
+    assert_true(s.request.headers.at[1].never_index);
+    assert_true(s.request.headers.at[2].never_index); /* its sender said so */
     s.rule.cookies = CONF_STRIP;
     assert_int_equal(strip_filter.on_request(strip, &s.view).reason,
                      REASON_RAW_CREDENTIAL);
     s.view.rule = NULL;
-    assert_int_equal(s.request.headers.n, 0);
+    assert_int_equal(s.request.headers.n, 2);
     scene_clear(&s);
     strip_filter.close(strip);
 }
@@ -716,7 +721,7 @@ main(void)
         cmocka_unit_test(fields_that_steer_a_service_go_without_a_word),
         cmocka_unit_test(innocent_fields_stay),
         cmocka_unit_test(every_one_of_several_fields_goes),
-        cmocka_unit_test(cookies_pass_by_rule_alone),
+        cmocka_unit_test(cookies_pass_by_rule_alone_and_are_remembered_by_nobody),
         cmocka_unit_test(
             a_credential_in_the_query_goes_and_the_rest_stays_byte_for_byte),
         cmocka_unit_test(a_name_hidden_under_many_escapes_is_no_way_through),

@@ -213,6 +213,30 @@ a_guarded_name_is_known_behind_its_underscores(void **state)
             fail_msg("%s", rows[i].name);
 }
 
+static void
+another_list_is_added_with_what_its_sender_said_of_each(void **state)
+{
+    struct arena *a = arena_new();
+    struct headers from, to;
+
+    (void)state;
+    headers_init(&from, a);
+    headers_init(&to, a);
+    headers_add(&to, TEXT("first"), TEXT("1"));
+    headers_add_all(&to, &from);
+    assert_int_equal(to.n, 1);
+    for (size_t i = 0; i < 20; i++)
+        headers_add_secret(&from, TEXT("secret"), TEXT("2"));
+    headers_add(&from, TEXT("plain"), TEXT("3"));
+    headers_add_all(&to, &from);
+    assert_int_equal(to.n, 22);
+    assert_false(to.at[0].never_index);
+    assert_true(to.at[1].never_index && to.at[20].never_index);
+    assert_false(to.at[21].never_index);
+    assert_true(text_equals(to.at[21].name, TEXT("plain")));
+    arena_free(a);
+}
+
 int
 main(void)
 {
@@ -221,6 +245,7 @@ main(void)
         cmocka_unit_test(removing_a_name_removes_every_field_of_it_and_keeps_the_order),
         cmocka_unit_test(a_list_grows_past_its_first_room),
         cmocka_unit_test(room_that_was_reserved_is_not_allocated_again),
+        cmocka_unit_test(another_list_is_added_with_what_its_sender_said_of_each),
         cmocka_unit_test(each_name_is_what_the_rfc_and_our_guards_say),
         cmocka_unit_test(a_guarded_name_is_known_behind_its_underscores),
     };

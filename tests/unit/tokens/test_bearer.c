@@ -52,6 +52,7 @@ assert_field(const char *name, const char *value)
     assert_non_null(f);
     assert_int_equal(headers_count(&headers, text_z(name)), 1);
     assert_true(text_equals(f->value, text_z(value)));
+    assert_true(f->never_index);
 }
 
 static void

@@ -112,6 +112,8 @@ proof_of(struct stage *s)
     struct jws j;
 
     assert_int_equal(headers_count(&s->headers, FIELD_PROOF), 1);
+    assert_true(headers_get(&s->headers, FIELD_PROOF)->never_index);
+    assert_true(headers_get(&s->headers, FIELD_TOKEN)->never_index);
     assert_int_equal(jws_parse(headers_get(&s->headers, FIELD_PROOF)->value, &j),
                      JWS_FINE);
     return j;
