@@ -38,6 +38,7 @@ end(struct exchange *x)
     buf_free(&x->body);
     stream_close(x->down);
     list_remove(&x->of_conn);
+    tally_take(&x->worker->metrics->exchanges, 1);
     /* Of many it is the stream that was cut. */
     if (x->cut && !conn_is_shared(c))
         c->cut = true;
@@ -112,6 +113,7 @@ exchange_new(struct conn *c, struct stream *down)
     x->alarm = (struct alarm){ .on_due = on_alarm, .owner = x };
     x->arena = arena;
     x->number = ++c->n_asked;
+    tally_add(&c->worker->metrics->exchanges, 1);
     x->began_us = clock_monotonic_us();
     x->down = down;
     stream_set_bell(down, on_stream, x);

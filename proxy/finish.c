@@ -21,6 +21,12 @@ add_rule(struct log_line *l, const struct exchange *x)
         log_line_text(l, "task", x->view.task);
 }
 
+static const char *
+version(bool is_http2)
+{
+    return is_http2 ? "2" : "1.1";
+}
+
 static void
 add_upstream(struct log_line *l, const struct exchange *x)
 {
@@ -35,6 +41,8 @@ add_upstream(struct log_line *l, const struct exchange *x)
                   arena_printf(x->arena,
                                strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u",
                                address, x->up->port));
+    if (x->up->wire != NULL)
+        log_line_z(l, "up_http", version(upstream_is_shared(x->up)));
 }
 
 static void
@@ -67,6 +75,7 @@ write_line(struct exchange *x, int64_t us)
     log_line_text(l, "who", testimony_who(x));
     log_line_z(l, "door", exchange_door(x)->kind == DOOR_GATE ? "gate" : "forward");
     log_line_text(l, "to", testimony_to(x));
+    log_line_z(l, "http", version(conn_is_shared(x->conn)));
     if (!text_is_empty(x->request.method))
         log_line_text(l, "method", x->request.method);
     if (x->view.path.at != NULL)
@@ -94,6 +103,10 @@ count(const struct exchange *x, int64_t us)
     struct metrics *m = x->worker->metrics;
     const struct view *v = &x->view;
 
+    metrics_spoken(m, SIDE_CLIENT, conn_is_shared(x->conn), stream_is_gone(x->down));
+    if (x->up_stream != NULL)
+        metrics_spoken(m, SIDE_UPSTREAM, upstream_is_shared(x->up),
+                       stream_is_gone(x->up_stream));
     metrics_request(m, x->why, x->refused_at == STEP_DIAL, us);
     if (v->grant != NULL)
         metrics_grant(m, generation_series(x->epoch->generation, v->grant), x->why);

@@ -196,6 +196,14 @@ metrics_presented(struct metrics *m, const char *binding)
 }
 
 void
+metrics_spoken(struct metrics *m, enum side side, bool is_http2, bool lost)
+{
+    tally_add(&m->spoken[side][is_http2 ? SPOKEN_HTTP2 : SPOKEN_HTTP1], 1);
+    if (lost)
+        tally_add(&m->lost[side], 1);
+}
+
+void
 metrics_handshake(struct metrics *m, enum side side, bool done, bool resumed)
 {
     struct handshakes *h = &m->handshakes[side];

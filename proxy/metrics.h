@@ -38,6 +38,12 @@ tally_add(struct tally *t, uint64_t n)
     tally_set(t, tally_read(t) + n);
 }
 
+static inline void
+tally_take(struct tally *t, uint64_t n)
+{
+    tally_set(t, tally_read(t) - n);
+}
+
 /* Of microseconds. `within` are the upper bounds, the same for all histograms. */
 enum { HISTOGRAM_BOUNDS = 16 };
 extern const uint32_t histogram_bounds_us[HISTOGRAM_BOUNDS];
@@ -76,6 +82,7 @@ enum blocked {
 };
 
 enum side { SIDE_CLIENT, SIDE_UPSTREAM, SIDES };
+enum spoken { SPOKEN_HTTP1, SPOKEN_HTTP2, SPOKENS };
 enum location { LOCATION_HEADER, LOCATION_COOKIE, LOCATION_QUERY, LOCATIONS };
 enum token_kind { TOKEN_WIT, TOKEN_WPT, TOKEN_KINDS };
 /* A handle in the wrong hands is a tripwire, and so is a task's password. */
@@ -113,10 +120,12 @@ struct metrics {
     struct tally opened, reused, retried; /* upstream connections */
     struct handshakes handshakes[SIDES];
     struct traffic traffic[SIDES];
-    struct tally accepted, turned_away; /* client connections */
+    struct tally spoken[SIDES][SPOKENS]; /* requests, by what they came and went in */
+    struct tally lost[SIDES];            /* streams of HTTP/2 */
+    struct tally accepted, turned_away;  /* client connections */
 
     /* gauges */
-    struct tally connections, shaking, idle_upstreams, leaves, tasks;
+    struct tally connections, shaking, exchanges, idle_upstreams, leaves, tasks;
     struct tally lag_us;  /* at the last heartbeat */
     struct tally beat_ms; /* when that was, monotonic; 0: the worker has ended */
 };
@@ -135,6 +144,9 @@ void metrics_grant(struct metrics *m, unsigned slot, enum reason why);
 void metrics_stripped(struct metrics *m, const char *name, size_t n);
 /* evidence.binding, or NULL; how many tokens that was. */
 void metrics_presented(struct metrics *m, const char *binding);
+/* A request is over that came, or was sent, over HTTP/2 or not. lost: its stream was
+ * taken back by the other end, or went down with its connection. */
+void metrics_spoken(struct metrics *m, enum side side, bool is_http2, bool lost);
 void metrics_handshake(struct metrics *m, enum side side, bool done, bool resumed);
 /* The loop turns: this late. */
 void metrics_beat(struct metrics *m, int64_t now_ms, int64_t late_us);

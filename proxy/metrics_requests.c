@@ -107,6 +107,30 @@ write_presented(struct exposition *w, const struct family *f)
     sums_each(w, f, "binding", conf_bind_words, n);
 }
 
+/* ---- HTTP/1 and HTTP/2 */
+
+static const char *const sides[SIDES] = { "client", "upstream" };
+
+static void
+write_spoken(struct exposition *w, const struct family *f)
+{
+    static const char *const versions[SPOKENS] = { "1.1", "2" };
+
+    for (size_t i = 0; i < SIDES; i++)
+        for (size_t v = 0; v < SPOKENS; v++) {
+            sample_begin(w, f, "_total");
+            sample_label(w, "side", sides[i]);
+            sample_label(w, "version", versions[v]);
+            sample_value(w, SUM_AT(w, spoken, i * SPOKENS + v));
+        }
+}
+
+static void
+write_lost(struct exposition *w, const struct family *f)
+{
+    sums_each(w, f, "side", sides, SIDES);
+}
+
 /* ---- credentials whose secrets lie in files */
 
 static void
@@ -150,6 +174,9 @@ write_rotations(struct exposition *w, const struct family *f)
 /* clang-format off */
 static const struct family families[] = {
     { "holdfast_requests", COUNTER, "Requests that are over, by what became of them and why.", write_requests, 0 },
+    { "holdfast_requests_in_progress", GAUGE, "Requests that are not over yet.", sums_one, AT(exchanges) },
+    { "holdfast_http_requests", COUNTER, "Requests that are over, by the HTTP in which they came (client) and were sent on (upstream).", write_spoken, 0 },
+    { "holdfast_http2_streams_lost", COUNTER, "Requests of HTTP/2 that their client took back, or their service, or that went down with the connection.", write_lost, AT(lost) },
     { "holdfast_grant_requests", COUNTER, "Requests that a grant allowed or came nearest to; the grant \"\" is all beyond the first 255.", write_grants, 0 },
     { "holdfast_request_duration_seconds", HISTOGRAM, "From a request's first byte to the end of its answer.", sums_histogram, AT(duration) },
     { "holdfast_blocked", COUNTER, "Denied requests by what they tried.", write_blocked, AT(blocked) },

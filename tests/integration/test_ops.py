@@ -101,6 +101,10 @@ def the_figures_agree_with_the_client_the_service_and_the_log():
         - count("holdfast_upstream_connections_retried_total") == len(served)
     assert count("holdfast_upstream_connect_seconds_count") == count("holdfast_upstream_connections_opened_total") \
         == count("holdfast_handshakes_total", side="upstream", result="ok")
+    assert count("holdfast_http_requests_total", side="client", version="1.1") == len(lines) \
+        == sum(li["http"] == "1.1" for li in lines)
+    assert count("holdfast_http_requests_total", side="upstream", version="1.1") == len(served) \
+        == sum(li.get("up_http") == "1.1" for li in lines)
     # as the client did
     assert count("holdfast_handshakes_total", side="client", result="ok") == handshakes
     assert count("holdfast_leaf_cache_hits_total") + count("holdfast_leaf_cache_misses_total") \
@@ -125,9 +129,13 @@ def gauges_follow_connections_as_they_come_and_go():
         assert c.request("GET", "/free/a", HOST).status == 200
     until(lambda: Page(s.h).total("holdfast_open_connections") == 7, what="seven open connections")
     assert Page(s.h).get("holdfast_handshakes_in_progress") == 0
+    until(lambda: Page(s.h).get("holdfast_requests_in_progress") == 0, what="seven answers that are over")
+    kept[0].send(b"POST /free/a HTTP/1.1\r\n")
+    until(lambda: Page(s.h).get("holdfast_requests_in_progress") == 1, what="a request that goes on")
     for c in kept:
         c.close()
     until(lambda: Page(s.h).total("holdfast_open_connections") == 0, what="no open connection")
+    assert Page(s.h).get("holdfast_requests_in_progress") == 0
     until(lambda: Page(s.h).total("holdfast_upstream_connections_idle") > 0, what="an idle upstream connection")
     page = Page(s.h)
     for worker in ("0", "1"):

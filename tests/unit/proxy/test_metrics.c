@@ -148,6 +148,28 @@ what_a_denied_request_tried_is_told_apart(void **state)
 }
 
 static void
+requests_are_told_apart_by_the_http_of_either_side(void **state)
+{
+    (void)state;
+    metrics_spoken(m, SIDE_CLIENT, true, false);
+    metrics_spoken(m, SIDE_CLIENT, true, true);
+    metrics_spoken(m, SIDE_CLIENT, false, false);
+    metrics_spoken(m, SIDE_UPSTREAM, false, false);
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http_requests_total{side=\"client\",version=\"2\"} 2");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http_requests_total{side=\"client\",version=\"1.1\"} 1");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http_requests_total{side=\"upstream\",version=\"1.1\"} 1");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http_requests_total{side=\"upstream\",version=\"2\"} 0");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http2_streams_lost_total{side=\"client\"} 1");
+    assert_line(page_text(PAGE_TEXT),
+                "holdfast_http2_streams_lost_total{side=\"upstream\"} 0");
+}
+
+static void
 a_handle_or_a_password_in_the_wrong_hands_is_an_alarm_of_its_kind(void **state)
 {
     (void)state;
@@ -383,6 +405,7 @@ main(void)
         METRICS_TEST(a_histogram_counts_each_value_once_and_its_bounds_are_inclusive),
         METRICS_TEST(every_reason_has_a_decision_and_every_denial_one_class),
         METRICS_TEST(what_a_denied_request_tried_is_told_apart),
+        METRICS_TEST(requests_are_told_apart_by_the_http_of_either_side),
         METRICS_TEST(a_handle_or_a_password_in_the_wrong_hands_is_an_alarm_of_its_kind),
         METRICS_TEST(what_was_stripped_is_counted_by_its_place),
         METRICS_TEST(a_binding_that_nobody_knows_is_not_counted),
