@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 /* A record each. */
@@ -44,13 +45,14 @@ read_some(struct link *l, char *at, size_t room, size_t *n)
 static enum io
 write_some(struct link *l, struct text t, size_t *n)
 {
-    bool more = t.n > WRITE_SIZE;
+    bool is_long = t.n > WRITE_SIZE;
     ssize_t put;
 
     if (l->tls != NULL)
-        return tls_write(l->tls, t.at, more ? WRITE_SIZE : t.n, more, n);
+        return tls_write(l->tls, t.at, is_long ? WRITE_SIZE : t.n,
+                         is_long || l->more_comes, n);
     do
-        put = send(l->fd, t.at, t.n, MSG_NOSIGNAL);
+        put = send(l->fd, t.at, t.n, MSG_NOSIGNAL | (l->more_comes ? MSG_MORE : 0));
     while (put < 0 && errno == EINTR);
     *n = put > 0 ? (size_t)put : 0;
     if (put >= 0)
@@ -129,6 +131,8 @@ send_some(struct link *l, struct text t)
         sent += n;
     }
     count_out(l, sent);
+    if (sent > 0)
+        l->is_held = l->more_comes;
     l->is_full = io == IO_WANT_WRITE;
     if (io < IO_ENDED)
         return sent;
@@ -261,6 +265,23 @@ link_pass(struct link *l, struct text t)
 {
     assert(buf_length(&l->out) == 0);
     return l->state == LINK_OPEN && !l->write_shut && !l->is_full ? send_some(l, t) : 0;
+}
+
+void
+link_hold(struct link *l, bool more_comes)
+{
+    l->more_comes = more_comes;
+}
+
+/* The option is set already: to set it again is how Linux is told to send. */
+void
+link_push(struct link *l)
+{
+    int one = 1;
+
+    if (l->is_held && l->state == LINK_OPEN)
+        (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    l->is_held = l->more_comes = false;
 }
 
 void

@@ -270,6 +270,20 @@ wait_on(struct exchange *x)
     return wait_for(x, exchange_limits(x)->stream_idle_ms, silence);
 }
 
+/* While TLS has more than it gave, what goes to the other side may wait for it: one
+ * segment for several records, and one wake-up at its other end. A shared connection
+ * sends in its own turn. */
+static void
+hold_back(struct exchange *x)
+{
+    struct link *up = &x->up->link, *down = &x->conn->link;
+
+    if (upstream_is_shared(x->up) || conn_is_shared(x->conn))
+        return;
+    link_hold(up, down->has_left);
+    link_hold(down, up->has_left);
+}
+
 /* Pumps and sends until neither side can take or give more at once. Whatever is left
  * has a bell that will ring for it: a side that is full waits to be written, one that
  * gave all it had waits to be read. A side that was full and is no more has none, so it
@@ -282,6 +296,7 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
     unsigned rounds;
 
     for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+        hold_back(x);
         *request = pump_request(x, unsent);
         response = pump_response(x, why);
         up_was_full = stream_is_full(x->up_stream);
@@ -311,6 +326,10 @@ relay_bodies(struct exchange *x)
 
     notice_ends(x);
     response = pump(x, &request, &unsent, &why);
+    if (response != MOVED) { /* else we go on at once */
+        link_push(&x->up->link);
+        link_push(&x->conn->link);
+    }
     if (x->conn->link.state == LINK_DEAD) {
         x->cut = true;
         return refuse(x, REASON_CLIENT_GONE);

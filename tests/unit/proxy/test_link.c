@@ -5,6 +5,9 @@
 #include "proxy/exchange.h"
 #include "proxy/link.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 enum { CEILING = 64 * 1024, LOW_CEILING = 4096, READ_SIZE = 16 * 1024, LETTERS = 26 };
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
@@ -183,6 +186,65 @@ what_is_passed_goes_past_the_buffer_until_the_socket_is_full(void **state)
             turn();
     }
     assert_int_equal(l.sent, put);
+    link_close(&l);
+    close(ends[1]);
+}
+
+static int
+unsent(const struct link *l)
+{
+    int n = 0;
+
+    assert_int_equal(ioctl(l->fd, SIOCOUTQNSD, &n), 0);
+    return n;
+}
+
+/* One whom the machine lets stand for 200 ms finds that the kernel has sent it: once in
+ * a hundred he is quicker. */
+static void
+what_is_held_back_goes_with_the_push(void **state)
+{
+    bool waited = false;
+    struct link l;
+    char got[16];
+    int ends[2];
+
+    (void)state;
+    for (unsigned i = 0; i < 100 && !waited; i++) {
+        tcp_pair(ends);
+        open_link(&l, ends[0], CEILING);
+        link_hold(&l, true);
+        buf_add_z(&l.out, "first ");
+        link_move(&l);
+        assert_int_equal(l.sent, 6);
+        waited = unsent(&l) == 6;
+        link_push(&l);
+        assert_int_equal(unsent(&l), 0);
+        buf_add_z(&l.out, "second");
+        link_move(&l);
+        assert_int_equal(unsent(&l), 0);
+        assert_int_equal(recv(ends[1], got, 12, MSG_WAITALL), 12);
+        assert_memory_equal(got, "first second", 12);
+        link_close(&l);
+        close(ends[1]);
+    }
+    assert_true(waited);
+}
+
+static void
+what_was_held_back_goes_before_what_is_not(void **state)
+{
+    struct link l;
+    int ends[2];
+
+    (void)state;
+    tcp_pair(ends);
+    open_link(&l, ends[0], CEILING);
+    link_hold(&l, true);
+    assert_int_equal(link_pass(&l, TEXT("first ")), 6);
+    link_hold(&l, false);
+    assert_int_equal(link_pass(&l, TEXT("second")), 6);
+    assert_int_equal(unsent(&l), 0);
     link_close(&l);
     close(ends[1]);
 }
@@ -508,6 +570,8 @@ main(void)
         STAGE_TEST(reading_stops_at_the_ceiling_and_goes_on_when_drained),
         STAGE_TEST(a_peer_that_does_not_read_makes_us_wait_and_loses_nothing),
         STAGE_TEST(what_is_passed_goes_past_the_buffer_until_the_socket_is_full),
+        STAGE_TEST(what_is_held_back_goes_with_the_push),
+        STAGE_TEST(what_was_held_back_goes_before_what_is_not),
         STAGE_TEST(a_half_close_is_told_and_we_can_still_answer),
         STAGE_TEST(a_reset_is_death),
         STAGE_TEST(what_a_peer_said_before_it_stopped_reading_is_not_lost),

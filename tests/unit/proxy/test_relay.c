@@ -4,6 +4,9 @@
 
 #include "proxy/exchange.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 enum { CEILING = 4096, ROOM = 64 * 1024, PIECE = 6000, ENDLESS = 100 * 1000 };
 
 /* One exchange in the middle of its life. */
@@ -19,6 +22,7 @@ static int slow_fd;      /* this socket … */
 static unsigned refused; /* … takes nothing so many times more */
 static int bottomless_fd;
 static size_t swallowed, reads;
+static unsigned sent_to_wait; /* sends that told of more to come */
 
 ssize_t __real_send(int fd, const void *at, size_t n, int flags);
 ssize_t __wrap_send(int fd, const void *at, size_t n, int flags);
@@ -30,6 +34,7 @@ void __wrap_tls_free(struct tls *t);
 ssize_t
 __wrap_send(int fd, const void *at, size_t n, int flags)
 {
+    sent_to_wait += (flags & MSG_MORE) != 0;
     if (fd == slow_fd && refused > 0) {
         refused--;
         errno = EAGAIN;
@@ -165,6 +170,7 @@ begin_exchange(const char *head)
     slow_fd = bottomless_fd = -1;
     refused = 0;
     swallowed = reads = 0;
+    sent_to_wait = 0;
     open_client();
     begin_request(head);
     open_upstream();
@@ -288,6 +294,25 @@ a_client_that_is_full_is_not_a_service_that_is_gone(void **state)
     end_exchange();
 }
 
+/* TLS has the beginning of a record, and no more comes for now. */
+static void
+what_waits_for_a_record_goes_when_the_turn_ends(void **state)
+{
+    int unsent = -1;
+
+    (void)state;
+    begin_exchange("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n");
+    buf_add_z(&x->up->link.in, "HTTP/1.1 200 OK\r\nContent-Length: 12000\r\n\r\n");
+    x->up->link.has_left = true;
+    come_in(&x->up->link, PIECE);
+    assert_int_equal(relay_bodies(x), WAIT);
+    assert_true(sent_to_wait > 0);
+    assert_int_equal(ioctl(client->link.fd, SIOCOUTQNSD, &unsent), 0);
+    assert_int_equal(unsent, 0);
+    assert_false(client->link.is_held || client->link.more_comes);
+    end_exchange();
+}
+
 int
 main(void)
 {
@@ -296,6 +321,7 @@ main(void)
         HOUSE_TEST(a_download_never_stands_still_whenever_the_client_takes_it),
         HOUSE_TEST(a_greedy_exchange_gives_others_a_turn_and_comes_again),
         HOUSE_TEST(a_client_that_is_full_is_not_a_service_that_is_gone),
+        HOUSE_TEST(what_waits_for_a_record_goes_when_the_turn_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
