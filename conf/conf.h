@@ -102,9 +102,9 @@ struct conf_door {
                              aud must begin with */
     const char *upstream; /* the service behind: "http://127.0.0.1:8080", "https://…" */
     const char *upstream_trust; /* CA file for an https upstream */
-    int upstream_http;          /* enum conf_http */
-    struct groups trust;        /* of struct conf_trust */
-    struct groups rules;        /* of struct conf_gate_rule */
+    enum conf_http upstream_http;
+    struct groups trust; /* of struct conf_trust */
+    struct groups rules; /* of struct conf_gate_rule */
     bool keep_proof;
     int64_t replay_entries;
 };
@@ -161,7 +161,7 @@ struct conf_rule {
     const char *host; /* "a.example", "*.a.example" */
     int64_t port;     /* 0: the scheme's own */
     int scheme;       /* enum conf_scheme */
-    int http;         /* enum conf_http */
+    enum conf_http http;
     struct strings methods;
     struct strings paths;
     const char *credential; /* NULL: none */

@@ -16,7 +16,7 @@ enum setting_type {
     SETTING_SIZE, /* int64_t bytes, written "512" "16k" "2m" "1g" (powers of 1024); min,
                      max  */
     SETTING_BOOL, /* bool */
-    SETTING_CHOICE,  /* int: the index in `choices`  */
+    SETTING_CHOICE,  /* int or an enum: the index in `choices`  */
     SETTING_DATE,    /* int64_t seconds since 1970; a bare day means its first second */
     SETTING_LISTEN,  /* struct listen_at: "127.0.0.1:15001", "[::1]:0"  */
     SETTING_STRINGS, /* struct strings: a list of strings */
@@ -24,7 +24,7 @@ enum setting_type {
     SETTING_CIDRS,          /* struct cidrs: a list of addresses and ranges          */
     SETTING_CALLER,         /* struct conf_caller: a group, or the word "any"         */
     SETTING_GROUP,          /* the struct itself, its rows in `inner`          */
-    SETTING_GROUPS,         /* struct groups: a list of groups, each inner_size bytes         */
+    SETTING_GROUPS, /* struct groups: a list of groups, each inner_size bytes         */
     SETTING_NAMED_GROUPS, /* struct groups of a group of groups; row 0 of `inner` takes
                              the name      */
 };
