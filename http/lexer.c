@@ -1,9 +1,10 @@
 #include "http/lexer.h"
 
+#include "http/octet.h"
+
 #include <string.h>
 
 enum {
-    METHOD_MAX = 11,     /* the longest one known */
     EXTENSION_MAX = 256, /* of one chunk line */
     EXTENSIONS_MAX =
         8 << 10, /* of one message: many bytes of nothing per byte of body */
@@ -13,38 +14,6 @@ enum {
 /* No sender makes larger ones; a reader of 32 bits would see another size (ck-2p32 of
  * tests/vectors/http1-framing). */
 static const uint64_t CHUNK_SIZE_MAX = INT32_MAX;
-
-/* What a byte may be part of. */
-enum {
-    TOKEN = 0x01,  /* RFC 9110 section 5.6.2 */
-    TARGET = 0x02, /* visible ASCII without '#': a fragment is never sent */
-    VALUE = 0x04,  /* HTAB, SP, visible, 0x80 and up: no other control byte */
-    QUOTED = 0x08, /* qdtext: what stands between quotes without a backslash */
-    DIGIT = 0x10,
-    HEX = 0x20,
-    PLAIN_NAME = 0x40 /* a token without '_' */
-};
-
-/* clang-format off */
-static const unsigned char classes[256] = {
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x0c, 0x4f, 0x06, 0x4d, 0x4f, 0x4f, 0x4f, 0x4f, 0x0e, 0x0e, 0x4f, 0x4f, 0x0e, 0x4f, 0x4f, 0x0e,
-    0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e,
-    0x0e, 0x6f, 0x6f, 0x6f, 0x6f, 0x6f, 0x6f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f,
-    0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x0e, 0x06, 0x0e, 0x4f, 0x0f,
-    0x4f, 0x6f, 0x6f, 0x6f, 0x6f, 0x6f, 0x6f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f,
-    0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x4f, 0x0e, 0x4f, 0x0e, 0x4f, 0x00,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-    0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c, 0x0c,
-};
-/* clang-format on */
 
 /* The methods http-parser knows, the frequent ones first. Not TRACE and TRACK: they
  * echo to the asker what we added for the upstream alone. */
@@ -111,35 +80,16 @@ skip(struct cursor *c, unsigned class)
 {
     const unsigned char *p = c->p;
 
-    while (p < c->end && (classes[*p] & class) != 0)
+    while (p < c->end && octet_is(*p, class))
         p++;
     c->p = p;
 }
 
-/* Eight bytes at a time while none of them is below SP or DEL: values are most of a
- * head. The comparisons are exact for bytes below 0x80; what they miss above is allowed
- * anyway. */
-static void
-skip_value(struct cursor *c)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t eight, del;
-
-    while (c->end - c->p >= 8) {
-        memcpy(&eight, c->p, sizeof eight);
-        del = eight ^ (ones * 0x7f);
-        if ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & tops)
-            break;
-        c->p += 8;
-    }
-    skip(c, VALUE);
-}
-
-static bool
-is_known_method(const unsigned char *at, size_t n)
+bool
+lexer_knows_method(struct text name)
 {
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (strncmp(methods[i], (const char *)at, n) == 0 && methods[i][n] == '\0')
+        if (strncmp(methods[i], name.at, name.n) == 0 && methods[i][name.n] == '\0')
             return true;
     return false;
 }
@@ -147,15 +97,15 @@ is_known_method(const unsigned char *at, size_t n)
 static enum state
 lex_method(struct lexer *l, struct cursor *c)
 {
-    skip(c, TOKEN);
-    if (c->p - c->base > METHOD_MAX)
+    skip(c, OCTET_TOKEN);
+    if (c->p - c->base > LEXER_METHOD_MAX)
         return refuse(l, REASON_METHOD);
     if (c->p == c->end)
         return METHOD_BYTE;
     if (*c->p != ' ' || c->p == c->base)
         return refuse(l, REASON_REQUEST_LINE);
     l->method = (struct span){ 0, offset(c) };
-    if (!is_known_method(c->base, l->method.n))
+    if (!lexer_knows_method(text_of((const char *)c->base, l->method.n)))
         return refuse(l, REASON_METHOD);
     c->p++;
     l->target.at = offset(c);
@@ -165,7 +115,7 @@ lex_method(struct lexer *l, struct cursor *c)
 static enum state
 lex_target(struct lexer *l, struct cursor *c)
 {
-    skip(c, TARGET);
+    skip(c, OCTET_TARGET);
     l->target.n = offset(c) - l->target.at;
     if (l->target.n > l->limits->target_bytes)
         return refuse(l, REASON_TARGET_TOO_LONG);
@@ -190,7 +140,7 @@ lex_version(struct lexer *l, struct cursor *c)
         if (form[l->index] != '0') {
             if (*c->p != form[l->index])
                 return refuse(l, REASON_REQUEST_LINE);
-        } else if (classes[*c->p] & DIGIT) {
+        } else if (octet_is(*c->p, OCTET_DIGIT)) {
             l->version = l->version * 10 + (*c->p - '0');
         } else {
             return refuse(l, REASON_VERSION);
@@ -213,7 +163,8 @@ lex_version_cr(struct lexer *l, struct cursor *c)
         return LINE_LF;
     if (byte == '\n')
         return refuse(l, REASON_LINE_END);
-    return refuse(l, classes[byte] & DIGIT ? REASON_VERSION : REASON_REQUEST_LINE);
+    return refuse(l,
+                  octet_is(byte, OCTET_DIGIT) ? REASON_VERSION : REASON_REQUEST_LINE);
 }
 
 /* SP, three digits, and SP before the phrase; many servers that have no phrase leave
@@ -226,7 +177,7 @@ lex_status(struct lexer *l, struct cursor *c)
     if (l->index == 0 && byte != ' ')
         return refuse(l, REASON_REQUEST_LINE);
     if (l->index >= 1 && l->index <= 3) {
-        if ((classes[byte] & DIGIT) == 0)
+        if (!octet_is(byte, OCTET_DIGIT))
             return refuse(l, REASON_REQUEST_LINE);
         l->status = l->status * 10 + (byte - '0');
     }
@@ -243,7 +194,7 @@ lex_status(struct lexer *l, struct cursor *c)
 static enum state
 lex_phrase(struct lexer *l, struct cursor *c)
 {
-    skip(c, VALUE);
+    skip(c, OCTET_VALUE);
     if (c->p == c->end)
         return PHRASE_BYTE;
     if (*c->p != '\r')
@@ -283,10 +234,10 @@ lex_line_start(struct lexer *l, struct cursor *c)
 static enum state
 lex_name(struct lexer *l, struct cursor *c)
 {
-    skip(c, PLAIN_NAME);
+    skip(c, OCTET_PLAIN_NAME);
     if (c->p < c->end && *c->p == '_') {
         l->field.has_underscore = true;
-        skip(c, TOKEN);
+        skip(c, OCTET_TOKEN);
     }
     if (c->p == c->end)
         return NAME_BYTE;
@@ -335,7 +286,7 @@ keep_field(struct lexer *l, const struct cursor *c)
 static enum state
 lex_value(struct lexer *l, struct cursor *c)
 {
-    skip_value(c);
+    c->p = octet_skip_value(c->p, c->end);
     if (c->p == c->end)
         return VALUE_BYTE;
     if (*c->p != '\r')
@@ -356,7 +307,7 @@ lex_last_lf(struct lexer *l, struct cursor *c)
 static unsigned
 hex_value(unsigned char c)
 {
-    return (classes[c] & DIGIT) ? c & 0x0fu : (c & 0x0fu) + 9;
+    return octet_is(c, OCTET_DIGIT) ? c & 0x0fu : (c & 0x0fu) + 9;
 }
 
 /* Extensions are read to be dropped (RFC 9112 section 7.1.1). Bounded by the line and
@@ -384,7 +335,7 @@ lex_extension_name(struct lexer *l, struct cursor *c)
 {
     const unsigned char *begin = c->p;
 
-    skip(c, TOKEN);
+    skip(c, OCTET_TOKEN);
     if (!is_within_extensions(l, (size_t)(c->p - begin)))
         return refuse(l, REASON_CHUNK);
     if (c->p == c->end)
@@ -405,7 +356,7 @@ lex_extension_value(struct lexer *l, struct cursor *c)
         c->p++;
         return EXTENSION_QUOTED;
     }
-    skip(c, TOKEN);
+    skip(c, OCTET_TOKEN);
     if (!is_within_extensions(l, (size_t)(c->p - begin)))
         return refuse(l, REASON_CHUNK);
     if (c->p == c->end)
@@ -419,7 +370,7 @@ lex_extension_quoted(struct lexer *l, struct cursor *c)
     const unsigned char *begin = c->p;
     bool is_cut;
 
-    skip(c, QUOTED);
+    skip(c, OCTET_QUOTED);
     is_cut = c->p == c->end;
     /* The byte behind is counted when it is read, not once for each cut before it. */
     if (!is_within_extensions(l, (size_t)(c->p - begin) + !is_cut))
@@ -439,7 +390,7 @@ lex_extension_quoted(struct lexer *l, struct cursor *c)
 static enum state
 lex_extension_pair(struct lexer *l, struct cursor *c)
 {
-    return classes[*c->p++] & VALUE ? EXTENSION_QUOTED : refuse(l, REASON_CHUNK);
+    return octet_is(*c->p++, OCTET_VALUE) ? EXTENSION_QUOTED : refuse(l, REASON_CHUNK);
 }
 
 static enum state
@@ -451,7 +402,7 @@ lex_extension_end(struct lexer *l, struct cursor *c)
 static enum state
 lex_size(struct lexer *l, struct cursor *c)
 {
-    for (; c->p < c->end && (classes[*c->p] & HEX); c->p++) {
+    for (; c->p < c->end && octet_is(*c->p, OCTET_HEX); c->p++) {
         if (l->index++ == SIZE_DIGITS_MAX)
             return refuse(l, REASON_CHUNK);
         l->chunk_size = l->chunk_size * 16 + hex_value(*c->p);

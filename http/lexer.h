@@ -70,6 +70,10 @@ enum lexed lexer_read(struct lexer *l, struct text section);
  * chunk's data. */
 void lexer_take_chunk(struct lexer *l);
 
+/* A method of HTTP's that Holdfast forwards; name.n is at most LEXER_METHOD_MAX. */
+enum { LEXER_METHOD_MAX = 11 };
+bool lexer_knows_method(struct text name);
+
 static inline const struct lexed_field *
 lexer_field(const struct lexer *l, size_t i)
 {
