@@ -32,23 +32,12 @@ note_connection(struct facts *f, struct text value)
     return REASON_OK;
 }
 
-/* http-parser sees Transfer-Encoding in any name that begins so, and it is one of many
- * readers with such a habit: two readings of one framing. */
-static bool
-is_almost_coding(struct text name)
-{
-    static const char coding[] = "Transfer-Encoding";
-    size_t n = sizeof coding - 1;
-
-    return name.n > n && text_equals_nocase(text_of(name.at, n), text_of(coding, n));
-}
-
 static enum reason
 note_field(struct facts *f, struct headers *h, struct text name, struct text value)
 {
     switch (field_kind(name)) {
     case FIELD_PLAIN:
-        if (is_almost_coding(name))
+        if (field_is_almost_coding(name))
             return REASON_TRANSFER_ENCODING;
         headers_add(h, name, value);
         break;

@@ -1,8 +1,6 @@
 /* Reading: heads, then bodies, each piece seen by both readers before anyone above. */
 #include "http/http1.h"
 
-#include "base/log.h"
-
 #include <assert.h>
 
 /* A service that answers with nothing but interim answers holds its client for ever. */
@@ -21,19 +19,10 @@ http1_take_back(struct http1 *h)
 static enum flow
 refuse(struct http1 *h, enum reason detail, enum reason *why)
 {
-    enum reason told = detail;
-
-    if (h->role == WIRE_CLIENT && detail != REASON_UPSTREAM_CLOSED &&
-        detail != REASON_UPSTREAM_UPGRADE) {
-        told = detail == REASON_HEAD_TOO_LARGE || detail == REASON_TOO_MANY_FIELDS
-                   ? REASON_UPSTREAM_HEAD_TOO_LARGE
-                   : REASON_UPSTREAM_MALFORMED;
-        log_reason(told, "reading an answer: %s", reason_token(detail));
-    }
-    h->broken = told;
+    h->broken = codec_refusal(h->role, detail);
     h->is_ending = true;
     lexer_forget(&h->lexer);
-    *why = told;
+    *why = h->broken;
     return FLOW_BROKEN;
 }
 

@@ -211,3 +211,12 @@ field_is_forbidden_in_trailer(struct text name)
 {
     return (flags_of(name) & NO_TRAILER) != 0;
 }
+
+bool
+field_is_almost_coding(struct text name)
+{
+    static const char coding[] = "transfer-encoding";
+    size_t n = sizeof coding - 1;
+
+    return name.n > n && spells(name.at, n, coding);
+}

@@ -33,7 +33,8 @@ enum target_form { TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTE
 struct request {
     struct text method;
     enum target_form form;
-    struct text scheme; /* of an absolute target; empty otherwise */
+    struct text scheme; /* of an absolute target, or :scheme; empty otherwise. Written
+                           as :scheme; empty: https */
     struct text
         authority; /* of an absolute or authority target as written; empty otherwise */
     struct text host; /* the Host field or :authority as written; empty only for
@@ -80,6 +81,9 @@ bool field_is_guarded_in_disguise(struct text name);
 
 /* Fields of one connection, which no intermediary forwards (RFC 9110 section 7.6.1). */
 bool field_is_hop_by_hop(struct text name);
+/* http-parser sees Transfer-Encoding in any name that begins so, and it is one of many
+ * readers with such a habit: two readings of one framing. */
+bool field_is_almost_coding(struct text name);
 /* Fields that must not stand in a trailer: framing, routing, credentials, content (RFC
  * 9110 section 6.5.1). */
 bool field_is_forbidden_in_trailer(struct text name);

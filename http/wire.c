@@ -1,13 +1,27 @@
 #include "http/codec.h"
 
-#include <assert.h>
+#include "base/log.h"
+
+enum reason
+codec_refusal(enum wire_role role, enum reason detail)
+{
+    enum reason told;
+
+    if (role == WIRE_SERVER || detail == REASON_UPSTREAM_CLOSED ||
+        detail == REASON_UPSTREAM_UPGRADE)
+        return detail;
+    told = detail == REASON_HEAD_TOO_LARGE || detail == REASON_TOO_MANY_FIELDS
+               ? REASON_UPSTREAM_HEAD_TOO_LARGE
+               : REASON_UPSTREAM_MALFORMED;
+    return log_reason(told, "reading an answer: %s", reason_token(detail));
+}
 
 struct wire *
 wire_new(enum wire_version version, enum wire_role role,
          const struct wire_limits *limits, struct buf *in, struct buf *out)
 {
-    assert(version == WIRE_HTTP1);
-    return http1_new(role, limits, in, out);
+    return version == WIRE_HTTP2 ? http2_new(role, limits, in, out)
+                                 : http1_new(role, limits, in, out);
 }
 
 void
