@@ -12,7 +12,8 @@ enum {
     GOAWAY = 7,
     CONTINUATION = 9,
     END_HEADERS = 0x04,
-    HEADER_BYTES = 9
+    HEADER_BYTES = 9,
+    FRAME_MAX = 16384 /* we offer no more */
 };
 
 void
@@ -51,16 +52,18 @@ spend(struct budget *b, int32_t n)
         refill(b);
 }
 
-/* What is read to be thrown away costs by its length too. */
+/* What is read to be thrown away costs by its length too. A frame that is too long is
+ * the session's to refuse. */
 static int32_t
 cost_of(const struct guard *g)
 {
+    uint32_t n = g->payload_left < FRAME_MAX ? g->payload_left : FRAME_MAX;
     uint8_t type = g->header[3];
 
     if (type == SETTINGS)
         return GUARD_SETTINGS;
     if (type == GOAWAY || type > CONTINUATION)
-        return (int32_t)(1 + g->payload_left / GUARD_BYTES_AS_ONE);
+        return (int32_t)(1 + n / GUARD_BYTES_AS_ONE);
     return 1;
 }
 

@@ -80,8 +80,12 @@ carry(struct end *from, struct end *to)
 static inline void
 pair_settle(struct pair *p)
 {
-    while (carry(&p->client, &p->server) | carry(&p->server, &p->client))
-        ;
+    bool asks, answers;
+
+    do {
+        asks = carry(&p->client, &p->server);
+        answers = carry(&p->server, &p->client);
+    } while (asks || answers);
 }
 
 static inline void
