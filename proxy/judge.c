@@ -12,7 +12,7 @@ naming_of(const struct exchange *x)
     return (struct naming){ .door = exchange_door(x),
                             .tunnel = x->conn->target,
                             .is_tls = conn_is_tls(x->conn),
-                            .is_shared = wire_is_multiplexed(x->conn->wire) };
+                            .is_shared = conn_is_shared(x->conn) };
 }
 
 /* ---- CONNECT */

@@ -12,7 +12,7 @@
 bool
 exchange_is_grpc(const struct exchange *x)
 {
-    return wire_is_multiplexed(x->conn->wire) && request_is_grpc(&x->request);
+    return conn_is_shared(x->conn) && request_is_grpc(&x->request);
 }
 
 static bool
