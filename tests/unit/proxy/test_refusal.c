@@ -2,6 +2,7 @@
 #include "tests/unit/certs/scratch.h"
 
 #include "proxy/exchange.h"
+#include "tests/unit/http/pair.h"
 
 static const struct wire_limits limits = { 16384, 100, 8192, 65536, 1 };
 
@@ -156,6 +157,128 @@ a_request_whose_body_is_not_read_is_the_last(void **state)
     scene_clear(&s);
 }
 
+/* ---- over HTTP/2 */
+
+/* What a client of HTTP/2 is told when its request is refused. */
+static void
+refuse_over_http2(struct pair *p, struct peer *client, const char *method,
+                  const char *type, enum reason why, int detail, int *grpc_status)
+{
+    struct request r = { .method = text_z(method), .body = { .kind = BODY_STREAM } };
+    struct conf conf = { .deny_detail = detail };
+    struct conn conn = { .id = 0x7f3a, .wire = p->server.wire };
+    struct exchange x = { .conn = &conn,
+                          .number = 12,
+                          .view = { .conf = &conf, .rule_place = { "t.conf", 7 } },
+                          .why = why };
+    struct peer server;
+
+    peer_init(client, wire_open(p->client.wire));
+    headers_init(&r.headers, client->arena);
+    headers_add(&r.headers, TEXT("content-type"), text_z(type));
+    stream_write_request(client->stream, &r, TEXT("/a.B/C"), text_of(NULL, 0),
+                         TEXT("api.example"));
+    pair_settle(p);
+    peer_accept(&server, p);
+    x.arena = server.arena;
+    x.down = server.stream;
+    x.request = server.request;
+    refusal_write(&x);
+    assert_int_equal(x.status, x.grpc_status != 0 ? 200 : reason_status(why));
+    *grpc_status = x.grpc_status;
+    peer_close(&server);
+    pair_settle(p);
+    peer_free(&server);
+    assert_int_equal(peer_read_response(client), FLOW_OK);
+    assert_int_equal(client->response.status, x.status);
+    peer_read_body(client);
+}
+
+static void
+assert_told(const struct peer *client, const char *name, const char *value)
+{
+    const struct field *f = headers_get(&client->response.headers, text_z(name));
+
+    if (f == NULL || !text_equals(f->value, text_z(value)))
+        fail_msg("%s: %.*s", name, f == NULL ? 0 : (int)f->value.n,
+                 f == NULL ? "" : f->value.at);
+}
+
+static void
+a_call_of_grpc_is_told_in_trailers_alone(void **state)
+{
+    static const struct {
+        enum reason why;
+        int detail, status;
+        const char *message, *proxy_status;
+    } rows[] = {
+        { REASON_HOST_NOT_ALLOWED, DETAIL_REASON, 7,
+          "Refused by Holdfast: host_not_allowed: No live grant of this caller names "
+          "this host and port. [7f3a.12]",
+          "holdfast; error=http_request_denied; details=\"host_not_allowed\"" },
+        { REASON_HOST_NOT_ALLOWED, DETAIL_NONE, 7, "Refused by Holdfast [7f3a.12]",
+          "holdfast; error=http_request_denied" },
+        { REASON_GRPC_NEEDS_HTTP2, DETAIL_HINT, 12,
+          "Refused by Holdfast: grpc_needs_http2: The service speaks HTTP/1.1, which "
+          "cannot carry gRPC. (nearest rule: t.conf:7) [7f3a.12]",
+          "holdfast; error=http_protocol_error; details=\"grpc_needs_http2\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct peer client;
+        struct pair p;
+        int status;
+
+        pair_init(&p);
+        refuse_over_http2(&p, &client, "POST", "application/grpc+proto", rows[i].why,
+                          rows[i].detail, &status);
+        assert_int_equal(status, rows[i].status);
+        assert_told(&client, "content-type", "application/grpc");
+        assert_told(&client, "grpc-status", rows[i].status == 7 ? "7" : "12");
+        assert_told(&client, "grpc-message", rows[i].message);
+        assert_told(&client, "proxy-status", rows[i].proxy_status);
+        /* The head was all: no DATA, and no trailers behind it. */
+        assert_int_equal(client.response.body.kind, BODY_NONE);
+        assert_false(client.response.has_length);
+        assert_true(client.is_whole);
+        assert_null(stream_trailers(client.stream));
+        peer_free(&client);
+        pair_free(&p);
+    }
+}
+
+static void
+what_is_no_call_is_told_by_status_and_body_over_http2_too(void **state)
+{
+    static const struct {
+        const char *method, *type;
+    } rows[] = {
+        { "POST", "application/json" },
+        { "POST", "application/grpc-web" },
+        { "PUT", "application/grpc" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct peer client;
+        struct pair p;
+        int status;
+
+        pair_init(&p);
+        refuse_over_http2(&p, &client, rows[i].method, rows[i].type,
+                          REASON_HOST_NOT_ALLOWED, DETAIL_REASON, &status);
+        assert_int_equal(status, 0);
+        assert_int_equal(client.response.status, 403);
+        assert_told(&client, "content-type", "application/problem+json");
+        assert_true(client.is_whole);
+        assert_true(memmem(buf_text(&client.body).at, buf_length(&client.body),
+                           "host_not_allowed", strlen("host_not_allowed")) != NULL);
+        peer_free(&client);
+        pair_free(&p);
+    }
+}
+
 static void
 a_bare_refusal_closes(void **state)
 {
@@ -180,6 +303,8 @@ main(void)
         SCRATCH_TEST(what_is_told_is_as_much_as_the_operator_wants),
         SCRATCH_TEST(the_answer_to_head_has_a_length_and_no_body),
         SCRATCH_TEST(a_request_whose_body_is_not_read_is_the_last),
+        SCRATCH_TEST(a_call_of_grpc_is_told_in_trailers_alone),
+        SCRATCH_TEST(what_is_no_call_is_told_by_status_and_body_over_http2_too),
         SCRATCH_TEST(a_bare_refusal_closes),
     };
 
