@@ -40,6 +40,8 @@ conn_begin_serving(struct conn *c)
 {
     c->step = CONN_SERVE;
     c->sent_seen = c->link.sent;
+    if (conn_is_tls(c) && tls_protocol(c->link.tls) == ALPN_H2)
+        c->wire = new_wire(c, WIRE_HTTP2);
     conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
 }
 

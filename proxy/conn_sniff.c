@@ -70,7 +70,8 @@ conn_begin_handshake(struct conn *c)
     c->step = CONN_HANDSHAKE;
     conn_set_alarm(c, conn_limits(c)->handshake_timeout_ms);
     link_accept_tls(&c->link, generation_server(c->worker->now->generation, c->door),
-                    ALPN_H1, gate ? NULL : choose_leaf, c);
+                    conn_door(c)->http2 ? ALPN_BOTH : ALPN_H1,
+                    gate ? NULL : choose_leaf, c);
 }
 
 /* ---- which of them it is */

@@ -172,11 +172,12 @@ take_answer(struct exchange *x)
     return connect_next(x);
 }
 
-/* In the clear the config says what is spoken. */
+/* In the clear the config says what is spoken, in TLS the two have agreed. */
 static enum wire_version
 version_of(const struct upstream *u)
 {
-    bool is_http2 = u->link.tls == NULL && u->key.http == CONF_HTTP_2;
+    bool is_http2 = u->link.tls == NULL ? u->key.http == CONF_HTTP_2
+                                        : tls_protocol(u->link.tls) == ALPN_H2;
 
     return is_http2 ? WIRE_HTTP2 : WIRE_HTTP1;
 }

@@ -133,7 +133,10 @@ upstream_forget_task(struct upstream *u)
 void
 upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *sessions)
 {
-    struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host, ALPN_H1);
+    static const enum alpn offers[] = {
+        [CONF_HTTP_AUTO] = ALPN_BOTH, [CONF_HTTP_1] = ALPN_H1, [CONF_HTTP_2] = ALPN_H2
+    };
+    struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host, offers[u->key.http]);
     struct tls_session *session = sessions_take(sessions, &u->key);
 
     u->sessions = sessions;
