@@ -103,16 +103,18 @@ start() {
         HF_CPU=${HF_ORIGIN_CPU:-} spawn origin nginx -c "$RUN/origin/nginx.conf"
         wait_port 19443
         echo "$(cat "$RUN/origin/pid") 19443 direct" ;;
-    haproxy|haproxy-2t|haproxy-dpop|haproxy-h2)
+    haproxy|haproxy-2t|haproxy-dpop|haproxy-h2|haproxy-h2h2)
         mkdir -p "$RUN/haproxy"
         local t=1 l='' a=$add
         local alpn=http/1.1
         [ "$n" = haproxy-2t ] && t=2
-        [ "$n" = haproxy-h2 ] && alpn=h2,http/1.1
+        local up=http/1.1 port=19443
+        case $n in haproxy-h2*) alpn=h2,http/1.1 ;; esac
+        [ "$n" = haproxy-h2h2 ] && up=h2 port=19444
         if [ "$n" = haproxy-dpop ]; then
             l=$lua; a='http-request lua.dpop'; fill "$here/peers/dpop.lua.in" "$RUN/haproxy/dpop.lua"
         fi
-        fill "$here/peers/haproxy.cfg.in" "$RUN/haproxy/cfg" THREADS=$t LUA="$l" ADDHEADER="$a" ALPN="$alpn"
+        fill "$here/peers/haproxy.cfg.in" "$RUN/haproxy/cfg" THREADS=$t LUA="$l" ADDHEADER="$a" ALPN="$alpn" UP="$up" PORT=$port
         spawn haproxy haproxy -db -f "$RUN/haproxy/cfg"
         wait_port 18443
         echo "$(cat "$RUN/haproxy/pid") 18443 via" ;;
@@ -222,6 +224,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 haproxy-h2h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac
