@@ -39,6 +39,7 @@ void
 conn_begin_serving(struct conn *c)
 {
     c->step = CONN_SERVE;
+    c->n_before = c->n_asked;
     c->sent_seen = c->link.sent;
     if (conn_is_tls(c) && tls_protocol(c->link.tls) == ALPN_H2)
         c->wire = new_wire(c, WIRE_HTTP2);
@@ -53,7 +54,7 @@ sniff_preface(const struct conn *c)
 {
     struct text preface = TEXT("PRI * HTTP/2.0\r\n"), in = buf_text(&c->link.in);
 
-    if (!conn_door(c)->h2c || conn_is_tls(c) || c->n_asked > 0)
+    if (!conn_door(c)->h2c || conn_is_tls(c) || c->n_asked > c->n_before)
         return FLOW_END;
     if (in.n >= preface.n)
         return text_starts(in, preface) ? FLOW_OK : FLOW_END;

@@ -33,10 +33,10 @@ struct conn {
     /* CONNECT was accepted: every request must be for this. NULL: it was not. */
     struct authority_kept *target;
     struct task *proven; /* by CONNECT's Proxy-Authorization: a reference; or NULL */
-    const struct task *served; /* whose the last request was: never looked into */
-    struct list exchanges;     /* in HTTP/1 one at most */
-    uint64_t n_asked;
-    uint64_t sent_seen; /* link.sent when the alarm was last set */
+    const struct task *served;  /* whose the last request was: never looked into */
+    struct list exchanges;      /* in HTTP/1 one at most */
+    uint64_t n_asked, n_before; /* … when serving began: a CONNECT went before */
+    uint64_t sent_seen;         /* link.sent when the alarm was last set */
     enum conn_watch watching;
     size_t lingered;
 };

@@ -26,7 +26,7 @@ watch(struct conn *c)
     c->sent_seen = c->link.sent;
     if (now == WATCH_NOTHING)
         alarm_clear(&c->alarm);
-    else if (now == WATCH_HEAD || c->n_asked == 0)
+    else if (now == WATCH_HEAD || c->n_asked == c->n_before)
         conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
     else
         conn_set_alarm(c, conn_limits(c)->connection_idle_ms);

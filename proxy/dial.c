@@ -44,10 +44,16 @@ find_destination(const struct exchange *x, struct authority *out,
     assert(!tls || *client != NULL);
 }
 
+/* Few services take a WebSocket by HTTP/2: where it may be either it is HTTP/1.1. */
 static enum conf_http
 http_of(const struct exchange *x)
 {
-    return is_gate(x) ? exchange_door(x)->upstream_http : x->view.rule->http;
+    enum conf_http http = is_gate(x) ? exchange_door(x)->upstream_http
+                                     : x->view.rule->http;
+
+    if (http == CONF_HTTP_AUTO && x->request.upgrade == UPGRADE_WEBSOCKET)
+        return CONF_HTTP_1;
+    return http;
 }
 
 static struct upstream_key
@@ -182,6 +188,21 @@ version_of(const struct upstream *u)
     return is_http2 ? WIRE_HTTP2 : WIRE_HTTP1;
 }
 
+/* A service of HTTP/2 says with its first frame whether it takes WebSockets (RFC 8441
+ * section 3). */
+static enum pace
+ride(struct exchange *x)
+{
+    struct upstream *u = x->up;
+
+    if (x->request.upgrade != UPGRADE_WEBSOCKET || wire_takes_websocket(u->wire))
+        return go(x, STEP_PRESENT);
+    if (u->used_before)
+        return refuse(x, REASON_UPSTREAM_UPGRADE);
+    return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
+                     REASON_UPSTREAM_UPGRADE);
+}
+
 /* Fresh, and what it should be. */
 static enum pace
 use_fresh(struct exchange *x)
@@ -193,7 +214,8 @@ use_fresh(struct exchange *x)
     approach_end(x->epoch->pool, &x->approach);
     tally_add(&m->opened, 1);
     histogram_add(&m->connect, clock_monotonic_us() - x->up->began_us);
-    return go(x, STEP_PRESENT);
+    alarm_clear(&x->alarm);
+    return ride(x);
 }
 
 /* A service that resets at once takes its address along: that is no other address. */
@@ -240,6 +262,8 @@ follow_connection(struct exchange *x)
 
     switch (u->link.state) {
     case LINK_OPEN:
+        if (u->wire != NULL)
+            return ride(x);
         if (!handshaken)
             return greet(x);
         metrics_handshake(m, SIDE_UPSTREAM, true, tls_is_resumed(u->link.tls));
@@ -286,7 +310,7 @@ dial(struct exchange *x)
         return WAIT;
     key = key_of(x);
     if (take_pooled(x, &key))
-        return go(x, STEP_PRESENT);
+        return ride(x);
     if (follow_another(x, &key))
         return wait_for(x,
                         exchange_limits(x)->connect_timeout_ms +

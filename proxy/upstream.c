@@ -44,6 +44,8 @@ turn_shared(struct upstream *u)
     broken = wire_receive(u->wire, &why) == FLOW_BROKEN;
     wire_send(u->wire);
     link_move(&u->link);
+    if (u->user != NULL)
+        u->on_change(u->user);
     if ((broken || is_over(u)) && u->n_riders == 0)
         upstream_close(u);
 }
