@@ -1,0 +1,306 @@
+/* proxy/pool.c: what many may ride on, and who is on the way to it. */
+#include "tests/unit/proxy/stage.h"
+
+#include "proxy/pool.h"
+
+enum { CEILING = 64 * 1024, LONG_MS = 60 * 1000, PER_KEY = 2 };
+
+static const struct wire_limits limits = { 16384, 100, 8192, 65536, 100 };
+
+static struct pool *pool;
+static struct address here;
+static uint16_t port;
+static int door, peer;
+
+static int
+begin(void **state)
+{
+    if (stage_begin(state) != 0)
+        return -1;
+    here = loopback();
+    door = listening_socket(&port);
+    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    pool_free(pool);
+    close(peer);
+    close(door);
+    return stage_end(state);
+}
+
+#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+static void
+on_change(void *user)
+{
+    (void)user;
+}
+
+static struct upstream_key
+key_of(const char *name)
+{
+    struct upstream_key key;
+
+    memset(&key, 0, sizeof key);
+    key.target = (struct authority){ host_of(name), 443 };
+    memcpy(key.task, "t-1", 4);
+    return key;
+}
+
+/* Dialled, found to speak this, and its dialler rides on it. */
+static struct upstream *
+dial_one(const struct upstream_key *key, enum wire_version version)
+{
+    struct upstream *u = upstream_dial(loop, key, &here, port, &limits, CEILING,
+                                       on_change, pool);
+
+    assert_non_null(u);
+    UNTIL(u->link.state == LINK_OPEN);
+    close(peer);
+    peer = accept(door, NULL, NULL);
+    not_blocking(peer);
+    upstream_speak(u, version);
+    pool_share(pool, u);
+    u->user = NULL;
+    return u;
+}
+
+static bool
+is_closed(void)
+{
+    char bytes[256];
+    ssize_t n;
+
+    do
+        n = recv(peer, bytes, sizeof bytes, 0);
+    while (n > 0); /* its preface and settings */
+    return n == 0 || errno != EAGAIN;
+}
+
+/* ---- many on one */
+
+static void
+one_connection_of_http2_carries_many_of_its_key_and_no_other(void **state)
+{
+    struct upstream_key key = key_of("api.example"), other = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    assert_true(upstream_is_shared(u));
+    for (int i = 0; i < 5; i++) {
+        assert_ptr_equal(pool_take(pool, &key), u);
+        assert_non_null(wire_open(u->wire));
+    }
+    other.task[2] = '2';
+    assert_null(pool_take(pool, &other));
+    other = key;
+    other.http = CONF_HTTP_1;
+    assert_null(pool_take(pool, &other));
+    assert_int_equal(u->n_riders, 6);
+    assert_int_equal(pool_count(pool), 0);
+    upstream_close(u);
+}
+
+static void
+one_of_http1_is_taken_by_one_alone(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP1);
+
+    (void)state;
+    assert_null(pool_take(pool, &key));
+    pool_give(pool, u);
+    assert_ptr_equal(pool_take(pool, &key), u);
+    assert_null(pool_take(pool, &key));
+    upstream_close(u);
+}
+
+static void
+it_is_idle_when_the_last_has_left_and_not_before(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    assert_ptr_equal(pool_take(pool, &key), u);
+    pool_give(pool, u);
+    assert_int_equal(pool_count(pool), 0);
+    pool_give(pool, u);
+    assert_int_equal(pool_count(pool), 1);
+    settle();
+    assert_ptr_equal(pool_take(pool, &key), u);
+    assert_int_equal(pool_count(pool), 0);
+    pool_give(pool, u);
+}
+
+static void
+when_its_task_ends_nothing_new_rides_and_the_last_closes_it(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    assert_ptr_equal(pool_take(pool, &key), u);
+    pool_drop_task(pool, TEXT("t-1"));
+    assert_null(pool_take(pool, &key));
+    pool_give(pool, u);
+    settle();
+    assert_false(is_closed());
+    pool_give(pool, u);
+    assert_true(is_closed());
+}
+
+static void
+a_pool_that_goes_leaves_those_in_use_to_their_riders(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    pool_free(pool);
+    pool = pool_new(loop, 0, 0, 0);
+    settle();
+    assert_false(is_closed());
+    pool_give(pool, u);
+    assert_true(is_closed());
+}
+
+static void
+one_whose_service_is_gone_is_not_taken_and_closes_behind_the_last(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    shutdown(peer, SHUT_WR);
+    UNTIL(u->link.read_ended);
+    assert_null(pool_take(pool, &key));
+    pool_give(pool, u);
+    assert_true(is_closed());
+}
+
+/* ---- on the way */
+
+struct walker {
+    struct wake wake;
+    struct follower follower;
+    unsigned rung;
+};
+
+static void
+on_walker(void *owner)
+{
+    struct walker *w = owner;
+
+    w->rung++;
+}
+
+static void
+walker_init(struct walker *w)
+{
+    memset(w, 0, sizeof *w);
+    w->wake = (struct wake){ .answer = on_walker, .owner = w };
+    w->follower.bell = &w->wake;
+}
+
+static void
+who_follows_is_woken_once_whatever_came_of_it(void **state)
+{
+    struct upstream_key key = key_of("api.example"), other = key_of("b.example");
+    struct approach first = { .key = key };
+    struct walker a, b, left;
+
+    (void)state;
+    walker_init(&a);
+    walker_init(&b);
+    walker_init(&left);
+    assert_false(approach_follow(pool, &key, &a.follower));
+    approach_begin(pool, &first, &key);
+    assert_false(approach_follow(pool, &other, &a.follower));
+    assert_true(approach_follow(pool, &key, &a.follower));
+    assert_true(approach_follow(pool, &key, &b.follower));
+    assert_true(approach_follow(pool, &key, &left.follower));
+    approach_leave(&left.follower);
+    approach_end(pool, &first);
+    approach_end(pool, &first);
+    settle();
+    assert_int_equal(a.rung, 1);
+    assert_int_equal(b.rung, 1);
+    assert_int_equal(left.rung, 0);
+    assert_false(approach_follow(pool, &key, &a.follower));
+}
+
+static void
+who_may_not_share_follows_nobody(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct approach first = { .key = key };
+    struct walker a;
+
+    (void)state;
+    walker_init(&a);
+    key.http = CONF_HTTP_1;
+    approach_begin(pool, &first, &key);
+    assert_false(approach_follow(pool, &key, &a.follower));
+    approach_end(pool, &first);
+}
+
+/* Waiting for one that carries one request at a time would cost a handshake's time and
+ * win nothing; a service that changes is noticed by the next that dials it. */
+static void
+a_service_of_http1_is_remembered_and_one_that_changes_too(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct approach first = { .key = key };
+    struct walker a;
+
+    (void)state;
+    walker_init(&a);
+    pool_give(pool, dial_one(&key, WIRE_HTTP1));
+    approach_begin(pool, &first, &key);
+    assert_false(approach_follow(pool, &key, &a.follower));
+    pool_give(pool, dial_one(&key, WIRE_HTTP2));
+    assert_true(approach_follow(pool, &key, &a.follower));
+    approach_end(pool, &first);
+}
+
+static void
+a_pool_that_goes_wakes_who_follows(void **state)
+{
+    struct upstream_key key = key_of("api.example");
+    struct approach first = { .key = key };
+    struct walker a;
+
+    (void)state;
+    walker_init(&a);
+    approach_begin(pool, &first, &key);
+    assert_true(approach_follow(pool, &key, &a.follower));
+    pool_free(pool);
+    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
+    settle();
+    assert_int_equal(a.rung, 1);
+    approach_end(pool, &first);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        POOL_TEST(one_connection_of_http2_carries_many_of_its_key_and_no_other),
+        POOL_TEST(one_of_http1_is_taken_by_one_alone),
+        POOL_TEST(it_is_idle_when_the_last_has_left_and_not_before),
+        POOL_TEST(when_its_task_ends_nothing_new_rides_and_the_last_closes_it),
+        POOL_TEST(a_pool_that_goes_leaves_those_in_use_to_their_riders),
+        POOL_TEST(one_whose_service_is_gone_is_not_taken_and_closes_behind_the_last),
+        POOL_TEST(who_follows_is_woken_once_whatever_came_of_it),
+        POOL_TEST(who_may_not_share_follows_nobody),
+        POOL_TEST(a_service_of_http1_is_remembered_and_one_that_changes_too),
+        POOL_TEST(a_pool_that_goes_wakes_who_follows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
