@@ -89,11 +89,14 @@ one_connection_of_http2_carries_many_of_its_key_and_no_other(void **state)
     struct upstream_key key = key_of("api.example"), other = key_of("api.example");
     struct upstream *u = dial_one(&key, WIRE_HTTP2);
 
+    struct stream *streams[5];
+
     (void)state;
     assert_true(upstream_is_shared(u));
     for (int i = 0; i < 5; i++) {
         assert_ptr_equal(pool_take(pool, &key), u);
-        assert_non_null(wire_open(u->wire));
+        streams[i] = wire_open(u->wire);
+        assert_non_null(streams[i]);
     }
     other.task[2] = '2';
     assert_null(pool_take(pool, &other));
@@ -102,6 +105,8 @@ one_connection_of_http2_carries_many_of_its_key_and_no_other(void **state)
     assert_null(pool_take(pool, &other));
     assert_int_equal(u->n_riders, 6);
     assert_int_equal(pool_count(pool), 0);
+    for (int i = 0; i < 5; i++)
+        stream_close(streams[i]);
     upstream_close(u);
 }
 
