@@ -125,18 +125,21 @@ def the_published_bundle_holds_the_system_roots_and_ours():
     assert sorted(os.listdir(s.h.publish)) == ["bundle.pem", "ca.pem", "jwks.json"]
 
 
-@promise
-def a_refusal_can_be_read_inside_tls():
+@rows([("--http1.1", "1.1"), ("--http2", "2")])
+def a_refusal_can_be_read_inside_tls(row):
+    option, version = row
     since = s.h.mark()
-    done = curl(s.h.proxy, s.h.bundle, "-i", "https://denied.test/x?page=private-page")
+    done = curl(s.h.proxy, s.h.bundle, "-i", option, "https://denied.test/x?page=private-page")
     assert done.returncode == 0, done.stderr
     head, _, body = done.stdout.decode().rpartition("\r\n\r\n")
     problem = json.loads(body)
     assert (problem["status"], problem["reason"]) == (403, "host_not_allowed")
-    assert 'Proxy-Status: holdfast; error=http_request_denied; details="host_not_allowed"' in head
-    assert "Content-Type: application/problem+json" in head
+    fields = [name.lower() + ":" + value for name, _, value in (line.partition(":") for line in head.splitlines())]
+    assert 'proxy-status: holdfast; error=http_request_denied; details="host_not_allowed"' in fields
+    assert "content-type: application/problem+json" in fields
     (line,) = s.h.wait_requests(1, since)
     assert (line["status"], line["reason"], line["to"]) == (403, "host_not_allowed", "denied.test:443"), line
+    assert line["http"] == version, line
     assert line["x"] == problem["request_id"], "the client's request id finds the log's line"
     assert "up" not in line and not s.denied.connections
 

@@ -36,7 +36,6 @@ SAME = [
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
     (r"\blag \d+ ms", "lag N ms"),
     (r"\bms=\d+", "ms=N"),
-    (r"\bhttp=(1\.1|2)(?= )", "http=N"),
     (r"\bx=[0-9a-f]+\.\d+", "x=N"),
     (r'"request_id":"[0-9a-f]+\.\d+"', '"request_id":"N"'),
     (r"\buid[: ]\d+", "uid N"),
