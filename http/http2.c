@@ -40,21 +40,24 @@ http2_stop(struct http2 *h)
     }
 }
 
-/* A service's answer that is here to its end is as good as it was. */
-static void
-lose_streams(struct http2 *h, bool can_still_write)
+/* An answer that is here to its end is as good as it was, and so is one of ours that
+ * only waits to be sent, if it still can be. */
+static bool
+survives(const struct http2_stream *s, bool may_write)
 {
-    struct list *next;
+    if (http2_of(&s->stream)->role == WIRE_CLIENT)
+        return s->has_come;
+    return may_write && (s->has_come || s->ends_quietly);
+}
 
-    for (struct list *m = h->streams.next; m != &h->streams; m = next) {
+static void
+lose_streams(struct http2 *h, bool may_write)
+{
+    for (struct list *m = h->streams.next; m != &h->streams; m = m->next) {
         struct http2_stream *s = LIST_OWNER(m, struct http2_stream, all);
-        bool is_unheard = h->role == WIRE_CLIENT && s->writing == HTTP2_WRITE_HEAD;
 
-        next = m->next;
-        if (s->has_come && (h->role == WIRE_CLIENT || can_still_write))
-            continue;
-        if (s->is_owned)
-            http2_stream_go(s, is_unheard);
+        if (!survives(s, may_write))
+            http2_stream_go(s, !s->has_sent);
     }
 }
 
@@ -112,6 +115,15 @@ is_over(const struct wire *w)
 
 /* ---- what comes and goes */
 
+static void
+end_by(struct http2 *h, enum reason fault)
+{
+    if (fault == REASON_OK)
+        return;
+    break_wire(h, fault);
+    http2_session_abort(h);
+}
+
 /* The session may have found a fault in what came, and has written why. */
 static void
 give(struct http2 *h)
@@ -119,11 +131,10 @@ give(struct http2 *h)
     http2_session_give(h);
     if (h->broken == REASON_OK && h->has_told_fault)
         break_wire(h, REASON_HTTP2_PROTOCOL);
-    if (h->broken != REASON_OK || !guard_is_spent(&h->guard))
-        return;
-    break_wire(h, REASON_HTTP2_FLOOD);
-    http2_session_abort(h);
-    http2_session_give(h);
+    if (h->broken == REASON_OK && guard_is_spent(&h->guard)) {
+        end_by(h, REASON_HTTP2_FLOOD);
+        http2_session_give(h);
+    }
 }
 
 static enum flow
@@ -135,10 +146,7 @@ receive(struct wire *w, enum reason *why)
 
     if (h->broken == REASON_OK && came.n > 0) {
         n = guard_watch(&h->guard, came);
-        if (!http2_session_take(h, text_of(came.at, n))) {
-            break_wire(h, REASON_HTTP2_PROTOCOL);
-            http2_session_abort(h);
-        }
+        end_by(h, http2_session_take(h, text_of(came.at, n)));
     }
     buf_drop(h->in, came.n);
     give(h);

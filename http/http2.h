@@ -53,9 +53,10 @@ struct http2_stream {
     bool is_cut;         /* we reset it of our own will */
     bool is_deferred;    /* the library waits to be told of more body */
     bool ends_quietly;   /* reset without error once its last byte has gone */
-    bool has_head; /* the peer's message proper has begun: its head is here, … */
-    bool has_come; /* … and its end */
-    bool has_sent_end;
+    bool has_head;     /* the peer's message proper has begun: its head is here, … */
+    bool has_come;     /* … and its end */
+    bool has_sent;     /* something of our message, … */
+    bool has_sent_end; /* … and its end */
 
     struct sections sections;
     struct buf body; /* that came and waits to be read */
@@ -96,8 +97,8 @@ http2_stream_of(const struct stream *s)
 
 void http2_session_open(struct http2 *h);
 void http2_session_close(struct http2 *h);
-/* Acts on bytes that came; false when they are no HTTP/2. */
-bool http2_session_take(struct http2 *h, struct text bytes);
+/* Acts on bytes that came. */
+MUST_USE enum reason http2_session_take(struct http2 *h, struct text bytes);
 /* Puts what waits into `out`, until that holds the ceiling; of a wire that broke no
  * more than what tells so. */
 void http2_session_give(struct http2 *h);
@@ -135,7 +136,8 @@ void http2_stream_hear(struct http2_stream *s, struct text piece);
 void http2_stream_end_body(struct http2_stream *s);
 /* n bytes of its body go into the wire's `out`. */
 void http2_stream_send(struct http2_stream *s, size_t n);
-void http2_stream_end_sent(struct http2_stream *s);
+/* A frame of its head or body is in `out`; is_last: none follows. */
+void http2_stream_note_sent(struct http2_stream *s, bool is_last);
 /* The session has no more to do with it: both sides ended it, or one reset it. */
 void http2_stream_end(struct http2_stream *s, bool is_unprocessed);
 

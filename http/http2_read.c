@@ -47,7 +47,7 @@ http2_take_request(struct stream *stream, struct arena *a, struct request *out,
     struct section head;
 
     assert(s->reading == HTTP2_READ_HEAD && http2_of(stream)->role == WIRE_SERVER);
-    if (s->broken != REASON_OK || !sections_take(&s->sections, a, &head))
+    if (s->broken != REASON_OK || s->is_gone || !sections_take(&s->sections, a, &head))
         return wait_for_more(s, why);
     *why = http2_read_request(&head, &facts, a, out);
     s->asked.is_head = http2_asks_head(&head);

@@ -234,6 +234,8 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *unused, size_t most,
     if (h->broken != REASON_OK)
         return NGHTTP2_ERR_PAUSE;
     assert(s != NULL);
+    if (s->is_gone) /* what it wrote is lost: it must not end as if whole */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     n = buf_length(&s->out);
     *flags = NGHTTP2_DATA_FLAG_NO_COPY;
     if (s->writing == HTTP2_WRITE_ALL && n <= most) {
@@ -292,8 +294,8 @@ on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
         break;
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
-        if (s != NULL && is_last)
-            http2_stream_end_sent(s);
+        if (s != NULL)
+            http2_stream_note_sent(s, is_last);
         break;
     default:
         break;
@@ -392,13 +394,15 @@ http2_session_close(struct http2 *h)
     h->session = NULL;
 }
 
-bool
+enum reason
 http2_session_take(struct http2 *h, struct text bytes)
 {
     ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.at,
                                          bytes.n);
 
-    return n == (ssize_t)bytes.n;
+    if (n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+        return REASON_HTTP2_FLOOD;
+    return n == (ssize_t)bytes.n ? REASON_OK : REASON_HTTP2_PROTOCOL;
 }
 
 static bool

@@ -66,12 +66,17 @@ break_stream(struct http2_stream *s, enum reason why)
     http2_stream_ring(s);
 }
 
+/* Only a request is tried again elsewhere, and only when nothing came of it here. */
 void
 http2_stream_go(struct http2_stream *s, bool is_unprocessed)
 {
-    s->is_gone = true;
-    s->is_unprocessed = is_unprocessed;
+    bool is_client = http2_of(&s->stream)->role == WIRE_CLIENT;
+
+    s->is_gone = s->is_cut = true;
+    s->is_unprocessed = is_unprocessed && is_client && !s->has_head &&
+                        s->n_interim == 0;
     buf_free(&s->out);
+    http2_resume(s); /* so that the session sees it */
     http2_stream_ring(s);
 }
 
@@ -165,10 +170,11 @@ http2_stream_send(struct http2_stream *s, size_t n)
 }
 
 void
-http2_stream_end_sent(struct http2_stream *s)
+http2_stream_note_sent(struct http2_stream *s, bool is_last)
 {
-    s->has_sent_end = true;
-    if (s->ends_quietly && !s->has_come)
+    s->has_sent = true;
+    s->has_sent_end = is_last;
+    if (is_last && s->ends_quietly && !s->has_come)
         http2_reset(s, true);
 }
 
@@ -184,7 +190,7 @@ http2_stream_end(struct http2_stream *s, bool is_unprocessed)
     if (!s->is_owned)
         http2_stream_free(s);
     else if (!was_whole)
-        http2_stream_go(s, is_client && is_unprocessed);
+        http2_stream_go(s, is_unprocessed);
 }
 
 void

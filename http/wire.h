@@ -92,9 +92,9 @@ bool wire_is_fresh(const struct wire *w);
  * place for another stream now. */
 bool wire_may_reuse(const struct wire *w);
 
-/* HTTP/2: `ring` is called, from within wire_receive and wire_send, when this stream
- * has something to read, room to write, or was ended by its peer. It must only note
- * that. HTTP/1: never; its connection's bell is its own. */
+/* HTTP/2: `ring` is called, from within wire_receive, wire_send and wire_read_closed,
+ * once in each, when this stream has something to read, room to write, or was ended by
+ * its peer. It must only note that. HTTP/1: never; its connection's bell is its own. */
 void stream_set_bell(struct stream *s, void (*ring)(void *owner), void *owner);
 /* The peer has taken the stream back (RST_STREAM), or it went down with its connection:
  * what is read and written comes to nothing. HTTP/1: never. */
