@@ -1,7 +1,8 @@
-/* SHA-256, base64url and random bytes. OpenSSL's own SHA-256, not by way of EVP: that
- * looks the algorithm up by name in every one-shot call, and even with a context kept
- * and the algorithm fetched it costs 620 instructions a digest, which for a short text
- * is more than the hashing. A request takes several, and each ledger record one. */
+/* SHA-256, SHA-1, base64url, base64 and random bytes. OpenSSL's own SHA-256, not by way
+ * of EVP: that looks the algorithm up by name in every one-shot call, and even with a
+ * context kept and the algorithm fetched it costs 620 instructions a digest, which for
+ * a short text is more than the hashing. A request takes several, and each ledger
+ * record one. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
@@ -115,6 +116,16 @@ digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE])
     base64url_encode(digest, sizeof(digest), out);
 }
 
+void
+digest_sha1(struct text t, unsigned char out[SHA1_SIZE])
+{
+    SHA_CTX state;
+
+    if (SHA1_Init(&state) != 1 || SHA1_Update(&state, t.at, t.n) != 1 ||
+        SHA1_Final(out, &state) != 1)
+        die("do SHA-1");
+}
+
 static const char alphabet[64] = {
     'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
     'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
@@ -147,6 +158,22 @@ base64url_encode(const unsigned char *bytes, size_t n, char *out)
             *at++ = alphabet[v >> 6 & 63];
     }
     return (size_t)(at - out);
+}
+
+/* The two differ in two characters and in the padding. */
+void
+base64_encode(const unsigned char *bytes, size_t n, char *out)
+{
+    size_t written = base64url_encode(bytes, n, out);
+
+    for (size_t i = 0; i < written; i++) {
+        if (out[i] == '-')
+            out[i] = '+';
+        else if (out[i] == '_')
+            out[i] = '/';
+    }
+    while (written < BASE64_SIZE(n))
+        out[written++] = '=';
 }
 
 /* The six bits a character stands for, plus one; 0 for what is no such character. */

@@ -1,5 +1,7 @@
-/* Digests and their base64url spelling (RFC 4648 section 5, no padding), and random
- * bytes: libcrypto's door for all that needs no key. */
+/* Digests and their base64url spelling (RFC 4648 section 5, no padding), what
+ * WebSocket's handshake wants of both, and random bytes: libcrypto's door for all that
+ * needs no key.
+ */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -26,6 +28,16 @@ size_t base64url_encode(const unsigned char *bytes, size_t n, char *out);
 /* Strict: no padding, no whitespace, no '+' or '/', length mod 4 is not 1, spare bits
  * zero. out holds at least t.n * 3 / 4 bytes. */
 MUST_USE bool base64url_decode(struct text t, unsigned char *out, size_t *n);
+
+/* For WebSocket's handshake and nothing else: it proves no more there than that the
+ * peer has read the question (RFC 6455 section 1.3). */
+enum { SHA1_SIZE = 20 };
+void digest_sha1(struct text t, unsigned char out[SHA1_SIZE]);
+
+/* Characters that n bytes need in base64 proper, padding included. */
+#define BASE64_SIZE(n) (((n) + 2) / 3 * 4)
+/* Writes BASE64_SIZE(n) characters, no NUL (RFC 4648 section 4). */
+void base64_encode(const unsigned char *bytes, size_t n, char *out);
 
 /* From libcrypto, a pool per thread, wiped as it is used and never shared with a forked
  * child; a failure ends the process. */

@@ -1,5 +1,7 @@
 #include "http/head.h"
 
+#include "http/target.h"
+
 #include <string.h>
 
 enum {
@@ -12,7 +14,7 @@ static const uint64_t LENGTH_MAX = INT64_MAX;
 /* The fields that are about the message or the connection, gathered while the others
  * are listed. */
 struct facts {
-    struct text host, length, coding, expect;
+    struct text host, length, coding, expect, upgrade;
     unsigned n_host, n_length, n_coding, n_expect, n_upgrade, n_connection;
     struct text connection[CONNECTION_LINES_MAX];
 };
@@ -56,6 +58,7 @@ note_field(struct facts *f, struct headers *h, struct text name, struct text val
     case FIELD_CONNECTION:
         return note_connection(f, value);
     case FIELD_UPGRADE:
+        f->upgrade = value;
         f->n_upgrade++;
         break;
     case FIELD_EXPECT:
@@ -103,6 +106,8 @@ obey_option(struct text option, struct headers *h, struct framing *framing)
         framing->close = true;
     else if (text_equals_nocase(option, TEXT("keep-alive")))
         framing->keep_alive = true;
+    else if (kind == FIELD_UPGRADE)
+        framing->upgrade = true;
     else if (!field_is_guarded(option))
         headers_remove(h, option);
     return REASON_OK;
@@ -191,76 +196,6 @@ take_expect(const struct facts *f, unsigned version, const struct framing *frami
     return REASON_OK;
 }
 
-static bool
-starts_nocase(struct text t, struct text prefix)
-{
-    return t.n >= prefix.n && text_equals_nocase(text_of(t.at, prefix.n), prefix);
-}
-
-static struct text
-cut_front(struct text t, size_t n)
-{
-    return text_of(t.at + n, t.n - n);
-}
-
-/* http://authority/path?query. An empty path is "/", or "*" for OPTIONS (RFC 9112
- * section 3.2.4). */
-static enum reason
-take_absolute(struct text whole, struct arena *a, struct request *out)
-{
-    size_t n = 0, scheme;
-
-    if (starts_nocase(whole, TEXT("http://")))
-        scheme = 4;
-    else if (starts_nocase(whole, TEXT("https://")))
-        scheme = 5;
-    else
-        return REASON_TARGET;
-    out->form = TARGET_ABSOLUTE;
-    out->scheme = text_of(whole.at, scheme);
-    whole = cut_front(whole, scheme + 3);
-    while (n < whole.n && whole.at[n] != '/' && whole.at[n] != '?')
-        n++;
-    if (n == 0)
-        return REASON_TARGET;
-    out->authority = text_of(whole.at, n);
-    out->target = cut_front(whole, n);
-    if (out->target.n == 0)
-        out->target = text_equals(out->method, TEXT("OPTIONS")) ? TEXT("*") : TEXT("/");
-    else if (out->target.at[0] == '?')
-        out->target = arena_printf(a, "/%.*s", TEXT_ARG(out->target));
-    return REASON_OK;
-}
-
-/* CONNECT has authority-form and no other method has (RFC 9112 section 3.2.3). */
-static enum reason
-take_authority(struct text whole, struct request *out)
-{
-    if (text_has_byte(whole, '/') || text_has_byte(whole, '?') ||
-        text_has_byte(whole, '@'))
-        return REASON_TARGET;
-    out->form = TARGET_AUTHORITY;
-    out->authority = whole;
-    return REASON_OK;
-}
-
-static enum reason
-take_target(struct text whole, struct arena *a, struct request *out)
-{
-    if (text_equals(out->method, TEXT("CONNECT")))
-        return take_authority(whole, out);
-    out->target = whole;
-    if (whole.at[0] == '/') {
-        out->form = TARGET_ORIGIN;
-        return REASON_OK;
-    }
-    if (text_equals(whole, TEXT("*"))) {
-        out->form = TARGET_ASTERISK;
-        return text_equals(out->method, TEXT("OPTIONS")) ? REASON_OK : REASON_TARGET;
-    }
-    return take_absolute(whole, a, out);
-}
-
 /* What follows a CONNECT is the tunnel's. A length of zero, which some clients send,
  * says nothing else. */
 static enum reason
@@ -269,6 +204,38 @@ check_connect(const struct framing *framing)
     if (framing->has_coding)
         return REASON_TRANSFER_ENCODING;
     return framing->length > 0 ? REASON_CONTENT_LENGTH : REASON_OK;
+}
+
+/* A list is nobody's handshake: which of them would it be? */
+static bool
+names_websocket(const struct facts *f)
+{
+    return f->n_upgrade == 1 && text_equals_nocase(f->upgrade, TEXT("websocket"));
+}
+
+/* RFC 6455 section 4.2.1. What follows it is no body, so there may be none that some
+ * reader behind us could take the rest for. */
+static enum reason
+take_upgrade(const struct facts *f, unsigned version, struct framing *framing,
+             struct request *out)
+{
+    enum reason why;
+
+    if (f->n_upgrade == 0)
+        return REASON_OK;
+    out->upgrade = UPGRADE_OTHER;
+    if (!names_websocket(f))
+        return REASON_OK;
+    if (version != 11 || !framing->upgrade || framing->kind != BODY_NONE ||
+        out->form == TARGET_ASTERISK || !text_equals(out->method, TEXT("GET")))
+        return REASON_WEBSOCKET_HANDSHAKE;
+    if ((why = websocket_take_version(&out->headers)) != REASON_OK ||
+        (why = websocket_take_key(&out->headers, &framing->key)) != REASON_OK)
+        return why;
+    websocket_forget(&out->headers);
+    out->upgrade = UPGRADE_WEBSOCKET;
+    framing->kind = BODY_TUNNEL;
+    return REASON_OK;
 }
 
 enum reason
@@ -281,17 +248,17 @@ head_read_request(const struct lexer *l, struct text head, struct arena *a,
     *out = (struct request){ .method = slice(head, l->method) };
     if ((why = gather(l, head, a, &out->headers, &f)) != REASON_OK ||
         (why = frame(&f, l->version, framing)) != REASON_OK ||
-        (why = take_target(slice(head, l->target), a, out)) != REASON_OK ||
+        (why = target_read(slice(head, l->target), a, out)) != REASON_OK ||
         (why = take_host(&f, l->version, out)) != REASON_OK ||
         (why = take_expect(&f, l->version, framing, out)) != REASON_OK ||
-        (why = obey_connection(&f, &out->headers, framing)) != REASON_OK)
+        (why = obey_connection(&f, &out->headers, framing)) != REASON_OK ||
+        (why = take_upgrade(&f, l->version, framing, out)) != REASON_OK)
         return why;
     if (out->form == TARGET_AUTHORITY) {
         why = check_connect(framing);
         framing->kind = BODY_NONE;
     }
     framing->close = framing->close || (l->version == 10 && !framing->keep_alive);
-    out->upgrade = f.n_upgrade > 0 ? UPGRADE_OTHER : UPGRADE_NONE;
     out->body = (struct body_frame){ framing->kind, framing->length };
     return why;
 }
@@ -322,6 +289,24 @@ frame_answer(unsigned status, struct asked asked, struct framing *framing)
     return REASON_OK;
 }
 
+/* The only one we ask for, and only by the key that was asked with (RFC 6455 section
+ * 4.1): what follows is not HTTP, and nobody reads it any more. */
+static enum reason
+take_switch(const struct facts *f, const struct asked *asked, struct framing *framing,
+            struct response *out)
+{
+    enum reason why;
+
+    if (!asked->is_websocket)
+        return REASON_UPSTREAM_UPGRADE;
+    if (!names_websocket(f) || !framing->upgrade)
+        return REASON_UPSTREAM_WEBSOCKET;
+    why = websocket_take_accept(&out->headers, asked->key);
+    websocket_forget(&out->headers);
+    framing->kind = BODY_TUNNEL;
+    return why;
+}
+
 enum reason
 head_read_response(const struct lexer *l, struct text head, struct arena *a,
                    struct asked asked, struct response *out, struct framing *framing)
@@ -337,6 +322,8 @@ head_read_response(const struct lexer *l, struct text head, struct arena *a,
         return why;
     framing->close = framing->close || l->version == 10;
     if ((why = frame_answer(l->status, asked, framing)) != REASON_OK)
+        return why;
+    if (l->status == 101 && (why = take_switch(&f, &asked, framing, out)) != REASON_OK)
         return why;
     out->body = (struct body_frame){ framing->kind, framing->length };
     out->has_length = framing->has_length;

@@ -5,6 +5,7 @@
 #define HTTP_HEAD_H
 
 #include "http/lexer.h"
+#include "http/websocket.h"
 
 struct framing {
     enum body_kind kind;
@@ -15,11 +16,15 @@ struct framing {
     bool has_coding;      /* the same of Transfer-Encoding */
     bool close;           /* the sender ends the connection after this exchange */
     bool keep_alive;      /* HTTP/1.0: it asked not to */
+    bool upgrade;         /* Connection names Upgrade */
+    struct text key;      /* of a request for a WebSocket */
 };
 
 /* What was asked, as far as it changes what the answer is. */
 struct asked {
     bool is_head, is_connect;
+    bool is_websocket;
+    char key[WEBSOCKET_KEY_SIZE]; /* … by this one */
 };
 
 /* head: the bytes that `l` found whole, already in the arena: everything in *out is

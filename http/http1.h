@@ -12,6 +12,7 @@ enum reading {
     READ_LENGTH, /* `read_left` bytes */
     READ_CHUNKS, /* `read_left` bytes of this chunk */
     READ_UNTIL_CLOSE,
+    READ_TUNNEL, /* as it comes, once a WebSocket was accepted, and nothing before */
     READ_ALL
 };
 
@@ -20,6 +21,7 @@ enum writing {
     WRITE_LENGTH, /* `write_left` bytes */
     WRITE_CHUNKS,
     WRITE_UNTIL_CLOSE,
+    WRITE_TUNNEL,
     WRITE_NOTHING, /* an answer that has no body, whatever its head tells */
     WRITE_ALL
 };
@@ -34,6 +36,7 @@ struct place {
     unsigned version; /* of the request: 10 or 11; 0 before it is known */
     unsigned n_interim;
     bool keeps_alive; /* HTTP/1.0: the client asked for it */
+    bool is_tunnel;   /* a WebSocket was asked for and accepted */
     bool awaits_100;  /* the client may never send the body if it gets another answer */
     struct headers trailers;
 };

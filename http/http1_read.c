@@ -2,6 +2,7 @@
 #include "http/http1.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* A service that answers with nothing but interim answers holds its client for ever. */
 enum { INTERIM_MAX = 16 };
@@ -67,6 +68,8 @@ begin_body(struct http1 *h, const struct framing *f)
         lexer_begin_chunks(&h->lexer);
     } else if (f->kind == BODY_STREAM) {
         p->reading = READ_UNTIL_CLOSE;
+    } else if (f->kind == BODY_TUNNEL) {
+        p->reading = READ_TUNNEL;
     } else if (f->kind == BODY_LENGTH && f->length > 0) {
         p->reading = READ_LENGTH;
         p->read_left = f->length;
@@ -87,6 +90,13 @@ remember_request(struct place *p, const struct lexer *l, struct text in)
     p->asked.is_head = text_equals(method, TEXT("HEAD"));
     p->asked.is_connect = text_equals(method, TEXT("CONNECT"));
     p->version = l->version;
+}
+
+static void
+ask_websocket(struct place *p, struct text key)
+{
+    p->asked.is_websocket = true;
+    memcpy(p->asked.key, key.at, sizeof p->asked.key);
 }
 
 enum flow
@@ -112,25 +122,40 @@ http1_read_request(struct stream *s, struct arena *a, struct request *out,
         *why = REASON_PARSERS_DISAGREE;
     if (*why != REASON_OK)
         return refuse(h, *why, why);
+    if (framing.kind == BODY_TUNNEL)
+        ask_websocket(&h->place, framing.key);
     h->place.keeps_alive = framing.keep_alive;
     h->place.awaits_100 = out->expect_continue;
     begin_body(h, &framing);
     return FLOW_OK;
 }
 
+static bool
+is_interim(int status)
+{
+    return status < 200 && status != 101;
+}
+
+/* From here on the wire is no HTTP, or was asked to be none: either way it carries
+ * nothing else. */
+static void
+end_handshake(struct http1 *h, int status)
+{
+    h->is_ending = true;
+    h->place.is_tunnel = status == 101;
+}
+
 static enum reason
 take_response(struct http1 *h, struct arena *a, struct text head, struct response *out,
               struct framing *framing)
 {
-    enum reason why;
+    enum reason why = head_read_response(&h->lexer, head, a, h->place.asked, out,
+                                         framing);
 
-    /* We never ask for another protocol, and what follows would not be HTTP. */
-    if (h->lexer.status == 101)
-        return REASON_UPSTREAM_UPGRADE;
-    why = head_read_response(&h->lexer, head, a, h->place.asked, out, framing);
     if (why == REASON_OK && !parser_agrees_on_head(h->parser, &h->lexer, head, framing))
         why = REASON_PARSERS_DISAGREE;
-    if (why == REASON_OK && out->status < 200 && ++h->place.n_interim > INTERIM_MAX)
+    if (why == REASON_OK && is_interim(out->status) &&
+        ++h->place.n_interim > INTERIM_MAX)
         why = REASON_UPSTREAM_MALFORMED;
     return why;
 }
@@ -153,9 +178,11 @@ http1_read_response(struct stream *s, struct arena *a, struct response *out,
     if ((*why = take_response(h, a, head, out, &framing)) != REASON_OK)
         return refuse(h, *why, why);
     begin_body(h, &framing);
-    if (out->status < 200) {
+    if (is_interim(out->status)) {
         h->place.reading = READ_HEAD;
         lexer_begin_head(&h->lexer);
+    } else if (h->place.asked.is_websocket) {
+        end_handshake(h, out->status);
     } else if (h->place.asked.is_connect && out->status < 300) {
         h->is_ending = true; /* a tunnel from here on */
     }
@@ -204,6 +231,23 @@ read_until_close(struct http1 *h, struct text *piece, enum reason *why)
         return FLOW_WAIT;
     if (!parser_agrees_on_close(h->parser))
         return refuse(h, REASON_PARSERS_DISAGREE, why);
+    h->place.reading = READ_ALL;
+    return FLOW_END;
+}
+
+/* What came before the acceptance waits for it: it was meant for a WebSocket, and is
+ * nothing else if there is none. */
+static enum flow
+read_tunnel(struct http1 *h, struct text *piece)
+{
+    if (!h->place.is_tunnel)
+        return FLOW_WAIT;
+    *piece = buf_text(h->in);
+    h->lent = piece->n;
+    if (piece->n > 0)
+        return FLOW_OK;
+    if (!h->is_closed)
+        return FLOW_WAIT;
     h->place.reading = READ_ALL;
     return FLOW_END;
 }
@@ -274,6 +318,8 @@ http1_read_body(struct stream *s, struct arena *a, struct text *piece, enum reas
         return read_chunks(h, a, piece, why);
     case READ_UNTIL_CLOSE:
         return read_until_close(h, piece, why);
+    case READ_TUNNEL:
+        return read_tunnel(h, piece);
     case READ_HEAD:
     case READ_ALL:
         break;

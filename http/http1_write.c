@@ -135,6 +135,21 @@ expects_body(struct text method)
            text_equals(method, TEXT("PATCH"));
 }
 
+/* With a key of our own: the client's is between it and us. */
+static void
+ask_websocket(struct http1 *h)
+{
+    struct place *p = &h->place;
+
+    websocket_make_key(p->asked.key);
+    p->asked.is_websocket = true;
+    p->writing = WRITE_TUNNEL;
+    buf_add(h->out, TEXT("Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "));
+    buf_add(h->out, text_of(p->asked.key, sizeof p->asked.key));
+    buf_add(h->out, TEXT("\r\n\r\n"));
+}
+
 void
 http1_write_request(struct stream *s, const struct request *r, struct text path,
                     struct text query, struct text host)
@@ -147,6 +162,10 @@ http1_write_request(struct stream *s, const struct request *r, struct text path,
     h->place.asked.is_head = text_equals(r->method, TEXT("HEAD"));
     h->place.asked.is_connect = text_equals(r->method, TEXT("CONNECT"));
     add_request_head(h->out, r, path, query, host);
+    if (r->upgrade == UPGRADE_WEBSOCKET) {
+        ask_websocket(h);
+        return;
+    }
     if (r->body.kind == BODY_STREAM)
         writing = WRITE_CHUNKS;
     else if (r->body.kind == BODY_LENGTH || expects_body(r->method))
@@ -224,10 +243,30 @@ add_connection(struct http1 *h, int status)
      * waits for its 100. */
     if (h->place.writing == WRITE_UNTIL_CLOSE || h->place.awaits_100)
         h->is_ending = true;
+    /* And the client may have sent what is no HTTP, behind a handshake that failed. */
+    if (h->place.asked.is_websocket)
+        h->is_ending = true;
     if (h->is_ending)
         buf_add(h->out, TEXT("Connection: close\r\n"));
     else if (h->place.keeps_alive && h->place.version == 10)
         buf_add(h->out, TEXT("Connection: keep-alive\r\n"));
+}
+
+static void
+accept_websocket(struct http1 *h, const struct response *r)
+{
+    struct place *p = &h->place;
+    char accept[WEBSOCKET_ACCEPT_SIZE];
+
+    assert(p->asked.is_websocket);
+    websocket_accept(p->asked.key, accept);
+    add_response_head(h->out, r);
+    buf_add(h->out, TEXT("Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                         "Sec-WebSocket-Accept: "));
+    buf_add(h->out, text_of(accept, sizeof accept));
+    buf_add(h->out, TEXT("\r\n\r\n"));
+    p->writing = WRITE_TUNNEL;
+    p->is_tunnel = h->is_ending = true;
 }
 
 void
@@ -235,8 +274,11 @@ http1_write_response(struct stream *s, const struct response *r)
 {
     struct http1 *h = http1_of(s);
 
-    assert(h->role == WIRE_SERVER && h->place.writing == WRITE_HEAD &&
-           r->status != 101);
+    assert(h->role == WIRE_SERVER && h->place.writing == WRITE_HEAD);
+    if (r->status == 101) {
+        accept_websocket(h, r);
+        return;
+    }
     /* Interim answers are not for those who do not know them (RFC 9110 section 15.2).
      */
     if (r->status < 200 && h->place.version == 10)
@@ -274,6 +316,10 @@ http1_write_body(struct stream *s, struct text piece)
         buf_add(h->out, piece);
         buf_add(h->out, TEXT("\r\n"));
         break;
+    case WRITE_TUNNEL:
+        assert(p->is_tunnel);
+        buf_add(h->out, piece);
+        break;
     case WRITE_UNTIL_CLOSE:
         buf_add(h->out, piece);
         break;
@@ -291,7 +337,8 @@ http1_writes_plain(const struct stream *s)
 {
     enum writing writing = http1_of(s)->place.writing;
 
-    return writing == WRITE_LENGTH || writing == WRITE_UNTIL_CLOSE;
+    return writing == WRITE_LENGTH || writing == WRITE_UNTIL_CLOSE ||
+           writing == WRITE_TUNNEL;
 }
 
 void

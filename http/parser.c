@@ -173,7 +173,8 @@ static bool
 is_same_framing(const struct parser *p, const struct framing *f)
 {
     uint64_t length = f->has_length ? f->told_length : UINT64_MAX;
-    bool is_over = f->kind == BODY_NONE || (f->kind == BODY_LENGTH && f->length == 0);
+    bool is_over = f->kind == BODY_NONE || f->kind == BODY_TUNNEL ||
+                   (f->kind == BODY_LENGTH && f->length == 0);
 
     return p->is_head_whole && p->is_chunked == f->has_coding && p->length == length &&
            p->is_whole == is_over;
@@ -185,7 +186,8 @@ parser_agrees_on_head(struct parser *p, const struct lexer *l, struct text head,
 {
     http_parser_init(&p->hp, p->role == WIRE_SERVER ? HTTP_REQUEST : HTTP_RESPONSE);
     p->hp.data = p;
-    p->has_no_body = p->role == WIRE_CLIENT && framing->kind == BODY_NONE;
+    p->has_no_body = p->role == WIRE_CLIENT &&
+                     (framing->kind == BODY_NONE || framing->kind == BODY_TUNNEL);
     p->n_fields = 0;
     p->url = text_of(NULL, 0);
     p->is_head_whole = p->is_whole = false;

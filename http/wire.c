@@ -8,7 +8,7 @@ codec_refusal(enum wire_role role, enum reason detail)
     enum reason told;
 
     if (role == WIRE_SERVER || detail == REASON_UPSTREAM_CLOSED ||
-        detail == REASON_UPSTREAM_UPGRADE)
+        detail == REASON_UPSTREAM_UPGRADE || detail == REASON_UPSTREAM_WEBSOCKET)
         return detail;
     told = detail == REASON_HEAD_TOO_LARGE || detail == REASON_TOO_MANY_FIELDS
                ? REASON_UPSTREAM_HEAD_TOO_LARGE

@@ -107,12 +107,15 @@ bool stream_is_unprocessed(const struct stream *s);
 enum flow stream_read_request(struct stream *s, struct arena *a, struct request *out,
                               enum reason *why);
 /* Client: a response's head. Interim ones (1xx) come one by one like any other. 101 is
- * the acceptance of a WebSocket, in HTTP/2 too (where it travels as a 2xx); of anything
- * else it is refused as REASON_UPSTREAM_UPGRADE. Broken answers are
- * REASON_UPSTREAM_MALFORMED, _HEAD_TOO_LARGE or _CLOSED, with the detail logged. */
+ * the acceptance of a WebSocket, in HTTP/2 too (where it travels as a 2xx), and no
+ * interim one: the bodies begin. Unasked it is refused as REASON_UPSTREAM_UPGRADE, and
+ * as REASON_UPSTREAM_WEBSOCKET when it does not answer the handshake that was sent.
+ * Broken answers are REASON_UPSTREAM_MALFORMED, _HEAD_TOO_LARGE or _CLOSED, with the
+ * detail logged. */
 enum flow stream_read_response(struct stream *s, struct arena *a, struct response *out,
                                enum reason *why);
-/* The next piece of body, on loan until the next call on this wire or the next byte
+/* The next piece of body (of a tunnel: of what came, which before the 101 is nothing),
+ * on loan until the next call on this wire or the next byte
  * appended to `in`, where it lies. At the end
  * FLOW_END; trailers are then in stream_trailers. A message that ends too early is
  * FLOW_BROKEN with REASON_CLIENT_GONE or REASON_UPSTREAM_CLOSED. */
@@ -130,8 +133,8 @@ bool stream_has_read_all(const struct stream *s);
 void stream_write_request(struct stream *s, const struct request *r, struct text path,
                           struct text query, struct text host);
 /* Server: the same for a response. An interim one (status below 200) may come first; an
- * HTTP/1.0 client is sent none. A response with BODY_STREAM goes out chunked, or until
- * close to an HTTP/1.0 client. */
+ * HTTP/1.0 client is sent none. 101 accepts the WebSocket that was asked for. A
+ * response with BODY_STREAM goes out chunked, or until close to an HTTP/1.0 client. */
 void stream_write_response(struct stream *s, const struct response *r);
 void stream_write_body(struct stream *s, struct text piece);
 /* As much of the body waits to be sent as may: more is to be written when there is
@@ -142,7 +145,8 @@ bool stream_is_full(const struct stream *s);
 bool stream_writes_plain(const struct stream *s);
 /* … and says so of the n bytes that have gone. */
 void stream_pass_body(struct stream *s, size_t n);
-/* The message is over. trailers may be NULL. */
+/* The message is over. trailers may be NULL. Of a tunnel: this side says no more; in
+ * HTTP/1 it is heard when the owner, once `out` has gone, sends no more either. */
 void stream_write_end(struct stream *s, const struct headers *trailers);
 bool stream_has_written_all(const struct stream *s);
 

@@ -1,5 +1,5 @@
-/* SHA-256 and base64url against published values; random bytes that are never drawn
- * twice. */
+/* SHA-256, SHA-1, base64url and base64 against published values; random bytes that are
+ * never drawn twice. */
 #include "base/digest.h"
 
 #include <pthread.h>
@@ -75,6 +75,53 @@ threads_digest_side_by_side(void **state)
     for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_memory_equal(here, there[i], sizeof(here));
+    }
+}
+
+/* RFC 6455 section 1.3 has the second. */
+static void
+sha1_and_base64_give_the_published_digests(void **state)
+{
+    static const struct {
+        struct text in;
+        const char *base64;
+    } rows[] = {
+        { TEXT("abc"), "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=" },
+        { TEXT("dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"),
+          "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned char digest[SHA1_SIZE];
+        char out[BASE64_SIZE(SHA1_SIZE)];
+
+        digest_sha1(rows[i].in, digest);
+        base64_encode(digest, sizeof(digest), out);
+        assert_int_equal(sizeof(out), strlen(rows[i].base64));
+        assert_memory_equal(out, rows[i].base64, sizeof(out));
+    }
+}
+
+/* RFC 4648 section 10, and the two characters that base64url has others for. */
+static void
+base64_pads_every_length(void **state)
+{
+    static const struct {
+        const char *plain, *spelled;
+    } rows[] = {
+        { "", "" },        { "f", "Zg==" },        { "fo", "Zm8=" },
+        { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "\xfb\xff\xfe", "+//+" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t n = strlen(rows[i].plain);
+        char out[8];
+
+        assert_int_equal(BASE64_SIZE(n), strlen(rows[i].spelled));
+        base64_encode((const unsigned char *)rows[i].plain, n, out);
+        assert_memory_equal(out, rows[i].spelled, BASE64_SIZE(n));
     }
 }
 
@@ -218,6 +265,8 @@ main(void)
         cmocka_unit_test(sha256_gives_the_published_digests),
         cmocka_unit_test(one_digest_does_not_leak_into_the_next),
         cmocka_unit_test(threads_digest_side_by_side),
+        cmocka_unit_test(sha1_and_base64_give_the_published_digests),
+        cmocka_unit_test(base64_pads_every_length),
         cmocka_unit_test(base64url_spells_every_length_and_reads_it_back),
         cmocka_unit_test(every_byte_survives_the_round_trip),
         cmocka_unit_test(a_second_spelling_of_the_same_bytes_is_refused),

@@ -126,7 +126,7 @@ struct driver {
     struct stream *stream;
     struct arena *arena;
     struct request request;
-    bool in_body;
+    bool in_body, is_tunnel;
 
     struct buf heard;  /* everything, as text */
     struct buf bodies; /* their bytes alone, one after the other */
@@ -313,12 +313,25 @@ answer(struct driver *d)
     arena_reset(d->arena);
 }
 
+/* What follows is its body, to the end of the connection. */
+static inline void
+accept_websocket(struct driver *d)
+{
+    struct response r = { .status = 101, .body.kind = BODY_TUNNEL };
+
+    headers_init(&r.headers, d->arena);
+    stream_write_response(d->stream, &r);
+    d->is_tunnel = true;
+}
+
 static inline bool
 step_body(struct driver *d)
 {
     struct text piece;
     enum reason why;
 
+    if (d->request.upgrade == UPGRADE_WEBSOCKET && !d->is_tunnel)
+        accept_websocket(d);
     switch (stream_read_body(d->stream, d->arena, &piece, &why)) {
     case FLOW_OK:
         assert_true(piece.n > 0);
@@ -335,7 +348,7 @@ step_body(struct driver *d)
         buf_add(&d->telling, TEXT("\n"));
         tell_fields(&d->telling, stream_trailers(d->stream));
         buf_add(&d->told, buf_text(&d->telling));
-        if (d->request.form == TARGET_AUTHORITY)
+        if (d->request.form == TARGET_AUTHORITY || d->is_tunnel)
             d->is_over = true; /* what follows is the tunnel's */
         else
             answer(d);

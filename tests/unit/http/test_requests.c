@@ -311,8 +311,11 @@ a_request_says_what_its_connection_fields_meant(void **state)
         uint64_t length;
     } rows[] = {
         { HEAD "\r\n", false, false, BODY_NONE, 0 },
-        { HEAD "Upgrade: websocket\r\nConnection: upgrade\r\n\r\n", false, true,
-          BODY_NONE, 0 },
+        { HEAD "Upgrade: h2c\r\nConnection: upgrade\r\n\r\n", false, true, BODY_NONE,
+          0 },
+        { HEAD "Upgrade: websocket, h2c\r\n\r\n", false, true, BODY_NONE, 0 },
+        { HEAD "Upgrade: websocket\r\nUpgrade: h2c\r\n\r\n", false, true, BODY_NONE,
+          0 },
         { HEAD "Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nab", true, false,
           BODY_LENGTH, 2 },
         { HEAD "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n", false, false,

@@ -6,6 +6,7 @@ unit_test(http test_http2 http)
 unit_test(http test_http2_heads http)
 unit_test(http test_http2_bodies http)
 unit_test(http test_http2_abuse http)
+unit_test(http test_websocket http)
 
 # Without llhttp's sources (tests/llhttp.cmake) it says so and is skipped.
 unit_test(http test_llhttp http)
