@@ -80,6 +80,26 @@ check_each(const struct check *k, const void *object, const char *key,
 /* ---- the workload, and what a forward door needs */
 
 static bool
+has_get(const struct strings *methods)
+{
+    for (size_t i = 0; i < methods->n; i++)
+        if (strcmp(methods->at[i], "GET") == 0)
+            return true;
+    return methods->any || methods->n == 0; /* none: complained of already */
+}
+
+void
+check_websocket(const struct check *k, const void *rule, bool websocket,
+                const struct strings *methods)
+{
+    if (websocket && !has_get(methods))
+        check_complain(
+            k, rule, "websocket",
+            "a WebSocket is asked for by GET, which `methods` lacks: add it, "
+            "or remove this");
+}
+
+static bool
 is_loopback(const struct address *a)
 {
     static const unsigned char six[16] = { [15] = 1 };

@@ -39,4 +39,9 @@ void check_each(const struct check *k, const void *object, const char *key,
                 const struct strings *s,
                 const char *(*error_of)(struct arena *a, const char *z));
 
+/* A rule of either kind that lets a WebSocket through lets through what asks for one.
+ */
+void check_websocket(const struct check *k, const void *rule, bool websocket,
+                     const struct strings *methods);
+
 #endif

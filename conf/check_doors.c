@@ -120,6 +120,7 @@ static void
 check_gate_rule(const struct check *k, const struct conf_gate_rule *r)
 {
     check_each(k, r, "methods", &r->methods, pattern_method_error);
+    check_websocket(k, r, r->websocket, &r->methods);
     check_each(k, r, "paths", &r->paths, pattern_path_error);
     check_each(k, r, "subjects", &r->subjects, subject_error);
 }

@@ -191,6 +191,7 @@ check_rule(const struct check *k, const struct conf_rule *r)
         check_value(k, r, "host", r->host,
                     pattern_host_error(k->fill->scratch, r->host));
     check_each(k, r, "methods", &r->methods, pattern_method_error);
+    check_websocket(k, r, r->websocket, &r->methods);
     check_each(k, r, "paths", &r->paths, pattern_path_error);
     check_each(k, r, "bind", &r->bind, bind_error);
     if (r->scheme == SCHEME_HTTP && r->upstream_trust != NULL)

@@ -88,6 +88,7 @@ struct conf_gate_rule {
     struct strings purposes;
     int encoded_slashes;      /* enum conf_slashes */
     bool require_body_digest; /* the proof must cover the body */
+    bool websocket;           /* its handshake passes, and what follows */
 };
 
 struct conf_door {
@@ -172,6 +173,7 @@ struct conf_rule {
     int cookies;                 /* enum conf_pass */
     int encoded_slashes;         /* enum conf_slashes */
     int signed_urls;             /* enum conf_pass */
+    bool websocket;              /* its handshake passes, and what follows */
     struct cidrs addresses;      /* private or special addresses this rule may reach */
     const char *upstream_trust;  /* CA file; NULL: the system's roots */
     struct strings purposes; /* of the grant's, for which this rule is; empty: all */

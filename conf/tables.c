@@ -161,6 +161,8 @@ static const struct setting gate_rule[] = {
            "Whether a path may hold `%2F`, which some services read as a slash and some do not."),
     BOOL("require_body_digest", IN(conf_gate_rule, require_body_digest), "false",
          "The proof must cover the body."),
+    BOOL("websocket", IN(conf_gate_rule, websocket), "false",
+         "Whether a GET may open a WebSocket: its handshake is proved like any request, what follows passes as it comes."),
     END
 };
 
@@ -266,6 +268,8 @@ static const struct setting rule[] = {
            "Whether a path may hold `%2F`, which some services read as a slash and some do not: npm's scoped packages and GitLab's projects need `pass`."),
     CHOICE("signed_urls", IN(conf_rule, signed_urls), 0, "strip", passes,
            "`pass` lets signed query strings through on GET and HEAD; only in a rule without credential."),
+    BOOL("websocket", IN(conf_rule, websocket), "false",
+         "Whether a GET may open a WebSocket: its handshake is judged, stripped and signed like any request, what follows passes as it comes until its task ends."),
     { .name = "addresses", .type = SETTING_CIDRS, .offset = IN(conf_rule, addresses),
       .sentence = "Private or special addresses this rule may reach; a metadata service only by its exact address." },
     STRING("upstream_trust", IN(conf_rule, upstream_trust), 0,

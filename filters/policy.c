@@ -63,6 +63,8 @@ policy_demand(void *state, struct view *v)
         if (v->rule->encoded_slashes == SLASHES_REFUSE &&
             path_has_encoded_slash(v->path))
             return deny(REASON_ENCODED_SLASH);
+        if (v->request->upgrade == UPGRADE_WEBSOCKET && !v->rule->websocket)
+            return deny(REASON_WEBSOCKET_NOT_ALLOWED);
         return pass();
     }
     if (v->rule != NULL)

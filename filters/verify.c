@@ -229,6 +229,8 @@ rules_judge(struct view *v)
         if (rules[i].encoded_slashes == SLASHES_REFUSE &&
             path_has_encoded_slash(v->path))
             return REASON_ENCODED_SLASH;
+        if (v->request->upgrade == UPGRADE_WEBSOCKET && !rules[i].websocket)
+            return REASON_WEBSOCKET_NOT_ALLOWED;
         v->gate_rule = &rules[i];
         return REASON_OK;
     }

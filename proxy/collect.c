@@ -12,6 +12,13 @@ is_small(const struct exchange *x)
            x->request.body.length <= (uint64_t)exchange_limits(x)->body_digest;
 }
 
+/* What follows a WebSocket's handshake is not the request's. */
+static bool
+has_body(const struct exchange *x)
+{
+    return x->request.body.kind != BODY_NONE && x->request.body.kind != BODY_TUNNEL;
+}
+
 /* Not waited for, and covered by no proof: whether it were would depend on how the
  * bytes fell into packets. */
 static enum reason
@@ -37,7 +44,7 @@ take_whole_body(struct exchange *x, enum reason *why)
     enum flow flow = FLOW_OK;
     struct text piece;
 
-    if (x->request.body.kind == BODY_NONE)
+    if (!has_body(x))
         return FLOW_END;
     while (flow == FLOW_OK) {
         flow = stream_read_body(x->down, x->arena, &piece, why);
@@ -57,7 +64,7 @@ hold_body(struct exchange *x, bool *ready)
     enum flow flow;
 
     *ready = true;
-    if (x->held || (x->request.body.kind != BODY_NONE && !is_small(x)))
+    if (x->held || (has_body(x) && !is_small(x)))
         return REASON_OK;
     flow = take_whole_body(x, &why);
     if (flow == FLOW_BROKEN)

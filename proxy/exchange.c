@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/ending.h"
+#include "proxy/relay_parts.h"
 
 #include <assert.h>
 
@@ -54,7 +55,8 @@ client_is_gone(const struct exchange *x)
 {
     const struct link *l = &x->conn->link;
 
-    return l->state == LINK_DEAD || l->truncated || stream_is_gone(x->down);
+    return (l->state == LINK_DEAD || l->truncated || stream_is_gone(x->down)) &&
+           !tunnel_is_told(x);
 }
 
 static void

@@ -21,16 +21,28 @@ struct question {
 
 /* ---- the request */
 
+/* wss: and ws: are a GET over the other two, and what it asks for. */
+static struct text
+read_scheme(struct question *q, struct text scheme)
+{
+    bool secure = text_equals(scheme, TEXT("wss"));
+
+    if (!secure && !text_equals(scheme, TEXT("ws")))
+        return scheme;
+    q->request.upgrade = UPGRADE_WEBSOCKET;
+    return secure ? TEXT("https") : TEXT("http");
+}
+
 static enum reason
 read_url(struct question *q, const char *url)
 {
-    struct text rest = text_z(url), scheme, authority = { 0 }, target;
+    struct text rest, scheme, authority = { 0 }, target;
     const char *mark = strstr(url, "://"), *slash;
     enum reason why;
 
     if (mark == NULL)
         return REASON_TARGET;
-    scheme = text_of(url, (size_t)(mark - url));
+    scheme = read_scheme(q, text_of(url, (size_t)(mark - url)));
     if (!text_equals(scheme, TEXT("https")) && !text_equals(scheme, TEXT("http")))
         return REASON_TARGET;
     rest = text_z(mark + 3);
@@ -168,6 +180,8 @@ judge_rule(const struct question *q, bool any_method)
         return any_method ? REASON_PATH_NOT_ALLOWED : REASON_METHOD_NOT_ALLOWED;
     if (r->encoded_slashes == SLASHES_REFUSE && path_has_encoded_slash(q->view.path))
         return REASON_ENCODED_SLASH;
+    if (q->request.upgrade == UPGRADE_WEBSOCKET && !r->websocket)
+        return REASON_WEBSOCKET_NOT_ALLOWED;
     return REASON_OK;
 }
 

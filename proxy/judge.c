@@ -33,6 +33,8 @@ open_tunnel(struct exchange *x)
     why = naming_settle_tunnel(&naming, &x->request, &x->view.target);
     if (why != REASON_OK)
         return refuse(x, why);
+    if (x->request.upgrade != UPGRADE_NONE)
+        return refuse(x, REASON_UPGRADE_REFUSED);
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_TUNNEL, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS) {
@@ -113,6 +115,10 @@ judge(struct exchange *x)
     enum reason why;
     bool ready = true;
 
+    /* What nobody here can read is not passed on; and a client that asks does not get
+     * the answer of one that did not. */
+    if (x->request.upgrade == UPGRADE_OTHER)
+        return refuse(x, REASON_UPGRADE_REFUSED);
     /* At a gate the body is part of what was proved. */
     if (exchange_door(x)->kind == DOOR_GATE) {
         if ((why = hold_body(x, &ready)) != REASON_OK)

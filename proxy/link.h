@@ -33,7 +33,8 @@ struct link {
     bool more_comes;  /* at once: what is sent may wait for it */
     bool is_held;     /* … and some of it does, in the kernel */
     bool is_full;     /* the socket took no more: EV_WRITE says when it does again */
-    bool wants_write; /* the handshake or a read waits for the socket to take bytes */
+    bool wants_write; /* the handshake, a read or the end waits for the socket to take
+                         bytes */
     struct buf in, out;
     size_t ceiling;          /* `in` is not read past this: back-pressure */
     uint64_t received, sent; /* application bytes */
@@ -81,7 +82,8 @@ size_t link_pass(struct link *l, struct text t);
 void link_hold(struct link *l, bool more_comes);
 /* What was held back goes; nothing is from here on. */
 void link_push(struct link *l);
-/* After everything in `out` has gone: we send no more. */
+/* After everything in `out` has gone: we send no more, and say so; `write_shut` then.
+ * When TLS's word for it finds the socket full, the bell rings for another try. */
 void link_shut_write(struct link *l);
 /* It has another end: a reset takes it away. */
 bool link_has_peer(const struct link *l);

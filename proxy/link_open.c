@@ -115,7 +115,7 @@ link_close(struct link *l)
         event_del(&l->event);
     l->armed = 0;
     if (l->tls != NULL && l->state == LINK_OPEN && !l->write_shut)
-        tls_shutdown(l->tls);
+        (void)tls_shutdown(l->tls);
     tls_free(l->tls);
     l->tls = NULL;
     if (l->fd >= 0)
@@ -139,8 +139,11 @@ link_shut_write(struct link *l)
 {
     if (l->write_shut || l->state != LINK_OPEN)
         return;
+    if (l->tls != NULL && !tls_shutdown(l->tls)) {
+        l->wants_write = true;
+        link_arm(l);
+        return;
+    }
     l->write_shut = true;
-    if (l->tls != NULL)
-        tls_shutdown(l->tls);
     (void)shutdown(l->fd, SHUT_WR);
 }

@@ -146,6 +146,8 @@ refuse_request(const struct exchange *x, struct response *r, struct buf *body)
     if (r->status == 407)
         headers_add(&r->headers, TEXT("Proxy-Authenticate"),
                     TEXT("Basic realm=\"holdfast\""));
+    if (x->why == REASON_WEBSOCKET_VERSION) /* RFC 6455 section 4.4 */
+        headers_add(&r->headers, TEXT("Sec-WebSocket-Version"), TEXT("13"));
     headers_add(&r->headers, TEXT("Content-Type"), TEXT("application/problem+json"));
     headers_add(&r->headers, TEXT("Cache-Control"), TEXT("no-store"));
     if (text_equals(x->request.method, TEXT("HEAD"))) {

@@ -1,15 +1,10 @@
 /* RELAY: the bodies, both ways, at the slower side's pace. What comes is passed on at
  * once; when one side does not take it, the other is not read. */
-#include "proxy/exchange.h"
+#include "proxy/relay_parts.h"
 
 #include "base/log.h"
 
 #include <assert.h>
-
-enum progress { MOVED, STUCK, WHOLE, BROKE };
-
-/* Of one turn: two fast peers must not keep the loop to themselves. */
-enum { ROUNDS_MAX = 16 };
 
 /* ---- the request's body */
 
@@ -36,8 +31,8 @@ end_request(struct exchange *x)
 }
 
 /* Past the buffer when nothing waits there: a long body is not copied. */
-static void
-pass_on(struct stream *to, struct link *l, struct text piece)
+void
+relay_pass(struct stream *to, struct link *l, struct text piece)
 {
     size_t n;
 
@@ -70,7 +65,7 @@ pump_request(struct exchange *x, enum reason *why)
         switch (stream_read_body(x->down, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_in += piece.n;
-            pass_on(x->up_stream, &x->up->link, piece);
+            relay_pass(x->up_stream, &x->up->link, piece);
             progress = MOVED;
             break;
         case FLOW_END:
@@ -93,13 +88,15 @@ pump_request(struct exchange *x, enum reason *why)
 static void
 send_head(struct exchange *x)
 {
-    if (x->response.status >= 200) {
+    bool is_interim = x->response.status < 200 && x->response.status != 101;
+
+    if (!is_interim) {
         x->answered = x->responding = true;
         x->status = x->response.status;
         if (!stream_has_read_all(x->down))
             stream_close_after(x->down);
     }
-    x->interims += x->response.status < 200;
+    x->interims += is_interim;
     if (x->response.status != 100 || x->request.expect_continue)
         stream_write_response(x->down, &x->response);
 }
@@ -133,7 +130,7 @@ pump_body(struct exchange *x, enum reason *why)
         switch (stream_read_body(x->up_stream, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_out += piece.n;
-            pass_on(x->down, &x->conn->link, piece);
+            relay_pass(x->down, &x->conn->link, piece);
             progress = MOVED;
             break;
         case FLOW_END:
@@ -154,7 +151,9 @@ pump_response(struct exchange *x, enum reason *why)
 {
     enum progress head = pump_head(x, why);
 
-    return head == MOVED ? pump_body(x, why) : head;
+    if (head == MOVED)
+        return is_tunnel(x) ? OPENED : pump_body(x, why);
+    return head;
 }
 
 /* ---- when it cannot go on */
@@ -207,8 +206,8 @@ retry(struct exchange *x)
     return go(x, STEP_DIAL);
 }
 
-static enum pace
-fail(struct exchange *x, enum reason why)
+enum pace
+relay_fail(struct exchange *x, enum reason why)
 {
     if ((why == REASON_UPSTREAM_CLOSED || stream_is_unprocessed(x->up_stream)) &&
         may_retry(x))
@@ -221,8 +220,8 @@ fail(struct exchange *x, enum reason why)
 /* A connection that is shared tells its streams itself. A TLS peer that stops without
  * close_notify may have been cut by someone else: only what frames itself is whole
  * then. */
-static void
-notice_ends(struct exchange *x)
+void
+relay_notice_ends(struct exchange *x)
 {
     const struct link *up = &x->up->link, *down = &x->conn->link;
 
@@ -253,8 +252,8 @@ count_progress(const struct exchange *x)
 }
 
 /* What we wait for decides what a silence means. */
-static enum pace
-wait_on(struct exchange *x)
+enum pace
+relay_wait(struct exchange *x)
 {
     uint64_t progress = count_progress(x);
     enum reason silence = REASON_UPSTREAM_TIMEOUT;
@@ -304,7 +303,7 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
         upstream_move(x->up);
         conn_move(
             x->conn); /* nothing is sent after this look, or it would be too early */
-        if (response == WHOLE || response == BROKE)
+        if (response == WHOLE || response == OPENED || response == BROKE)
             return response;
         if (response == STUCK && *request != MOVED &&
             !(up_was_full && !stream_is_full(x->up_stream)) &&
@@ -324,7 +323,9 @@ relay_bodies(struct exchange *x)
     enum reason why = REASON_UPSTREAM_CLOSED, unsent = REASON_OK;
     enum progress request, response;
 
-    notice_ends(x);
+    if (is_tunnel(x))
+        return relay_tunnel(x);
+    relay_notice_ends(x);
     response = pump(x, &request, &unsent, &why);
     if (response != MOVED) { /* else we go on at once */
         link_push(&x->up->link);
@@ -334,14 +335,16 @@ relay_bodies(struct exchange *x)
         x->cut = true;
         return refuse(x, REASON_CLIENT_GONE);
     }
+    if (response == OPENED)
+        return relay_tunnel(x);
     if (response == WHOLE)
         return go(x, STEP_FINISH);
     if (response == BROKE)
-        return fail(x, why);
+        return relay_fail(x, why);
     if (request == BROKE)
-        return fail(x, unsent);
+        return relay_fail(x, unsent);
     /* A client that is full was not offered what is left of the answer. */
     if (response == STUCK && upstream_is_gone(x) && !stream_is_full(x->down))
-        return fail(x, REASON_UPSTREAM_CLOSED);
-    return wait_on(x);
+        return relay_fail(x, REASON_UPSTREAM_CLOSED);
+    return relay_wait(x);
 }

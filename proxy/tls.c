@@ -276,12 +276,18 @@ tls_write(struct tls *t, const char *at, size_t length, bool more, size_t *n)
     return io;
 }
 
-void
+bool
 tls_shutdown(struct tls *t)
 {
-    if (SSL_is_init_finished(t->ssl))
-        SSL_shutdown(t->ssl);
+    bool is_full = false;
+    int said;
+
+    if (SSL_is_init_finished(t->ssl)) {
+        said = SSL_shutdown(t->ssl);
+        is_full = said < 0 && SSL_get_error(t->ssl, said) == SSL_ERROR_WANT_WRITE;
+    }
     forget_errors();
+    return !is_full;
 }
 
 const char *

@@ -90,8 +90,8 @@ bool tls_has_pending(const struct tls *t);
 /* more: another record follows at once, and the kernel may put them into one segment.
  * The last one has to be told as such. */
 enum io tls_write(struct tls *t, const char *at, size_t length, bool more, size_t *n);
-/* Says that we send no more. */
-void tls_shutdown(struct tls *t);
+/* Says that we send no more. False: not yet, the socket is full. */
+bool tls_shutdown(struct tls *t);
 const char *tls_version(const struct tls *t);
 /* After the handshake: ALPN_H1 or ALPN_H2. This connection's own: a session that is
  * resumed brings none along. */

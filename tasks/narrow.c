@@ -52,7 +52,8 @@ rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b)
 {
     return a->scheme == b->scheme && a->http == b->http && a->inject == b->inject &&
            a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
-           a->signed_urls == b->signed_urls && same_z(a->credential, b->credential) &&
+           a->signed_urls == b->signed_urls && a->websocket == b->websocket &&
+           same_z(a->credential, b->credential) &&
            same_z(a->upstream_trust, b->upstream_trust) &&
            same_strings(&a->bind, &b->bind) && same_cidrs(&a->addresses, &b->addresses);
 }

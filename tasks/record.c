@@ -108,6 +108,7 @@ put_rule(struct buf *out, const struct conf_rule *r)
     json_put_number(out, "cookies", r->cookies);
     json_put_number(out, "encoded_slashes", r->encoded_slashes);
     json_put_number(out, "signed_urls", r->signed_urls);
+    json_put_number(out, "websocket", r->websocket);
     put_cidrs(out, "addresses", &r->addresses);
     json_put_z(out, "upstream_trust", r->upstream_trust);
     put_list(out, "purposes", &r->purposes);

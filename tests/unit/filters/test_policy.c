@@ -114,6 +114,26 @@ what_no_rule_allows_is_denied_with_its_reason_and_the_nearest_rule(void **state)
 }
 
 static void
+a_websocket_passes_where_its_rule_says_so(void **state)
+{
+    struct scene s;
+    void *policy;
+
+    (void)state;
+    scene_set(&s);
+    write_grant(&s);
+    policy = opened(&s);
+    s.request.upgrade = UPGRADE_WEBSOCKET;
+    assert_int_equal(judge(policy, &s), REASON_WEBSOCKET_NOT_ALLOWED);
+    s.rule.websocket = true;
+    assert_int_equal(judge(policy, &s), REASON_OK);
+    s.request.upgrade = UPGRADE_NONE;
+    assert_int_equal(judge(policy, &s), REASON_OK);
+    policy_filter.close(policy);
+    scene_clear(&s);
+}
+
+static void
 without_a_judgement_nothing_passes(void **state)
 {
     struct scene s;
@@ -153,6 +173,7 @@ main(void)
         cmocka_unit_test(what_a_rule_allows_passes_with_its_grant_and_place),
         cmocka_unit_test(
             what_no_rule_allows_is_denied_with_its_reason_and_the_nearest_rule),
+        cmocka_unit_test(a_websocket_passes_where_its_rule_says_so),
         cmocka_unit_test(without_a_judgement_nothing_passes),
         cmocka_unit_test(a_bad_policy_does_not_open),
     };

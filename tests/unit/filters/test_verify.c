@@ -291,6 +291,23 @@ the_rule_that_fits_is_found_behind_those_that_do_not(void **state)
     assert_int_equal(g->s.view.rule_place.line, 6);
 }
 
+/* The proof is looked at first: who has none is told of that. */
+static void
+a_websocket_passes_where_its_rule_says_so(void **state)
+{
+    struct stage *g = *state;
+
+    g->s.request.upgrade = UPGRADE_WEBSOCKET;
+    assert_int_equal(verify(g), REASON_TOKEN_MISSING);
+    present(g);
+    assert_int_equal(verify(g), REASON_WEBSOCKET_NOT_ALLOWED);
+    assert_null(g->s.view.gate_rule);
+    g->rule.websocket = true;
+    proof_strip(&g->s.request.headers);
+    present(g);
+    assert_int_equal(verify(g), REASON_OK);
+}
+
 static void
 a_body_that_must_be_covered_and_is_passes(void **state)
 {
@@ -450,6 +467,7 @@ main(void)
         TEST(what_no_rule_of_the_door_allows_is_told_what_it_missed),
         TEST(a_door_without_rules_lets_nothing_through),
         TEST(the_rule_that_fits_is_found_behind_those_that_do_not),
+        TEST(a_websocket_passes_where_its_rule_says_so),
         TEST(a_body_that_must_be_covered_and_is_passes),
         TEST(subjects_end_at_a_slash),
         TEST(a_gate_that_could_trust_nobody_does_not_open),

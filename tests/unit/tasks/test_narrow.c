@@ -16,7 +16,7 @@ a_rule_with_another_word_is_another_rule(void **state)
 {
     static const char *const other[] = { "other" };
     static const struct cidr range = { .bits = 8 };
-    enum { WORDS = 14 };
+    enum { WORDS = 15 };
 
     for (int i = 0; i < WORDS; i++) {
         struct stage *s = *state;
@@ -40,6 +40,7 @@ a_rule_with_another_word_is_another_rule(void **state)
         r->addresses = i == 11 ? (struct cidrs){ .at = &range, .n = 1 } : r->addresses;
         r->upstream_trust = i == 12 ? "/ca.pem" : r->upstream_trust;
         r->http = i == 13 ? CONF_HTTP_2 : r->http;
+        r->websocket = i == 14;
         if (compare(s, &s->grants[REQUIRED], &is) != GRANT_NARROWER)
             fail_msg("word %d", i);
         if (compare(s, &is, &s->grants[REQUIRED]) != GRANT_NARROWER)

@@ -236,6 +236,9 @@ change(size_t i)
     case 15:
         r->http = CONF_HTTP_2;
         break;
+    case 16:
+        r->websocket = true;
+        break;
     default:
         grant.rules.n = 1;
         break;
@@ -251,7 +254,7 @@ a_digest_of_rules_tells_every_change_but_that_of_their_place(void **state)
     rules[0].place = (struct place){ "other.conf", 99 };
     digest_now(after);
     assert_string_equal(before, after);
-    for (size_t i = 0; i < 17; i++) {
+    for (size_t i = 0; i < 18; i++) {
         (void)begin(state);
         change(i);
         digest_now(after);

@@ -1,0 +1,32 @@
+/* What tunnel.c, where a WebSocket is relayed, asks of relay.c, where it was opened. */
+#ifndef PROXY_RELAY_PARTS_H
+#define PROXY_RELAY_PARTS_H
+
+#include "proxy/exchange.h"
+
+enum progress {
+    MOVED,
+    STUCK,
+    WHOLE,
+    OPENED, /* a WebSocket was accepted: the rest is no HTTP */
+    BROKE
+};
+
+/* Of one turn: two fast peers must not keep the loop to themselves. */
+enum { ROUNDS_MAX = 16 };
+
+/* A piece of body, past the link's buffer when nothing waits there. */
+void relay_pass(struct stream *to, struct link *l, struct text piece);
+/* Tells the wires which peers send no more. */
+void relay_notice_ends(struct exchange *x);
+/* Until something moves, but not for ever. */
+enum pace relay_wait(struct exchange *x);
+/* Refused, or cut when the client has part of an answer. */
+enum pace relay_fail(struct exchange *x, enum reason why);
+
+bool is_tunnel(const struct exchange *x);
+enum pace relay_tunnel(struct exchange *x);
+/* The client was told everything and knows that it was: it may leave as it likes. */
+bool tunnel_is_told(const struct exchange *x);
+
+#endif
