@@ -5,8 +5,8 @@
 
 struct way {
     struct stream *from, *to;
-    struct wire *wire; /* of `to` */
-    struct link *link; /* likewise */
+    struct link *link; /* of `to` */
+    bool shared;       /* likewise: others say things there, too */
     uint64_t *count;
 };
 
@@ -27,7 +27,6 @@ pump(struct exchange *x, const struct way *w, enum reason *why)
         case FLOW_OK:
             *w->count += piece.n;
             relay_pass(w->to, w->link, piece);
-            link_move(w->link);
             progress = MOVED;
             break;
         case FLOW_END:
@@ -48,16 +47,14 @@ pump(struct exchange *x, const struct way *w, enum reason *why)
 static void
 say_end(const struct way *w)
 {
-    if (!wire_is_multiplexed(w->wire) && stream_has_written_all(w->to) &&
-        buf_length(&w->link->out) == 0)
+    if (!w->shared && stream_has_written_all(w->to) && buf_length(&w->link->out) == 0)
         link_shut_write(w->link);
 }
 
 static bool
 is_said(const struct way *w)
 {
-    return stream_has_written_all(w->to) &&
-           (wire_is_multiplexed(w->wire) || w->link->write_shut);
+    return stream_has_written_all(w->to) && (w->shared || w->link->write_shut);
 }
 
 /* Of a side that was full and is no more nobody would ring. */
@@ -79,8 +76,8 @@ pump_both(struct exchange *x, const struct way *up, const struct way *down,
 
         if (response == BROKE)
             return BROKE;
-        link_move(up->link);
-        link_move(down->link);
+        upstream_move(x->up);
+        conn_move(x->conn);
         say_end(up);
         say_end(down);
         if (!goes_on(request, up_was_full, up) &&
@@ -98,32 +95,35 @@ service_is_lost(const struct exchange *x, const struct way *down)
 {
     const struct link *l = &x->up->link;
 
-    return (l->state == LINK_DEAD || l->truncated) &&
+    return (l->state == LINK_DEAD || l->truncated || stream_is_gone(x->up_stream)) &&
            !stream_has_written_all(down->to) && !stream_is_full(down->to);
 }
 
 static bool
 is_over(const struct exchange *x, const struct way *up, const struct way *down)
 {
-    bool nobody_listens = x->up->link.state == LINK_DEAD ||
-                          x->conn->link.state == LINK_DEAD;
+    const struct link *service = &x->up->link, *client = &x->conn->link;
+    bool nobody_listens = service->state == LINK_DEAD || stream_is_gone(x->up_stream);
+    bool nobody_speaks = client->state == LINK_DEAD || client->truncated ||
+                         stream_is_gone(x->down);
 
-    return is_said(down) && (is_said(up) || nobody_listens || x->conn->link.truncated);
+    return is_said(down) && (is_said(up) || nobody_listens || nobody_speaks);
 }
 
 bool
 tunnel_is_told(const struct exchange *x)
 {
-    return is_tunnel(x) && stream_has_written_all(x->down) && x->conn->link.write_shut;
+    return is_tunnel(x) && stream_has_written_all(x->down) &&
+           (conn_is_shared(x->conn) || x->conn->link.write_shut);
 }
 
 enum pace
 relay_tunnel(struct exchange *x)
 {
-    const struct way up = { x->down, x->up_stream, x->up->wire, &x->up->link,
-                            &x->body_in };
-    const struct way down = { x->up_stream, x->down, x->conn->wire, &x->conn->link,
-                              &x->body_out };
+    const struct way up = { x->down, x->up_stream, &x->up->link,
+                            upstream_is_shared(x->up), &x->body_in };
+    const struct way down = { x->up_stream, x->down, &x->conn->link,
+                              conn_is_shared(x->conn), &x->body_out };
     enum reason why = REASON_UPSTREAM_CLOSED;
     enum progress progress;
 

@@ -11,7 +11,7 @@ endfunction()
 foreach(theme
         harness clients http versions grpc_env gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 faults
         bodies binary check reasons
-        ops overload workers resumption
+        ops overload workers resumption websocket
         handles tasks ledger witness readme accountability)
     integration_test(${theme})
 endforeach()
