@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 
+from h2_origin import tunnel
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Origin, Sidecar, Skip,
                       echo, gate_config, grant, hosts, main, own_network, promise, rows, run_as)
 from ops import DOOR, Page, ask, promtool
@@ -135,7 +136,7 @@ def gauges_follow_connections_as_they_come_and_go():
     for c in kept:
         c.close()
     until(lambda: Page(s.h).total("holdfast_open_connections") == 0, what="no open connection")
-    assert Page(s.h).get("holdfast_requests_in_progress") == 0
+    until(lambda: Page(s.h).get("holdfast_requests_in_progress") == 0, what="no request")
     until(lambda: Page(s.h).total("holdfast_upstream_connections_idle") > 0, what="an idle upstream connection")
     page = Page(s.h)
     for worker in ("0", "1"):
@@ -145,6 +146,31 @@ def gauges_follow_connections_as_they_come_and_go():
     assert 0 < page.get("process_open_fds") < page.get("process_max_fds")
     assert page.get("process_resident_memory_bytes") > 1 << 20
     assert page.get("process_start_time_seconds") > 1.7e9
+
+
+@promise
+def a_stream_that_its_client_takes_back_is_counted_and_is_over():
+    before, mark = Page(s.h), s.h.mark()
+    asked, over = threading.Event(), threading.Event()
+
+    def keep_waiting(connection, request):
+        asked.set()
+        over.wait()
+
+    s.origin.answer = keep_waiting
+    with tunnel(s.h) as peer:
+        stream = peer.request("GET", "/free/never", HOST)
+        assert asked.wait(120)
+        until(lambda: Page(s.h).get("holdfast_requests_in_progress") == 1, what="no other that goes on")
+        stream.cancel()
+        (line,) = s.h.wait_requests(1, mark)
+    over.set()
+    s.origin.answer = echo
+    assert (line["http"], line["reason"]) == ("2", "client_gone"), line
+    told = Page(s.h).since(before)
+    lost = {dict(ls)["side"]: n for (name, ls), n in told.items() if name == "holdfast_http2_streams_lost_total"}
+    assert lost == {"client": 1}, told
+    until(lambda: Page(s.h).get("holdfast_requests_in_progress") == 0, what="the end of it")
 
 
 @promise
