@@ -7,8 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { MAGIC_BYTES = 24 }; /* a client's first (RFC 9113 section 3.4) */
-
 static struct http2 *
 http2_of_wire(const struct wire *w)
 {
@@ -118,7 +116,7 @@ is_over(const struct wire *w)
 static void
 end_by(struct http2 *h, enum reason fault)
 {
-    if (fault == REASON_OK)
+    if (fault == REASON_OK || h->broken != REASON_OK)
         return;
     break_wire(h, fault);
     http2_session_abort(h);
@@ -131,9 +129,23 @@ give(struct http2 *h)
     http2_session_give(h);
     if (h->broken == REASON_OK && h->has_told_fault)
         break_wire(h, REASON_HTTP2_PROTOCOL);
-    if (h->broken == REASON_OK && guard_is_spent(&h->guard)) {
+    if (guard_is_spent(&h->guard)) {
         end_by(h, REASON_HTTP2_FLOOD);
         http2_session_give(h);
+    }
+}
+
+/* The guard first, as far as it lets; what came to there may pay for the rest. */
+static void
+act_on(struct http2 *h, struct text came)
+{
+    while (came.n > 0 && h->broken == REASON_OK) {
+        size_t n = guard_watch(&h->guard, came);
+
+        end_by(h, http2_session_take(h, text_of(came.at, n)));
+        if (guard_is_spent(&h->guard))
+            end_by(h, REASON_HTTP2_FLOOD);
+        came = text_of(came.at + n, came.n - n);
     }
 }
 
@@ -141,14 +153,9 @@ static enum flow
 receive(struct wire *w, enum reason *why)
 {
     struct http2 *h = http2_of_wire(w);
-    struct text came = buf_text(h->in);
-    size_t n;
 
-    if (h->broken == REASON_OK && came.n > 0) {
-        n = guard_watch(&h->guard, came);
-        end_by(h, http2_session_take(h, text_of(came.at, n)));
-    }
-    buf_drop(h->in, came.n);
+    act_on(h, buf_text(h->in));
+    buf_drop(h->in, buf_length(h->in));
     give(h);
     ring_bells(h);
     *why = h->broken;
@@ -296,7 +303,7 @@ http2_new(enum wire_role role, const struct wire_limits *limits, struct buf *in,
     list_init(&h->streams);
     list_init(&h->fresh);
     list_init(&h->ringing);
-    guard_init(&h->guard, role == WIRE_SERVER ? MAGIC_BYTES : 0);
+    guard_init(&h->guard, role == WIRE_SERVER);
     http2_session_open(h);
     return &h->wire;
 }

@@ -13,15 +13,17 @@ enum {
     CONTINUATION = 9,
     END_HEADERS = 0x04,
     HEADER_BYTES = 9,
+    MAGIC_BYTES = 24, /* a client's first (section 3.4) */
     FRAME_MAX = 16384 /* we offer no more */
 };
 
 void
-guard_init(struct guard *g, unsigned preface)
+guard_init(struct guard *g, bool of_client)
 {
     int64_t now = clock_monotonic_ms();
 
-    *g = (struct guard){ .preface_left = preface };
+    *g = (struct guard){ .of_client = of_client };
+    g->preface_left = of_client ? MAGIC_BYTES : 0;
     g->resets = (struct budget){ GUARD_RESETS, GUARD_RESETS, GUARD_RESETS_PER_S, now };
     g->idle = (struct budget){ GUARD_IDLE, GUARD_IDLE, GUARD_IDLE_PER_S, now };
 }
@@ -79,7 +81,8 @@ begin_frame(struct guard *g)
         g->in_head = true;
     g->ends_head = is_head && (h[4] & END_HEADERS) != 0;
     spend(&g->idle, cost_of(g));
-    if (h[3] == RST_STREAM)
+    /* A service takes back only what we asked it for. */
+    if (h[3] == RST_STREAM && g->of_client)
         spend(&g->resets, 1);
 }
 
@@ -120,11 +123,11 @@ guard_watch(struct guard *g, struct text bytes)
         n = take_header(g, rest);
         if (g->n_header < HEADER_BYTES)
             return bytes.n;
+        at += n;
         begin_frame(g);
+        pass_payload(g, 0);
         if (guard_is_spent(g))
             return at;
-        pass_payload(g, 0);
-        at += n;
     }
     return bytes.n;
 }

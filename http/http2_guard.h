@@ -27,6 +27,7 @@ struct budget {
 
 struct guard {
     struct budget resets, idle;
+    bool of_client;
     unsigned preface_left; /* of the client's magic bytes */
     uint8_t header[9];
     uint8_t n_header;
@@ -35,10 +36,10 @@ struct guard {
     bool ends_head;
 };
 
-/* preface: bytes that come before the first frame. */
-void guard_init(struct guard *g, unsigned preface);
-/* Reads on, up to the first frame that is too much: returns how many bytes may be acted
- * on. */
+/* of_client: the peer is one; else a service. */
+void guard_init(struct guard *g, bool of_client);
+/* Reads on, up to the frame that spends a budget: returns how many bytes may be acted
+ * on. What they bring in may fill it again. */
 size_t guard_watch(struct guard *g, struct text bytes);
 /* A budget is spent. */
 bool guard_is_spent(const struct guard *g);

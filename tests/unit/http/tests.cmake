@@ -3,10 +3,12 @@ unit_test(http test_framing http)
 unit_test(http test_requests http)
 unit_test(http test_answers http)
 unit_test(http test_http2 http)
+unit_test(http test_http2_streams http)
 unit_test(http test_http2_heads http)
 unit_test(http test_http2_bodies http)
 unit_test(http test_http2_abuse http)
 unit_test(http test_websocket http)
+unit_test(http test_http2_floods http)
 
 # Without llhttp's sources (tests/llhttp.cmake) it says so and is skipped.
 unit_test(http test_llhttp http)
