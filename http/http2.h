@@ -78,7 +78,7 @@ struct http2_stream {
     bool was_full;
 
     struct asked asked;
-    bool is_websocket;
+    bool is_websocket, is_accepted; /* asked for; and granted, by our answer */
 };
 
 static inline struct http2 *

@@ -72,6 +72,8 @@ http2_draft_request(struct http2_draft *d, const struct request *r, struct text 
 {
     add_target(d, r, path, query, host);
     add_fields(d, &r->headers);
+    if (r->upgrade == UPGRADE_WEBSOCKET)
+        add(d, TEXT("sec-websocket-version"), TEXT("13"), false);
     if (r->body.kind == BODY_LENGTH)
         add_number(d, 0, TEXT("content-length"), r->body.length);
     if (r->expect_continue)

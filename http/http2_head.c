@@ -282,6 +282,8 @@ static enum reason
 take_protocol(const struct gathered *g, const struct framing *framing,
               struct request *out)
 {
+    enum reason why;
+
     if (!text_equals(out->method, TEXT("CONNECT")))
         return REASON_PSEUDO_FIELD;
     if (framing->has_length)
@@ -294,7 +296,9 @@ take_protocol(const struct gathered *g, const struct framing *framing,
     if (out->body.kind == BODY_NONE) /* it ended before it began */
         return REASON_PSEUDO_FIELD;
     out->body.kind = BODY_TUNNEL;
-    return REASON_OK;
+    why = websocket_take_version(&out->headers);
+    websocket_forget(&out->headers);
+    return why;
 }
 
 static enum reason
@@ -395,6 +399,7 @@ frame_answer(bool is_last, struct asked asked, const struct framing *framing,
     if (out->status < 200 && is_last)
         return REASON_UPSTREAM_CLOSED;
     if (out->status == 101) {
+        websocket_forget(&out->headers);
         out->has_length = false;
         out->body = (struct body_frame){ BODY_TUNNEL, 0 };
         return REASON_OK;

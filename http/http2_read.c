@@ -127,6 +127,14 @@ end_body(struct http2_stream *s, struct arena *a, enum reason *why)
     return FLOW_END;
 }
 
+/* What a client sends for a WebSocket is nothing before there is one. */
+static bool
+awaits_acceptance(const struct http2_stream *s)
+{
+    return s->is_websocket && !s->is_accepted &&
+           http2_of(&s->stream)->role == WIRE_SERVER;
+}
+
 enum flow
 http2_read_body(struct stream *stream, struct arena *a, struct text *piece,
                 enum reason *why)
@@ -141,6 +149,8 @@ http2_read_body(struct stream *stream, struct arena *a, struct text *piece,
         return FLOW_BROKEN;
     if (s->reading == HTTP2_READ_ALL)
         return FLOW_END;
+    if (awaits_acceptance(s))
+        return wait_for_more(s, why);
     if (buf_length(&s->body) > 0)
         return lend(s, piece, why);
     if (s->has_come && !s->is_deaf)

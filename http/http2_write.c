@@ -68,6 +68,7 @@ http2_write_response(struct stream *stream, const struct response *r)
 
     assert(http2_of(stream)->role == WIRE_SERVER && s->writing == HTTP2_WRITE_HEAD);
     assert(r->status != 101 || s->is_websocket);
+    s->is_accepted = r->status == 101;
     if (!is_interim(r))
         begin_body(s, is_all, &r->body);
     if (!s->is_known || s->is_gone)

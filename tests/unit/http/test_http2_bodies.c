@@ -304,6 +304,35 @@ a_2xx_to_a_websocket_is_a_101(void **state)
 }
 
 static void
+what_a_client_sends_for_a_websocket_that_it_does_not_get_is_never_read(void **state)
+{
+    struct request r = { .method = TEXT("GET"),
+                         .upgrade = UPGRADE_WEBSOCKET,
+                         .body = { BODY_TUNNEL, 0 } };
+    struct peer client, server;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p);
+    pair_settle(&p);
+    peer_init(&client, wire_open(p.client.wire));
+    headers_init(&r.headers, client.arena);
+    stream_write_request(client.stream, &r, TEXT("/"), text_of(NULL, 0),
+                         TEXT("a.test"));
+    stream_write_body(client.stream, TEXT("early"));
+    stream_write_end(client.stream, NULL);
+    pair_settle(&p);
+    peer_accept(&server, &p);
+    assert_int_equal(peer_read_body(&server), FLOW_WAIT);
+    peer_answer(&server, 403, (struct body_frame){ BODY_NONE, 0 });
+    assert_int_equal(peer_read_body(&server), FLOW_WAIT);
+    assert_int_equal(buf_length(&server.body), 0);
+    peer_free(&client);
+    peer_free(&server);
+    pair_free(&p);
+}
+
+static void
 a_websocket_goes_from_end_to_end(void **state)
 {
     struct request r = { .method = TEXT("GET"),
@@ -326,6 +355,9 @@ a_websocket_goes_from_end_to_end(void **state)
     peer_accept(&server, &p);
     assert_int_equal(server.request.upgrade, UPGRADE_WEBSOCKET);
     assert_int_equal(server.request.body.kind, BODY_TUNNEL);
+    assert_int_equal(server.request.headers.n, 0);
+    assert_int_equal(peer_read_body(&server), FLOW_WAIT);
+    assert_int_equal(buf_length(&server.body), 0); /* it waits for the 101 */
     peer_answer(&server, 101, (struct body_frame){ BODY_TUNNEL, 0 });
     stream_write_body(server.stream, TEXT("from the server"));
     pair_settle(&p);
@@ -358,6 +390,8 @@ main(void)
         cmocka_unit_test(interim_answers_come_one_by_one_and_not_without_end),
         cmocka_unit_test(trailers_of_an_answer_lose_what_must_not_stand_there),
         cmocka_unit_test(a_2xx_to_a_websocket_is_a_101),
+        cmocka_unit_test(
+            what_a_client_sends_for_a_websocket_that_it_does_not_get_is_never_read),
         cmocka_unit_test(a_websocket_goes_from_end_to_end),
     };
 

@@ -133,6 +133,36 @@ hostile_heads_are_refused_each_with_its_reason(void **state)
     }
 }
 
+/* The handshake of RFC 6455 as far as it is left (RFC 8441 section 5). */
+static void
+a_websocket_of_another_version_is_refused(void **state)
+{
+    static const struct {
+        const char *lines;
+        enum reason why;
+    } rows[] = {
+        { "", REASON_WEBSOCKET_HANDSHAKE },
+        { "|sec-websocket-version: 8", REASON_WEBSOCKET_VERSION },
+        { "|sec-websocket-version: 13|sec-websocket-version: 13",
+          REASON_WEBSOCKET_HANDSHAKE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct asking a;
+        char lines[256];
+
+        snprintf(lines, sizeof lines,
+                 CONNECT "|:protocol: websocket|:scheme: https|:authority: a.test"
+                         "|:path: /%s",
+                 rows[i].lines);
+        ask(&a, lines, false);
+        if (a.flow != FLOW_BROKEN || a.peer.why != rows[i].why)
+            fail_msg("row %zu: %s", i, reason_token(a.peer.why));
+        asking_end(&a);
+    }
+}
+
 /* NUL cannot stand in the table. */
 static void
 a_nul_is_refused_wherever_it_stands(void **state)
@@ -238,8 +268,12 @@ static const struct {
       "CONNECT 2 |a.test:443| host=a.test:443 body=0,0" },
     { CONNECT "|:protocol: websocket|:scheme: https|:authority: a.test|:path: "
               "/chat|sec-websocket-version: 13",
+      false, "GET 0 https||/chat host=a.test body=3,0 websocket" },
+    { CONNECT "|:protocol: websocket|:scheme: https|:authority: a.test|:path: /"
+              "|sec-websocket-version: 13|sec-websocket-key: x|sec-websocket-accept: y"
+              "|sec-websocket-protocol: chat",
       false,
-      "GET 0 https||/chat host=a.test body=3,0 websocket sec-websocket-version=13;" },
+      "GET 0 https||/ host=a.test body=3,0 websocket sec-websocket-protocol=chat;" },
     { CONNECT "|:protocol: connect-udp|:scheme: https|:authority: a.test|:path: /",
       false, "CONNECT 0 https||/ host=a.test body=2,0 other" },
 };
@@ -387,6 +421,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_heads_are_refused_each_with_its_reason),
+        cmocka_unit_test(a_websocket_of_another_version_is_refused),
         cmocka_unit_test(a_nul_is_refused_wherever_it_stands),
         cmocka_unit_test(a_refused_head_is_answered_and_its_neighbour_lives_on),
         cmocka_unit_test(innocent_heads_are_heard_as_they_are_meant),
