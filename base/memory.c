@@ -43,6 +43,16 @@ memory_new_raw(size_t n)
     return p;
 }
 
+void *
+memory_resize(void *old, size_t count, size_t size)
+{
+    void *p = reallocarray(old, count, size);
+
+    if (p == NULL)
+        memory_exhausted();
+    return p;
+}
+
 char *
 memory_copy_z(const char *z)
 {

@@ -14,6 +14,10 @@ void *memory_new_array(size_t count, size_t size)
     __attribute__((malloc, returns_nonnull));
 /* Not zeroed: for bytes about to be overwritten. */
 void *memory_new_raw(size_t n) __attribute__((malloc, returns_nonnull));
+/* What `old` (or NULL) held, in room for count things of size bytes, at least one; the
+ * rest is not zeroed. Large ones are not copied. */
+void *memory_resize(void *old, size_t count, size_t size)
+    __attribute__((returns_nonnull));
 char *memory_copy_z(const char *z) __attribute__((malloc, returns_nonnull));
 
 /* One line to standard error, then abort(3). */

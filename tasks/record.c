@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const task_words[] = {
     [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod"
@@ -90,17 +91,33 @@ put_cidrs(struct buf *out, const char *key, const struct cidrs *list)
     json_close(out, ']');
 }
 
-/* Every key of a rule but its place: a rule that only moved in its file is the same. */
-static void
-put_rule(struct buf *out, const struct conf_rule *r)
+/* What rules of a grant say alike is written once, and copied while it stays the same.
+ */
+struct rest {
+    const struct conf_rule *of; /* NULL: nothing is written yet */
+    struct buf bytes;
+};
+
+/* But for what most rules differ in. As bytes, so that no key can be forgotten here;
+ * what is the same and lies elsewhere is only written again. */
+static bool
+has_same_rest(const struct conf_rule *a, const struct conf_rule *b)
 {
-    json_open(out, NULL, '{');
-    json_put_z(out, "host", r->host);
+    struct conf_rule like = *a;
+
+    like.place = b->place;
+    like.host = b->host;
+    like.paths = b->paths;
+    return memcmp(&like, b, sizeof like) == 0;
+}
+
+static void
+put_rest(struct buf *out, const struct conf_rule *r)
+{
     json_put_number(out, "port", r->port);
     json_put_number(out, "scheme", r->scheme);
     json_put_number(out, "http", r->http);
     put_list(out, "methods", &r->methods);
-    put_list(out, "paths", &r->paths);
     json_put_z(out, "credential", r->credential);
     put_list(out, "bind", &r->bind);
     json_put_z(out, "unbound_because", r->unbound_because);
@@ -112,6 +129,22 @@ put_rule(struct buf *out, const struct conf_rule *r)
     put_cidrs(out, "addresses", &r->addresses);
     json_put_z(out, "upstream_trust", r->upstream_trust);
     put_list(out, "purposes", &r->purposes);
+}
+
+/* Every key of a rule but its place: a rule that only moved in its file is the same. */
+static void
+put_rule(struct buf *out, const struct conf_rule *r, struct rest *rest)
+{
+    json_open(out, NULL, '{');
+    json_put_z(out, "host", r->host);
+    put_list(out, "paths", &r->paths);
+    if (rest->of == NULL || !has_same_rest(rest->of, r)) {
+        buf_truncate(&rest->bytes, 0);
+        put_rest(&rest->bytes, r);
+    }
+    rest->of = r;
+    buf_add_byte(out, ',');
+    buf_add(out, buf_text(&rest->bytes));
     json_close(out, '}');
 }
 
@@ -122,16 +155,18 @@ digest_rules(const struct groups *rules, unsigned char digest[SHA256_SIZE])
     enum { A_FEW = 12 << 10 };
     const struct conf_rule *r = rules->at;
     struct digest *d = digest_new();
+    struct rest rest = { 0 };
     struct buf some = { 0 };
 
     for (size_t i = 0; i < rules->n; i++) {
-        put_rule(&some, &r[i]);
+        put_rule(&some, &r[i], &rest);
         buf_add_byte(&some, '\n');
         if (buf_length(&some) < A_FEW && i + 1 < rules->n)
             continue;
         digest_add(d, buf_text(&some));
         buf_truncate(&some, 0);
     }
+    buf_free(&rest.bytes);
     buf_free(&some);
     digest_end(d, digest);
 }

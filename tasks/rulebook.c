@@ -20,17 +20,14 @@ enum {
 static void
 pile_reach(struct pile *p, size_t n)
 {
-    void *old = p->at;
-
     if (n > p->room) {
         p->room = n < 32 ? 64 : n * 2;
-        p->at = memory_new_array(p->room, p->size);
-        if (old != NULL)
-            memcpy(p->at, old, p->n * p->size);
-        free(old);
+        p->at = memory_resize(p->at, p->room, p->size);
     }
-    if (n > p->n)
-        p->n = n;
+    if (n <= p->n)
+        return;
+    memset((char *)p->at + p->n * p->size, 0, (n - p->n) * p->size);
+    p->n = n;
 }
 
 static uint32_t

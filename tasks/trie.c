@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct edge {
     uint64_t hash;
@@ -23,13 +24,23 @@ struct trie {
 
 enum { FIRST_ROOM = 64 };
 
+/* Zeroed by hand: most places are looked at before they are filled, and a page of fresh
+ * memory that was only looked at is made a second time when it is written. */
+static struct edge *
+new_edges(size_t room)
+{
+    size_t n = room * sizeof(struct edge);
+
+    return memset(memory_new_raw(n), 0, n);
+}
+
 struct trie *
 trie_new(void)
 {
     struct trie *t = memory_new(sizeof *t);
 
     t->room = FIRST_ROOM;
-    t->edges = memory_new_array(t->room, sizeof *t->edges);
+    t->edges = new_edges(t->room);
     return t;
 }
 
@@ -76,7 +87,7 @@ grow(struct trie *t)
     size_t n = t->room;
 
     t->room *= 2;
-    t->edges = memory_new_array(t->room, sizeof *t->edges);
+    t->edges = new_edges(t->room);
     for (size_t i = 0; i < n; i++) {
         if (old[i].parent != TRIE_NONE)
             *find(t, old[i].hash, old[i].parent, old[i].label) = old[i];
