@@ -10,8 +10,9 @@
 
 enum conn_step { CONN_NEW, CONN_SNIFF, CONN_HANDSHAKE, CONN_SERVE, CONN_LINGER };
 
-/* What the alarm of a connection with many exchanges is set for. */
-enum conn_watch { WATCH_NOTHING, WATCH_HEAD, WATCH_IDLE };
+/* What the alarm of a connection with many exchanges is set for: before it was one, for
+ * whatever it waited for then. */
+enum conn_watch { WATCH_BEFORE, WATCH_NOTHING, WATCH_HEAD, WATCH_IDLE };
 
 struct exchange;
 

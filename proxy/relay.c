@@ -83,8 +83,8 @@ pump_request(struct exchange *x, enum reason *why)
 
 /* ---- the response */
 
-/* A final answer before the request was whole: what is still to come of it has no
- * reader. */
+/* A final answer before the request was whole: who rides alone cannot ask again behind
+ * it. On a connection that is shared both go on side by side, as gRPC's streams do. */
 static void
 send_head(struct exchange *x)
 {
@@ -93,7 +93,7 @@ send_head(struct exchange *x)
     if (!is_interim) {
         x->answered = x->responding = true;
         x->status = x->response.status;
-        if (!stream_has_read_all(x->down))
+        if (!conn_is_shared(x->conn) && !stream_has_read_all(x->down))
             stream_close_after(x->down);
     }
     x->interims += is_interim;
