@@ -39,13 +39,14 @@ http2_stop(struct http2 *h)
 }
 
 /* An answer that is here to its end is as good as it was, and so is one of ours that
- * only waits to be sent, if it still can be. */
+ * only waits to be sent, if it still can be. Nobody half closes HTTP/2: a client whose
+ * process has died looks like this, and what it asked for is to end where it leads. */
 static bool
 survives(const struct http2_stream *s, bool may_write)
 {
     if (http2_of(&s->stream)->role == WIRE_CLIENT)
         return s->has_come;
-    return may_write && (s->has_come || s->ends_quietly);
+    return may_write && (s->writing == HTTP2_WRITE_ALL || s->ends_quietly);
 }
 
 static void
