@@ -109,12 +109,14 @@ start() {
         local alpn=http/1.1
         [ "$n" = haproxy-2t ] && t=2
         local up=http/1.1 port=19443
-        case $n in haproxy-h2*) alpn=h2,http/1.1 ;; esac
+        # A certificate that HAProxy generates is shown without ALPN: with h2 a fixed one is.
+        local shown="crt $RUN/pki/default-both.pem generate-certificates ca-sign-file $RUN/pki/mitm-ca-both.pem"
+        case $n in haproxy-h2*) alpn=h2,http/1.1 shown="crt $RUN/pki/leaf-both.pem" ;; esac
         [ "$n" = haproxy-h2h2 ] && up=h2 port=19444
         if [ "$n" = haproxy-dpop ]; then
             l=$lua; a='http-request lua.dpop'; fill "$here/peers/dpop.lua.in" "$RUN/haproxy/dpop.lua"
         fi
-        fill "$here/peers/haproxy.cfg.in" "$RUN/haproxy/cfg" THREADS=$t LUA="$l" ADDHEADER="$a" ALPN="$alpn" UP="$up" PORT=$port
+        fill "$here/peers/haproxy.cfg.in" "$RUN/haproxy/cfg" THREADS=$t LUA="$l" ADDHEADER="$a" ALPN="$alpn" UP="$up" PORT=$port SHOWN="$shown"
         spawn haproxy haproxy -db -f "$RUN/haproxy/cfg"
         wait_port 18443
         echo "$(cat "$RUN/haproxy/pid") 18443 via" ;;
