@@ -7,10 +7,6 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-/* What one system call may bring: four records with their frames, when they are there.
- */
-enum { READ_AHEAD = 68 * 1024 };
-
 static const char suites[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
@@ -42,8 +38,6 @@ tls_set_common(SSL_CTX *ctx)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(ctx, 1);
-    SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
     assert(SSL_CTX_set_ciphersuites(ctx, suites) == 1);
     SSL_CTX_set_msg_callback(ctx, on_message);
     assert(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1);
@@ -116,6 +110,7 @@ tls_free(struct tls *t)
         return;
     SSL_free(t->ssl);
     buf_free(&t->early);
+    tls_forget_ahead(t);
     ERR_clear_error();
     free(t);
 }
@@ -258,7 +253,8 @@ tls_read(struct tls *t, char *at, size_t room, size_t *n)
 bool
 tls_has_pending(const struct tls *t)
 {
-    return SSL_has_pending(t->ssl) == 1 || buf_length(&t->early) > 0;
+    return SSL_has_pending(t->ssl) == 1 || buf_length(&t->early) > 0 ||
+           t->ahead != NULL;
 }
 
 enum io

@@ -26,6 +26,8 @@ struct tls {
     bool is_quiet;     /* its failure is not logged */
     bool more_follows; /* the record being written is not the last for now */
     struct buf early;  /* read from the socket before TLS began */
+    char *ahead;       /* what OpenSSL has not asked for yet; NULL: nothing */
+    size_t ahead_at, ahead_end;
     tls_choose choose;
     void (*keep)(void *owner, struct tls_session *s);
     void *owner; /* of choose or of keep */
@@ -41,6 +43,8 @@ struct tls_client {
     struct trust *trust;
 };
 
+/* What was read ahead goes. */
+void tls_forget_ahead(struct tls *t);
 /* On this socket, which stays the caller's. */
 struct tls *tls_attach(SSL_CTX *ctx, int fd);
 
