@@ -27,9 +27,9 @@ class H2Origin:
     leaf None: prior knowledge in clear text. greeting False: `on_connection` says even the settings."""
 
     def __init__(self, address, port=443, leaf=None, answer=echo, settings=None, greeting=True, on_connection=None, keep=1 << 20,
-                 window=1 << 20):
+                 window=1 << 20, inline=False):
         self.answer, self.settings, self.greeting, self.on_connection = answer, settings, greeting, on_connection
-        self.keep, self.window = keep, window
+        self.more = {"keep": keep, "window": window, "inline": inline}
         self.connections, self.requests, self.protocols = [], [], []
         self._changed = threading.Condition()
         self._context = None
@@ -63,7 +63,7 @@ class H2Origin:
         if protocol not in ("h2", "h2c"):
             sock.close()
             return
-        peer = Peer(sock, True, self.settings, self._stream, self.greeting, keep=self.keep, window=self.window)
+        peer = Peer(sock, True, self.settings, self._stream, self.greeting, **self.more)
         with self._changed:
             self.connections.append(peer)
             self._changed.notify_all()
@@ -93,6 +93,12 @@ class H2Origin:
     def forget(self):
         with self._changed:
             self.connections, self.requests = [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def hang_up(self):
         for peer in self.connections:

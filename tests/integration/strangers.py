@@ -24,7 +24,7 @@ def tool(name):
 
 
 def python_has(module, package):
-    if subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode != 0:
+    if subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False, cwd="/").returncode != 0:
         raise Skip(f"there is no {module} (Debian: {package})")
 
 

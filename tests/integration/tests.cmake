@@ -12,7 +12,8 @@ foreach(theme
         harness clients http versions grpc_env gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 faults
         bodies binary check reasons
         ops overload workers resumption websocket
-        handles tasks ledger witness readme accountability)
+        handles tasks ledger witness readme accountability
+        http2 h2_authority)
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
