@@ -4,26 +4,37 @@
 #include "http/octet.h"
 
 #include <assert.h>
-#include <stdio.h>
+
+enum { FIELDS_OF_OURS = 10 }; /* at most: pseudo-fields, and what is said once */
+
+/* Room for n fields in all. */
+static void
+begin(struct http2_draft *d, size_t n)
+{
+    buf_reserve(&d->fields, n * sizeof(struct field));
+}
 
 static void
 add(struct http2_draft *d, struct text name, struct text value, bool never_index)
 {
-    /* HTTP/1 readers take white space off a value's ends; here it would stay. */
-    struct field f = { name, text_trim(value), never_index };
+    struct field *f = (struct field *)(void *)d->fields.mem + d->n++;
 
-    assert(octet_is_value(f.value));
-    buf_add(&d->fields, text_of((const char *)&f, sizeof f));
-    d->n++;
+    /* HTTP/1 readers take white space off a value's ends; here it would stay. */
+    *f = (struct field){ name, text_trim(value), never_index };
+    assert(octet_is_value(f->value));
+    buf_commit(&d->fields, sizeof *f);
 }
 
 static void
 add_number(struct http2_draft *d, int slot, struct text name, uint64_t n)
 {
-    int size = snprintf(d->digits[slot], sizeof d->digits[slot], "%llu",
-                        (unsigned long long)n);
+    char *end = d->digits[slot] + sizeof d->digits[slot], *at = end;
 
-    add(d, name, text_of(d->digits[slot], (size_t)size), false);
+    do {
+        *--at = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    add(d, name, text_of(at, (size_t)(end - at)), false);
 }
 
 static void
@@ -70,6 +81,7 @@ void
 http2_draft_request(struct http2_draft *d, const struct request *r, struct text path,
                     struct text query, struct text host)
 {
+    begin(d, r->headers.n + FIELDS_OF_OURS);
     add_target(d, r, path, query, host);
     add_fields(d, &r->headers);
     if (r->upgrade == UPGRADE_WEBSOCKET)
@@ -89,6 +101,7 @@ http2_draft_response(struct http2_draft *d, const struct response *r,
     int status = r->status == 101 ? 200 : r->status;
 
     assert(status >= 100 && status <= 599);
+    begin(d, r->headers.n + FIELDS_OF_OURS);
     add_number(d, 0, TEXT(":status"), (uint64_t)status);
     add_fields(d, &r->headers);
     if (told != NULL)
@@ -96,10 +109,11 @@ http2_draft_response(struct http2_draft *d, const struct response *r,
 }
 
 void
-http2_draft_section(struct http2_draft *d, struct text section)
+http2_draft_section(struct http2_draft *d, struct text section, size_t n)
 {
     struct field f;
 
+    begin(d, n);
     while (section_next(&section, &f))
         add(d, f.name, f.value, f.never_index);
 }

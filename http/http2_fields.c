@@ -53,6 +53,28 @@ weigh(struct sections *s, const struct wire_limits *limits, struct text name,
     return s->n > limits->fields ? REASON_TOO_MANY_FIELDS : REASON_OK;
 }
 
+static char *
+put(char *at, const void *from, size_t n)
+{
+    if (n > 0)
+        memcpy(at, from, n);
+    return at + n;
+}
+
+static void
+put_field(struct buf *b, struct text name, struct text value, bool never_index)
+{
+    struct mark mark = { (uint32_t)name.n | (never_index ? NEVER_INDEX : 0),
+                         (uint32_t)value.n };
+    size_t n = sizeof mark + name.n + value.n;
+    char *at = buf_reserve(b, n);
+
+    at = put(at, &mark, sizeof mark);
+    at = put(at, name.at, name.n);
+    put(at, value.at, value.n);
+    buf_commit(b, n);
+}
+
 void
 sections_add(struct sections *s, const struct wire_limits *limits, struct text name,
              struct text value, bool never_index)
@@ -62,10 +84,7 @@ sections_add(struct sections *s, const struct wire_limits *limits, struct text n
     if (s->why != REASON_OK)
         return;
     assert(name.n < NEVER_INDEX && value.n < LAST);
-    buf_reserve(&s->bytes, sizeof(struct mark) + name.n + value.n);
-    add_mark(s, (uint32_t)name.n | (never_index ? NEVER_INDEX : 0), (uint32_t)value.n);
-    buf_add(&s->bytes, name);
-    buf_add(&s->bytes, value);
+    put_field(&s->bytes, name, value, never_index);
 }
 
 void

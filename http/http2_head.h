@@ -45,8 +45,8 @@ void http2_draft_request(struct http2_draft *d, const struct request *r,
 /* told: the content-length to write; NULL: none. */
 void http2_draft_response(struct http2_draft *d, const struct response *r,
                           const uint64_t *told);
-/* Trailers, from the bytes of a section. */
-void http2_draft_section(struct http2_draft *d, struct text section);
+/* Trailers, from the bytes of a section of n fields. */
+void http2_draft_section(struct http2_draft *d, struct text section, size_t n);
 void http2_draft_free(struct http2_draft *d);
 
 static inline const struct field *

@@ -34,6 +34,7 @@ begin_body(struct http2_stream *s, const struct section *head,
            const struct body_frame *body)
 {
     s->reading = head->is_last ? HTTP2_READ_ALL : HTTP2_READ_BODY;
+    s->has_no_body = body->kind == BODY_NONE;
     s->has_length = body->kind == BODY_LENGTH;
     s->read_left = s->has_length ? body->length : 0;
 }
@@ -76,7 +77,6 @@ http2_take_response(struct stream *stream, struct arena *a, struct response *out
     if (out->status < 200 && out->status != 101)
         return FLOW_OK;
     begin_body(s, &head, &out->body);
-    s->has_no_body = out->body.kind == BODY_NONE;
     return FLOW_OK;
 }
 

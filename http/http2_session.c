@@ -214,7 +214,7 @@ submit_trailers(nghttp2_session *session, struct http2_stream *s)
     struct http2_draft draft = { .n = 0 };
     struct buf room = { 0 };
 
-    http2_draft_section(&draft, sections_first(&s->last));
+    http2_draft_section(&draft, sections_first(&s->last), s->last.n);
     nghttp2_submit_trailer(session, s->id, list_fields(&room, &draft), draft.n);
     buf_free(&room);
     http2_draft_free(&draft);

@@ -16,6 +16,7 @@ static const struct {
     { POST "|content-length: 1", "GET /denied HTTP/1.1\r\nHost: a.test\r\n\r\n", NULL,
       REASON_CONTENT_LENGTH },
     { POST "|content-length: 5", "abc", "x: y", REASON_CONTENT_LENGTH },
+    { ":method: CONNECT|:authority: a.test:443", "a", NULL, REASON_CONTENT_LENGTH },
     { POST, "a", ":path: /", REASON_TRAILER },
     { POST, "a", "X: y", REASON_TRAILER },
     { POST, "a", "x: y\r\nz: a", REASON_TRAILER },
