@@ -339,5 +339,61 @@ def ledgers():
         put("audit", b"".join(first[:i] + first[i:i + 1] + first[i:]))
 
 
-for derive in (requests, answers, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def head(stream, fields, flags=5, literal=b"\0"):
+    block = b"".join(literal + vector(name.encode(), 1) + vector(value.encode(), 1) for name, value in fields)
+    return frame(1, flags, stream, block)
+
+
+def frames():
+    """Of HTTP/2: the rows of the unit tests' heads, and every kind of frame behind a good one. The first byte says: 1 the
+    preface is ours, 2 cut into pieces."""
+    get = [(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", "/?a=b")]
+    post = [(":method", "POST"), *get[1:]]
+    socket = [(":method", "CONNECT"), (":protocol", "websocket"), *get[1:], ("sec-websocket-version", "13")]
+    connect = [(":method", "CONNECT"), (":authority", "a.test:443")]
+    data = frame(0, 1, 1, b"hello")
+    questions = [head(1, connect, 4) + data, head(1, [*connect, ("content-length", "1")], 4) + data, head(1, [*connect, (":path", "/")]),
+                 head(1, [(":method", "CONNECT"), (":authority", "a@b:1")]), head(1, [*get, ("te", "trailers"), ("trailer", "x")]),
+                 head(1, [*get, ("te", "gzip")]), head(1, [*post, ("expect", "100-continue")], 4) + data,
+                 head(1, [(":method", "OPTIONS"), *get[1:3], (":path", "*")]), head(1, [*get, ("host", "b.test")]),
+                 head(1, [(":protocol", "connect-udp"), *connect[:1], *get[1:]], 4), head(1, post, 4) + head(1, [("x", "y")], 4) + data,
+                 head(1, get), head(1, post, 4) + data, head(1, [*post, ("content-length", "5")], 4) + data, head(1, socket, 4) + data,
+                 head(1, [*post, ("content-length", "4")], 4) + data, head(1, [*get, ("cookie", "a=b"), ("cookie", "c")]),
+                 head(1, post, 4) + frame(0, 0, 1, b"abc") + head(1, [("x-sum", "1")]), head(1, get, literal=b"\x10"),
+                 head(1, get, literal=b"\x40") + head(3, []) + frame(1, 5, 5, b"\xc1\xc0\xbf\xbe"),
+                 head(1, get, 1)[:-7] + frame(9, 4, 1, b"x"), frame(1, 0, 1) + frame(9, 0, 1) * 9]
+    answers = [head(1, [(":status", "100")], 4) + data, head(1, [(":status", "102")], 4) * 18, head(1, [(":status", "200")], 4) * 2,
+               head(1, [(":status", "200"), ("content-length", "x")], 4), head(1, [(":status", "200")], 4) + data, head(1, [(":status", "204")]), head(1, [(":status", "100")], 4)
+               + head(1, [(":status", "200"), ("content-length", "5")], 4) + data, head(1, [(":status", "101")], 4),
+               head(1, [(":status", "200")], 4) + frame(0, 0, 1, b"a") + head(1, [("grpc-status", "0")]),
+               head(1, [(":status", "304"), ("content-length", "5")]) + head(3, [(":status", "200")], 4) + frame(0, 1, 3)]
+    others = [frame(3, 0, 1, struct.pack(">I", 7)), frame(7, 0, 0, struct.pack(">II", 1, 0)), frame(7, 0, 0, struct.pack(">II", 2**31 - 1, 0)),
+              frame(8, 0, 1, struct.pack(">I", 2**31 - 1)), frame(8, 0, 0, struct.pack(">I", 1)), frame(8, 0, 1, bytes(4)),
+              frame(6, 0, 0, b"12345678"), frame(6, 1, 0, b"12345678"), frame(4, 1, 0), frame(4, 0, 0, b"\0\1\0\0\0\0\0\4\0\0\0\0\0\3\0\0\0\1"),
+              frame(2, 0, 3, bytes(5)), frame(5, 4, 1, bytes(4)), frame(0, 8, 1, b"\3a\0\0\0"), frame(0, 1, 1), frame(0x42, 0, 9, b"?"), b"\0\xff\xff"]
+    upper = re.findall(r'\{ (GET|POST)?\s*"((?:[^"\\]|\\.)*)",\s*REASON', (TESTS / "unit/http/test_http2_heads.c").read_text())
+    for method, lines in upper:
+        fields = [*({"GET": get, "POST": post}.get(method, [])), *((*line.split(": ", 1), "")[:2] for line in lines.split("|") if line)]
+        put("h2_server", b"\1" + head(1, [(name, value.encode().decode("unicode_escape")) for name, value in fields]))
+    for target, messages in (("h2_server", questions), ("h2_client", answers)):
+        for kind in (b"\1", b"\3", b"\x29", b"\xff"):
+            for message in messages:
+                put(target, kind + message)
+        for other in others:
+            for message in messages[:3]:
+                put(target, b"\1" + message + other)
+                put(target, b"\x2d" + other + message)
+                put(target, b"\1" + message + other * 3 + b"\xd0" * 3 + message)
+    settings = frame(4, 0, 0)
+    put("h2_server", b"\0PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + questions[0])
+    put("h2_server", b"\0GET / HTTP/1.1\r\n\r\n")
+    put("h2_client", b"\0" + settings + answers[0])
+    put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
+
+
+for derive in (requests, answers, frames, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
     derive()
