@@ -267,21 +267,15 @@ link_pass(struct link *l, struct text t)
     return l->state == LINK_OPEN && !l->write_shut && !l->is_full ? send_some(l, t) : 0;
 }
 
-void
-link_hold(struct link *l, bool more_comes)
-{
-    l->more_comes = more_comes;
-}
-
 /* The option is set already: to set it again is how Linux is told to send. */
 void
-link_push(struct link *l)
+link_send_held(struct link *l)
 {
     int one = 1;
 
-    if (l->is_held && l->state == LINK_OPEN)
+    if (l->state == LINK_OPEN)
         (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    l->is_held = l->more_comes = false;
+    l->is_held = false;
 }
 
 void

@@ -30,8 +30,10 @@ struct link {
     bool truncated;  /* … and did not say so inside TLS */
     bool write_shut;
     bool has_left;    /* TLS holds a record more, for which the socket will not ring */
-    bool more_comes;  /* at once: what is sent may wait for it */
-    bool is_held;     /* … and some of it does, in the kernel */
+    bool more_comes;  /* at once: what is sent may wait in the kernel for a segment that
+                         is  full. Its owner says so, and has to link_push at the end of
+                         his turn, or only the kernel does, 200 ms later */
+    bool is_held;     /* … and some of it does */
     bool is_full;     /* the socket took no more: EV_WRITE says when it does again */
     bool wants_write; /* the handshake, a read or the end waits for the socket to take
                          bytes */
@@ -76,12 +78,17 @@ void link_move(struct link *l);
 /* Sends of `t` what the socket takes at once, past `out`, which has to be empty; the
  * rest is for `out`. What was sent. */
 size_t link_pass(struct link *l, struct text t);
-/* More comes at once behind what is sent now, or does not: it may wait in the kernel
- * for a segment that is full. Whoever says so has to push at the end of his turn (or
- * only the kernel does, 200 ms later). */
-void link_hold(struct link *l, bool more_comes);
-/* What was held back goes; nothing is from here on. */
-void link_push(struct link *l);
+/* What more_comes held back goes; nothing is from here on. */
+void link_send_held(struct link *l);
+
+static inline void
+link_push(struct link *l)
+{
+    l->more_comes = false;
+    if (l->is_held)
+        link_send_held(l);
+}
+
 /* After everything in `out` has gone: we send no more, and say so; `write_shut` then.
  * When TLS's word for it finds the socket full, the bell rings for another try. */
 void link_shut_write(struct link *l);

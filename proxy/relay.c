@@ -276,11 +276,11 @@ static void
 hold_back(struct exchange *x)
 {
     struct link *up = &x->up->link, *down = &x->conn->link;
+    bool may = (up->has_left || down->has_left) && !upstream_is_shared(x->up) &&
+               !conn_is_shared(x->conn);
 
-    if (upstream_is_shared(x->up) || conn_is_shared(x->conn))
-        return;
-    link_hold(up, down->has_left);
-    link_hold(down, up->has_left);
+    up->more_comes = may && down->has_left;
+    down->more_comes = may && up->has_left;
 }
 
 /* Pumps and sends until neither side can take or give more at once. Whatever is left

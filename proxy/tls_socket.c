@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 /* What one system call may bring: four records with their frames, when they are there.
  * OpenSSL can read ahead itself, but moves all that is left to the front of its buffer
@@ -27,24 +28,31 @@ tls_forget_ahead(struct tls *t)
     t->ahead = NULL;
 }
 
-static void
-read_ahead(BIO *b, struct tls *t)
+/* Straight to where it is wanted, and ahead what comes behind it. */
+static size_t
+read_ahead(BIO *b, struct tls *t, char *at, size_t room)
 {
+    char *block = shelf_take(&blocks);
+    struct iovec parts[] = { { at, room }, { block, blocks.size } };
     ssize_t got;
 
-    if ((t->ahead = shelf_take(&blocks)) == NULL)
-        t->ahead = memory_new_raw(blocks.size);
+    if (block == NULL)
+        parts[1].iov_base = block = memory_new_raw(blocks.size);
     do
-        got = recv(t->fd, t->ahead, blocks.size, 0);
+        got = readv(t->fd, parts, 2);
     while (got < 0 && errno == EINTR);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         BIO_set_retry_read(b);
     if (got == 0)
         BIO_set_flags(b, BIO_FLAGS_IN_EOF);
+    if (got <= (ssize_t)room) {
+        shelf_give(&blocks, block);
+        return got > 0 ? (size_t)got : 0;
+    }
+    t->ahead = block;
     t->ahead_at = 0;
-    t->ahead_end = got > 0 ? (size_t)got : 0;
-    if (got <= 0)
-        tls_forget_ahead(t);
+    t->ahead_end = (size_t)got - room;
+    return room;
 }
 
 /* From what was read before; a block that empties is another connection's. */
@@ -76,12 +84,8 @@ socket_read(BIO *b, char *at, size_t room, size_t *n)
         buf_drop(&t->early, *n);
         return 1;
     }
-    if (t->ahead == NULL)
-        read_ahead(b, t);
-    if (t->ahead == NULL)
-        return 0;
-    *n = take_ahead(t, at, room);
-    return 1;
+    *n = t->ahead != NULL ? take_ahead(t, at, room) : read_ahead(b, t, at, room);
+    return *n > 0;
 }
 
 static int

@@ -213,7 +213,7 @@ what_is_held_back_goes_with_the_push(void **state)
     for (unsigned i = 0; i < 100 && !waited; i++) {
         tcp_pair(ends);
         open_link(&l, ends[0], CEILING);
-        link_hold(&l, true);
+        l.more_comes = true;
         buf_add_z(&l.out, "first ");
         link_move(&l);
         assert_int_equal(l.sent, 6);
@@ -240,9 +240,9 @@ what_was_held_back_goes_before_what_is_not(void **state)
     (void)state;
     tcp_pair(ends);
     open_link(&l, ends[0], CEILING);
-    link_hold(&l, true);
+    l.more_comes = true;
     assert_int_equal(link_pass(&l, TEXT("first ")), 6);
-    link_hold(&l, false);
+    l.more_comes = false;
     assert_int_equal(link_pass(&l, TEXT("second")), 6);
     assert_int_equal(unsent(&l), 0);
     link_close(&l);
