@@ -23,6 +23,7 @@ static _Thread_local struct shelf shelves[] = {
     { .size = 4096, .keep = 32 },
     { .size = 16384 + 4096, .keep = 64 },
     { .size = 65536 + 4096, .keep = 32 },
+    { .size = 131072 + 8192, .keep = 8 },
 };
 
 enum { KINDS = sizeof(shelves) / sizeof(shelves[0]) };

@@ -23,6 +23,7 @@ struct http2 {
     struct list fresh;   /* server: their heads are whole, and nobody has taken them */
     struct list ringing; /* have news since the last bell */
     size_t n_streams;
+    size_t n_wide;       /* of them, whose window was widened */
     bool is_closed;      /* the peer sends no more */
     bool is_draining;    /* we have told it that the end is near */
     bool is_ending;      /* no stream after those there are */
@@ -68,9 +69,12 @@ struct http2_stream {
     bool is_interim;  /* the head that is coming is of an interim answer */
     unsigned n_interim;
     enum reason broken; /* what came is malformed */
+    uint64_t read;      /* of its body */
+    bool is_wide;
     struct headers trailers;
 
-    struct buf out;       /* body that waits to be sent */
+    struct buf out;       /* body that waits to be sent, … */
+    struct text passing;  /* … or is on loan from its writer, while he writes it */
     struct sections last; /* the trailers, until it has been */
     enum http2_writing writing;
     bool counts_down;
@@ -137,6 +141,8 @@ void http2_stream_end_body(struct http2_stream *s);
 /* n bytes of its body go into the wire's `out`. */
 void http2_stream_send(struct http2_stream *s, size_t n);
 /* A frame of its head or body is in `out`; is_last: none follows. */
+/* Bytes of its body that wait to be sent. */
+size_t http2_stream_waiting(const struct http2_stream *s);
 void http2_stream_note_sent(struct http2_stream *s, bool is_last);
 /* The session has no more to do with it: both sides ended it, or one reset it. */
 void http2_stream_end(struct http2_stream *s, bool is_unprocessed);

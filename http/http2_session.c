@@ -16,7 +16,11 @@ enum {
     SETTINGS_AT_ONCE = 32,
     ACKS_QUEUED = GUARD_IDLE + 1, /* the guard is first */
     URGENCY = 3,                  /* RFC 9218's default */
-    FRAME_HEADER = 9
+    FRAME_HEADER = 9,
+    FRAME_MOST = 16 * 1024,
+    LONG_BODY = 1024 * 1024, /* after so much of it … */
+    WIDE_FACTOR = 4,         /* … a window may be so many ceilings, … */
+    WIDE_MOST = 4            /* … of so many streams at once */
 };
 
 static nghttp2_session_callbacks *callbacks;
@@ -236,7 +240,7 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *unused, size_t most,
     assert(s != NULL);
     if (s->is_gone) /* what it wrote is lost: it must not end as if whole */
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    n = buf_length(&s->out);
+    n = http2_stream_waiting(s);
     *flags = NGHTTP2_DATA_FLAG_NO_COPY;
     if (s->writing == HTTP2_WRITE_ALL && n <= most) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -249,6 +253,16 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *unused, size_t most,
         return NGHTTP2_ERR_DEFERRED;
     }
     return (ssize_t)(n < most ? n : most);
+}
+
+/* For another frame, so that `out` stays below its ceiling, and in one block of memory;
+ * of a ceiling that is lower than a frame's length, one at a time. */
+static bool
+has_room(const struct http2 *h)
+{
+    size_t waiting = buf_length(h->out);
+
+    return waiting == 0 || waiting + FRAME_HEADER + FRAME_MOST <= h->limits.ceiling;
 }
 
 static int
@@ -265,7 +279,7 @@ send_body(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
     http2_stream_send(s, n);
     if (n > 0)
         guard_earn(&h->guard, GUARD_PER_DATA_OUT);
-    return buf_length(h->out) < h->limits.ceiling ? 0 : NGHTTP2_ERR_PAUSE;
+    return has_room(h) ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 static void
@@ -410,7 +424,7 @@ wants_more(const struct http2 *h)
 {
     if (h->broken != REASON_OK)
         return !h->has_told_fault;
-    return buf_length(h->out) < h->limits.ceiling;
+    return has_room(h);
 }
 
 void
@@ -519,10 +533,30 @@ http2_reset(struct http2_stream *s, bool is_quiet)
                               is_quiet ? NGHTTP2_NO_ERROR : code);
 }
 
+/* A long body that is read as fast as it comes waits for windows more than for anything
+ * else. A few of a connection get more room; one whose reader stalls then holds that
+ * much, and no other stream loses any. */
+static void
+widen(struct http2_stream *s)
+{
+    struct http2 *h = http2_of(&s->stream);
+    int32_t size = (int32_t)h->limits.ceiling * WIDE_FACTOR;
+
+    if (h->n_wide >= WIDE_MOST || s->has_come || !s->is_known)
+        return;
+    s->is_wide = true;
+    h->n_wide++;
+    (void)nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, s->id,
+                                                size);
+}
+
 void
 http2_consume(struct http2_stream *s, size_t n)
 {
     nghttp2_session_consume_stream(http2_of(&s->stream)->session, s->id, n);
+    s->read += n;
+    if (!s->is_wide && s->read >= LONG_BODY)
+        widen(s);
 }
 
 void

@@ -31,6 +31,7 @@ void
 http2_stream_free(struct http2_stream *s)
 {
     http2_of(&s->stream)->n_streams--;
+    http2_of(&s->stream)->n_wide -= s->is_wide;
     list_remove(&s->all);
     list_remove(&s->fresh);
     list_remove(&s->bell);
@@ -161,6 +162,11 @@ http2_stream_send(struct http2_stream *s, size_t n)
 
     if (n == 0)
         return;
+    if (s->passing.n > 0) {
+        buf_add(h->out, text_of(s->passing.at, n));
+        s->passing = text_of(s->passing.at + n, s->passing.n - n);
+        return;
+    }
     buf_add(h->out, text_of(buf_text(&s->out).at, n));
     buf_drop(&s->out, n);
     if (!s->was_full || http2_is_full(&s->stream))

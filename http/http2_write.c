@@ -4,6 +4,9 @@
 
 #include <assert.h>
 
+/* A shorter piece waits for the end of the turn, and goes with the others'. */
+enum { PASSED_LEAST = 4096 };
+
 static void
 begin_body(struct http2_stream *s, bool is_all, const struct body_frame *body)
 {
@@ -87,6 +90,25 @@ http2_is_full(const struct stream *stream)
            http2_of(stream)->limits.ceiling;
 }
 
+size_t
+http2_stream_waiting(const struct http2_stream *s)
+{
+    return s->passing.n > 0 ? s->passing.n : buf_length(&s->out);
+}
+
+/* Straight to where the connection sends from, as far as there is room and the peer
+ * takes it; what is left. */
+static struct text
+pass(struct http2_stream *s, struct text piece)
+{
+    s->passing = piece;
+    http2_resume(s);
+    http2_session_give(http2_of(&s->stream));
+    piece = s->passing;
+    s->passing = text_of(NULL, 0);
+    return piece;
+}
+
 void
 http2_write_body(struct stream *stream, struct text piece)
 {
@@ -98,6 +120,10 @@ http2_write_body(struct stream *stream, struct text piece)
         s->write_left -= piece.n;
     }
     if (piece.n == 0 || s->writing == HTTP2_WRITE_NOTHING || !s->is_known || s->is_gone)
+        return;
+    if (buf_length(&s->out) == 0 && piece.n >= PASSED_LEAST)
+        piece = pass(s, piece);
+    if (piece.n == 0)
         return;
     buf_add(&s->out, piece);
     s->was_full = http2_is_full(stream);

@@ -32,6 +32,7 @@ new_wire(struct conn *c, enum wire_version version)
 {
     struct wire_limits most = generation_wire_limits(c->worker->now->generation);
 
+    c->link.reads_on = version == WIRE_HTTP2;
     return wire_new(version, WIRE_SERVER, &most, &c->link.in, &c->link.out);
 }
 

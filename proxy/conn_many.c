@@ -2,6 +2,8 @@
  * wants to send; the bytes move once a turn, for all. */
 #include "proxy/conn_parts.h"
 
+#include "proxy/turn.h"
+
 /* ---- what its alarm is set for */
 
 static enum conn_watch
@@ -80,8 +82,8 @@ conn_serve_many(struct conn *c)
         receive(c);
     if (c->worker->draining)
         wire_drain(c->wire);
-    wire_send(c->wire);
-    link_move(&c->link);
+    if (turn_send(c->wire, &c->link))
+        conn_ring(c);
     watch(c);
     if (!list_is_empty(&c->exchanges))
         return true;

@@ -103,6 +103,8 @@ fill(struct link *l)
     size_t n = 0;
 
     l->has_left = false;
+    if (l->reads_on && buf_length(&l->in) == 0)
+        buf_reserve(&l->in, l->ceiling);
     while (io == IO_OK && buf_length(&l->in) < l->ceiling && !l->read_ended) {
         io = read_some(l, buf_reserve(&l->in, READ_SIZE), READ_SIZE, &n);
         buf_commit(&l->in, n);

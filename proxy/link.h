@@ -38,7 +38,8 @@ struct link {
     bool wants_write; /* the handshake, a read or the end waits for the socket to take
                          bytes */
     struct buf in, out;
-    size_t ceiling;          /* `in` is not read past this: back-pressure */
+    size_t ceiling; /* `in` is not read past this: back-pressure */
+    bool reads_on;  /* `in` is emptied in each turn: as much as there is goes into it */
     uint64_t received, sent; /* application bytes */
     struct traffic *traffic; /* counted there as well; may be NULL */
     struct event event;

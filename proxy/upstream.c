@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "proxy/pool.h"
 #include "proxy/sessions.h"
+#include "proxy/turn.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,8 +43,8 @@ turn_shared(struct upstream *u)
     if (u->link.state == LINK_DEAD || u->link.read_ended)
         wire_read_closed(u->wire);
     broken = wire_receive(u->wire, &why) == FLOW_BROKEN;
-    wire_send(u->wire);
-    link_move(&u->link);
+    if (turn_send(u->wire, &u->link))
+        wake_ring(u->link.loop, &u->bell);
     if (u->user != NULL)
         u->on_change(u->user);
     if ((broken || is_over(u)) && u->n_riders == 0)
@@ -78,6 +79,7 @@ upstream_speak(struct upstream *u, enum wire_version version)
 {
     assert(u->wire == NULL && u->link.state == LINK_OPEN);
     u->wire = wire_new(version, WIRE_CLIENT, &u->limits, &u->link.in, &u->link.out);
+    u->link.reads_on = upstream_is_shared(u);
     upstream_move(u); /* HTTP/2 has a word to say first */
 }
 
