@@ -1,7 +1,7 @@
 /* HTTP/2: many exchanges at a time on a wire. A wire's life is in http2.c, a stream's
  * in http2_stream.c, its reading half in http2_read.c, its writing half in
- * http2_write.c. Frames are read and written by nghttp2, whose one door is
- * http2_session.c. This is what they share. */
+ * http2_write.c. Frames are read and written by nghttp2, whose door is http2_session.c
+ * and the two files behind it (http2_door.h). This is what they share. */
 #ifndef HTTP_HTTP2_H
 #define HTTP_HTTP2_H
 
@@ -82,7 +82,7 @@ struct http2_stream {
     bool was_full;
 
     struct asked asked;
-    bool is_websocket, is_accepted; /* asked for; and granted, by our answer */
+    bool is_accepted; /* a WebSocket that was asked for: by our answer */
 };
 
 static inline struct http2 *
@@ -140,9 +140,9 @@ void http2_stream_hear(struct http2_stream *s, struct text piece);
 void http2_stream_end_body(struct http2_stream *s);
 /* n bytes of its body go into the wire's `out`. */
 void http2_stream_send(struct http2_stream *s, size_t n);
-/* A frame of its head or body is in `out`; is_last: none follows. */
 /* Bytes of its body that wait to be sent. */
 size_t http2_stream_waiting(const struct http2_stream *s);
+/* A frame of its head or body is in `out`; is_last: none follows. */
 void http2_stream_note_sent(struct http2_stream *s, bool is_last);
 /* The session has no more to do with it: both sides ended it, or one reset it. */
 void http2_stream_end(struct http2_stream *s, bool is_unprocessed);

@@ -1,180 +1,11 @@
 #include "http/http2_head.h"
 
+#include "http/http2_gather.h"
 #include "http/octet.h"
 
-enum { SPARE_FIELDS = 8 }; /* what is added to a message on its way */
 static const uint64_t LENGTH_MAX = INT64_MAX;
 
-enum pseudo { METHOD, SCHEME, PATH, AUTHORITY, PROTOCOL, STATUS, N_PSEUDO };
-
-static const struct {
-    struct text name;
-    bool of_request;
-} pseudos[N_PSEUDO] = {
-    [METHOD] = { { ":method", 7 }, true },
-    [SCHEME] = { { ":scheme", 7 }, true },
-    [PATH] = { { ":path", 5 }, true },
-    [AUTHORITY] = { { ":authority", 10 }, true },
-    [PROTOCOL] = { { ":protocol", 9 }, true },
-    [STATUS] = { { ":status", 7 }, false },
-};
-
-/* What a head's fields say of the message, gathered while the others are listed. */
-struct gathered {
-    bool of_request;
-    bool past_pseudo;
-    struct text pseudo[N_PSEUDO]; /* `at` NULL: not there */
-    struct text host, length, expect;
-    unsigned n_host, n_length, n_expect, n_cookie;
-    size_t cookie_at; /* the first, in `headers` */
-    bool takes_trailers;
-    struct headers *headers;
-};
-
-/* ---- gathering */
-
-/* Known, of this kind of message, once, and before every other field. */
-static enum reason
-note_pseudo(struct gathered *g, const struct field *f)
-{
-    for (int i = 0; i < N_PSEUDO; i++) {
-        if (!text_equals(f->name, pseudos[i].name))
-            continue;
-        if (g->past_pseudo || g->pseudo[i].at != NULL ||
-            pseudos[i].of_request != g->of_request)
-            return REASON_PSEUDO_FIELD;
-        g->pseudo[i] = f->value;
-        return REASON_OK;
-    }
-    return REASON_PSEUDO_FIELD;
-}
-
-/* RFC 9113 section 8.2.2: the only field of one connection that may be sent is
- * "te: trailers". Trailer is not one, but says nothing that is passed on. */
-static enum reason
-note_hop(struct gathered *g, const struct field *f)
-{
-    if (text_equals(f->name, TEXT("trailer")))
-        return REASON_OK;
-    if (!text_equals(f->name, TEXT("te")) ||
-        !text_equals_nocase(f->value, TEXT("trailers")))
-        return REASON_CONNECTION_FIELD;
-    g->takes_trailers = true;
-    return REASON_OK;
-}
-
-static void
-note_plain(struct gathered *g, const struct field *f)
-{
-    bool is_crumb = g->of_request && text_equals(f->name, TEXT("cookie"));
-
-    if (is_crumb && g->n_cookie++ == 0)
-        g->cookie_at = g->headers->n;
-    else if (is_crumb) {
-        g->headers->at[g->cookie_at].never_index |= f->never_index;
-        return;
-    }
-    headers_add(g->headers, f->name, f->value);
-    g->headers->at[g->headers->n - 1].never_index = f->never_index;
-}
-
-static enum reason
-note_field(struct gathered *g, const struct field *f)
-{
-    switch (field_kind(f->name)) {
-    case FIELD_PLAIN:
-        if (field_is_almost_coding(f->name))
-            return REASON_TRANSFER_ENCODING;
-        note_plain(g, f);
-        break;
-    case FIELD_HOST:
-        g->host = f->value;
-        g->n_host++;
-        break;
-    case FIELD_CONTENT_LENGTH:
-        g->length = f->value;
-        g->n_length++;
-        break;
-    case FIELD_EXPECT:
-        g->expect = f->value;
-        g->n_expect++;
-        break;
-    case FIELD_HOP:
-        return note_hop(g, f);
-    case FIELD_TRANSFER_ENCODING:
-        return REASON_TRANSFER_ENCODING;
-    case FIELD_CONNECTION:
-    case FIELD_UPGRADE:
-        return REASON_CONNECTION_FIELD;
-    }
-    return REASON_OK;
-}
-
-/* The name's and the value's bytes: what HTTP/1's lines would refuse, and capitals. */
-static enum reason
-check_field(const struct field *f, bool of_request)
-{
-    if (!octet_is_value(f->value))
-        return REASON_FIELD_VALUE;
-    if (f->name.n > 0 && f->name.at[0] == ':')
-        return REASON_OK;
-    if (!octet_is_all(f->name, OCTET_LOWER_NAME))
-        return REASON_FIELD_NAME;
-    if (of_request && text_has_byte(f->name, '_') &&
-        field_is_guarded_in_disguise(f->name))
-        return REASON_FIELD_UNDERSCORE;
-    return REASON_OK;
-}
-
-/* RFC 9113 section 8.2.3: a cookie's crumbs are one field to everybody else. */
-static void
-join_crumbs(struct gathered *g, const struct section *section, struct arena *a)
-{
-    struct text rest = section->bytes;
-    struct field f;
-    size_t n = 0;
-    char *at;
-
-    while (section_next(&rest, &f))
-        if (text_equals(f.name, TEXT("cookie")))
-            n += f.value.n + 2;
-    at = arena_alloc(a, n);
-    g->headers->at[g->cookie_at].value = text_of(at, n - 2);
-    for (rest = section->bytes; section_next(&rest, &f);) {
-        if (!text_equals(f.name, TEXT("cookie")))
-            continue;
-        memcpy(at, f.value.at, f.value.n);
-        memcpy(at + f.value.n, "; ", 2);
-        at += f.value.n + 2;
-    }
-}
-
-static enum reason
-gather(struct gathered *g, const struct section *section, struct arena *a)
-{
-    struct text rest = section->bytes;
-    enum reason why = section->why;
-    struct field f;
-
-    headers_init(g->headers, a);
-    headers_reserve(g->headers, section->n + SPARE_FIELDS);
-    while (why == REASON_OK && section_next(&rest, &f)) {
-        why = check_field(&f, g->of_request);
-        if (why != REASON_OK)
-            return why;
-        if (f.name.n > 0 && f.name.at[0] == ':') {
-            why = note_pseudo(g, &f);
-        } else {
-            g->past_pseudo = true;
-            why = note_field(g, &f);
-        }
-    }
-    if (why == REASON_OK && g->n_cookie > 1)
-        join_crumbs(g, section, a);
-    return why;
-}
-
-/* ---- what it means */
+/* ---- requests */
 
 /* Content-Length once and a plain decimal; what comes is held against it. */
 static enum reason
@@ -206,7 +37,7 @@ frame_message(bool is_last, const struct framing *framing, struct body_frame *ou
 static enum reason
 take_method(const struct gathered *g, struct request *out)
 {
-    out->method = g->pseudo[METHOD];
+    out->method = g->pseudo[PSEUDO_METHOD];
     if (out->method.at == NULL)
         return REASON_PSEUDO_FIELD;
     if (out->method.n == 0 || out->method.n > LEXER_METHOD_MAX ||
@@ -220,7 +51,7 @@ take_method(const struct gathered *g, struct request *out)
 static enum reason
 take_host(const struct gathered *g, struct request *out)
 {
-    struct text authority = g->pseudo[AUTHORITY];
+    struct text authority = g->pseudo[PSEUDO_AUTHORITY];
 
     if (g->n_host > 1)
         return REASON_HOST_REPEATED;
@@ -240,8 +71,8 @@ static enum reason
 take_connect(const struct gathered *g, const struct framing *framing,
              struct request *out)
 {
-    if (g->pseudo[SCHEME].at != NULL || g->pseudo[PATH].at != NULL ||
-        g->pseudo[AUTHORITY].at == NULL)
+    if (g->pseudo[PSEUDO_SCHEME].at != NULL || g->pseudo[PSEUDO_PATH].at != NULL ||
+        g->pseudo[PSEUDO_AUTHORITY].at == NULL)
         return REASON_PSEUDO_FIELD;
     if (text_has_byte(out->host, '/') || text_has_byte(out->host, '?') ||
         text_has_byte(out->host, '@'))
@@ -258,15 +89,15 @@ static enum reason
 take_path(const struct gathered *g, const struct http2_facts *facts,
           struct request *out)
 {
-    struct text path = g->pseudo[PATH];
+    struct text path = g->pseudo[PSEUDO_PATH];
 
-    if (g->pseudo[SCHEME].n == 0 || path.at == NULL)
+    if (g->pseudo[PSEUDO_SCHEME].n == 0 || path.at == NULL)
         return REASON_PSEUDO_FIELD;
     if (path.n > facts->limits->target_bytes)
         return REASON_TARGET_TOO_LONG;
     if (!octet_is_all(path, OCTET_TARGET))
         return REASON_TARGET;
-    out->scheme = g->pseudo[SCHEME];
+    out->scheme = g->pseudo[PSEUDO_SCHEME];
     out->target = path;
     out->form = TARGET_ORIGIN;
     if (path.at[0] == '/')
@@ -289,7 +120,7 @@ take_protocol(const struct gathered *g, const struct framing *framing,
     if (framing->has_length)
         return REASON_CONTENT_LENGTH;
     out->upgrade = UPGRADE_OTHER;
-    if (!text_equals(g->pseudo[PROTOCOL], TEXT("websocket")))
+    if (!text_equals(g->pseudo[PSEUDO_PROTOCOL], TEXT("websocket")))
         return REASON_OK;
     out->upgrade = UPGRADE_WEBSOCKET;
     out->method = TEXT("GET");
@@ -307,7 +138,7 @@ take_target(const struct gathered *g, const struct http2_facts *facts,
 {
     enum reason why;
 
-    if (g->pseudo[PROTOCOL].at != NULL) {
+    if (g->pseudo[PSEUDO_PROTOCOL].at != NULL) {
         why = take_protocol(g, framing, out);
         return why != REASON_OK ? why : take_path(g, facts, out);
     }
@@ -336,7 +167,7 @@ http2_asks_head(const struct section *section)
     struct field f;
 
     while (section_next(&rest, &f))
-        if (text_equals(f.name, pseudos[METHOD].name))
+        if (text_equals(f.name, TEXT(":method")))
             return text_equals(f.value, TEXT("HEAD"));
     return false;
 }
@@ -350,7 +181,7 @@ http2_read_request(const struct section *section, const struct http2_facts *fact
     enum reason why;
 
     *out = (struct request){ .form = TARGET_ORIGIN };
-    if ((why = gather(&g, section, a)) != REASON_OK ||
+    if ((why = http2_gather(&g, section, a)) != REASON_OK ||
         (why = take_method(&g, out)) != REASON_OK ||
         (why = take_length(&g, &framing)) != REASON_OK ||
         (why = frame_message(section->is_last, &framing, &out->body)) != REASON_OK ||
@@ -367,7 +198,7 @@ http2_read_request(const struct section *section, const struct http2_facts *fact
 static enum reason
 take_status(const struct gathered *g, const struct http2_facts *facts, int *out)
 {
-    struct text t = g->pseudo[STATUS];
+    struct text t = g->pseudo[PSEUDO_STATUS];
     uint64_t status;
 
     if (t.n != 3 || !text_to_u64(t, 599, &status) || status < 100)
@@ -375,7 +206,7 @@ take_status(const struct gathered *g, const struct http2_facts *facts, int *out)
     if (status == 101)
         return REASON_UPSTREAM_UPGRADE;
     *out = (int)status;
-    if (facts->is_websocket && status >= 200 && status < 300)
+    if (facts->asked.is_websocket && status >= 200 && status < 300)
         *out = 101;
     return REASON_OK;
 }
@@ -421,7 +252,7 @@ http2_read_response(const struct section *section, const struct http2_facts *fac
     enum reason why;
 
     *out = (struct response){ .status = 0 };
-    if ((why = gather(&g, section, a)) != REASON_OK ||
+    if ((why = http2_gather(&g, section, a)) != REASON_OK ||
         (why = take_status(&g, facts, &out->status)) != REASON_OK ||
         (why = take_length(&g, &framing)) != REASON_OK)
         return why;
@@ -443,7 +274,7 @@ http2_read_trailers(const struct section *section, enum wire_role role, struct a
     while (section_next(&rest, &f)) {
         bool forbidden;
 
-        if (!octet_is_all(f.name, OCTET_LOWER_NAME) || !octet_is_value(f.value))
+        if (!http2_is_field(&f))
             return REASON_TRAILER;
         forbidden = field_is_forbidden_in_trailer(f.name) ||
                     (text_has_byte(f.name, '_') &&

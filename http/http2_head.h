@@ -11,7 +11,6 @@
 /* What is known of a message besides its fields. */
 struct http2_facts {
     const struct wire_limits *limits;
-    bool is_websocket; /* of an answer: to an extended CONNECT */
     struct asked asked;
 };
 

@@ -55,7 +55,7 @@ http2_take_request(struct stream *stream, struct arena *a, struct request *out,
     if (*why != REASON_OK)
         return refuse(s, *why, why);
     s->asked.is_connect = out->form == TARGET_AUTHORITY;
-    s->is_websocket = out->upgrade == UPGRADE_WEBSOCKET;
+    s->asked.is_websocket = out->upgrade == UPGRADE_WEBSOCKET;
     begin_body(s, &head, &out->body);
     return FLOW_OK;
 }
@@ -65,7 +65,7 @@ http2_take_response(struct stream *stream, struct arena *a, struct response *out
                     enum reason *why)
 {
     struct http2_stream *s = http2_stream_of(stream);
-    struct http2_facts facts = { &http2_of(stream)->limits, s->is_websocket, s->asked };
+    struct http2_facts facts = { &http2_of(stream)->limits, s->asked };
     struct section head;
 
     assert(s->reading == HTTP2_READ_HEAD && http2_of(stream)->role == WIRE_CLIENT);
@@ -131,7 +131,7 @@ end_body(struct http2_stream *s, struct arena *a, enum reason *why)
 static bool
 awaits_acceptance(const struct http2_stream *s)
 {
-    return s->is_websocket && !s->is_accepted &&
+    return s->asked.is_websocket && !s->is_accepted &&
            http2_of(&s->stream)->role == WIRE_SERVER;
 }
 

@@ -26,7 +26,7 @@ http2_write_request(struct stream *stream, const struct request *r, struct text 
     assert(http2_of(stream)->role == WIRE_CLIENT && s->writing == HTTP2_WRITE_HEAD);
     s->asked.is_head = text_equals(r->method, TEXT("HEAD"));
     s->asked.is_connect = r->form == TARGET_AUTHORITY;
-    s->is_websocket = r->upgrade == UPGRADE_WEBSOCKET;
+    s->asked.is_websocket = r->upgrade == UPGRADE_WEBSOCKET;
     begin_body(s, is_all, &r->body);
     if (s->is_gone)
         return;
@@ -70,7 +70,7 @@ http2_write_response(struct stream *stream, const struct response *r)
     bool is_all = !has_body(s, r);
 
     assert(http2_of(stream)->role == WIRE_SERVER && s->writing == HTTP2_WRITE_HEAD);
-    assert(r->status != 101 || s->is_websocket);
+    assert(r->status != 101 || s->asked.is_websocket);
     s->is_accepted = r->status == 101;
     if (!is_interim(r))
         begin_body(s, is_all, &r->body);
@@ -123,7 +123,7 @@ http2_write_body(struct stream *stream, struct text piece)
         return;
     if (buf_length(&s->out) == 0 && piece.n >= PASSED_LEAST)
         piece = pass(s, piece);
-    if (piece.n == 0)
+    if (piece.n == 0 || s->is_gone)
         return;
     buf_add(&s->out, piece);
     s->was_full = http2_is_full(stream);

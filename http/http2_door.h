@@ -1,0 +1,27 @@
+/* nghttp2's door, from the inside: what its three files share (http2_session.c a
+ * session's life, http2_events.c what it tells, http2_submit.c what it is told). Nobody
+ * else includes this. */
+#ifndef HTTP_HTTP2_DOOR_H
+#define HTTP_HTTP2_DOOR_H
+
+#include "http/http2.h"
+
+#include <nghttp2/nghttp2.h>
+
+static inline struct http2_stream *
+http2_stream_at(nghttp2_session *session, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* Everything that a session calls. */
+void http2_set_events(nghttp2_session_callbacks *callbacks);
+
+/* `out` takes another frame. */
+bool http2_has_room(const struct http2 *h);
+/* A frame of a stream's body, as it waits; what a session calls. */
+int http2_send_waiting(nghttp2_session *session, nghttp2_frame *frame,
+                       const uint8_t *header, size_t n, nghttp2_data_source *source,
+                       void *wire);
+
+#endif
