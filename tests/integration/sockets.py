@@ -11,7 +11,7 @@ import ssl
 import struct
 import threading
 
-from holdfast import ROOT, run_as, WORKLOAD_UID
+from holdfast import ROOT, WORKLOAD_UID, Gone, run_as
 from strangers import Service, node_folder, tool
 
 with contextlib.suppress(ImportError):      # who needs it says so, by name
@@ -52,6 +52,30 @@ def frame(payload, opcode=2, mask=b"\0\0\0\0"):
     n = len(payload)
     size = bytes([0x80 | n]) if n < 126 else b"\xfe" + struct.pack(">H", n) if n < 65536 else b"\xff" + struct.pack(">Q", n)
     return bytes([0x80 | opcode]) + size + mask + payload
+
+
+def read_frame(connection):
+    """(opcode, payload) of a client's, at a service by hand; None once it has closed."""
+    def take(n):
+        while len(connection.pending) < n:
+            connection.pending += connection._receive()
+        data = bytes(connection.pending[:n])
+        del connection.pending[:n]
+        return data
+    try:
+        first, n = take(2)
+        n = n & 127
+        n = n if n < 126 else struct.unpack(">H", take(2))[0] if n == 126 else struct.unpack(">Q", take(8))[0]
+        mask = take(4)
+        return first & 15, bytes(b ^ mask[i % 4] for i, b in enumerate(take(n)))
+    except Gone:
+        return None
+
+
+def answer_frame(opcode, payload):
+    """An echo, as a service says it; of a close, too."""
+    assert len(payload) < 126
+    return bytes([0x80 | opcode, len(payload)]) + payload
 
 
 def open_by_hand(channel, **told):
