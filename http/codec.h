@@ -24,6 +24,7 @@ struct codec {
     enum flow (*next)(struct wire *w, struct stream **s);
     struct stream *(*open)(struct wire *w);
     bool (*takes_websocket)(const struct wire *w);
+    bool (*is_greeted)(const struct wire *w);
     bool (*is_busy)(const struct wire *w);
     bool (*is_fresh)(const struct wire *w);
     bool (*may_reuse)(const struct wire *w);

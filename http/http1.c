@@ -218,6 +218,7 @@ static const struct codec http1 = {
     .next = next,
     .open = open_stream,
     .takes_websocket = is_always,
+    .is_greeted = is_always,
     .is_busy = is_busy,
     .is_fresh = is_fresh,
     .may_reuse = may_reuse,

@@ -220,6 +220,12 @@ open_stream(struct wire *w)
 }
 
 static bool
+is_greeted(const struct wire *w)
+{
+    return http2_of_wire(w)->is_greeted;
+}
+
+static bool
 takes_websocket(const struct wire *w)
 {
     return http2_session_takes_websocket(http2_of_wire(w));
@@ -267,6 +273,7 @@ static const struct codec http2 = {
     .next = next,
     .open = open_stream,
     .takes_websocket = takes_websocket,
+    .is_greeted = is_greeted,
     .is_busy = is_busy,
     .is_fresh = is_fresh,
     .may_reuse = may_reuse,

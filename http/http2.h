@@ -24,6 +24,7 @@ struct http2 {
     struct list ringing; /* have news since the last bell */
     size_t n_streams;
     size_t n_wide;       /* of them, whose window was widened */
+    bool is_greeted;     /* the peer's settings have come */
     bool is_closed;      /* the peer sends no more */
     bool is_draining;    /* we have told it that the end is near */
     bool is_ending;      /* no stream after those there are */

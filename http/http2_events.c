@@ -91,6 +91,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
         http2_stream_end_section(s, is_last);
     else if (frame->hd.type == NGHTTP2_DATA && s != NULL && is_last)
         http2_stream_end_body(s);
+    else if (frame->hd.type == NGHTTP2_SETTINGS)
+        h->is_greeted = true; /* an acknowledgement comes behind them */
     else if (frame->hd.type == NGHTTP2_GOAWAY)
         http2_stop(h);
     else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))

@@ -81,6 +81,12 @@ wire_open(struct wire *w)
 }
 
 bool
+wire_is_greeted(const struct wire *w)
+{
+    return w->codec->is_greeted(w);
+}
+
+bool
 wire_takes_websocket(const struct wire *w)
 {
     return w->codec->takes_websocket(w);

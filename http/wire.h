@@ -81,6 +81,9 @@ struct stream *wire_open(struct wire *w);
 /* Client: WebSocket may be asked for here. HTTP/1: always; HTTP/2: when the peer has
  * said so (RFC 8441 section 3). */
 bool wire_takes_websocket(const struct wire *w);
+/* Client: what that says is the peer's last word. HTTP/1: always; HTTP/2: its first
+ * frame has come. */
+bool wire_is_greeted(const struct wire *w);
 /* Server: bytes of a request's head have come but not all, whether or not wire_next has
  * given its stream: what a head's deadline is for. Client: an exchange is open. */
 bool wire_is_busy(const struct wire *w);

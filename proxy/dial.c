@@ -44,6 +44,12 @@ find_destination(const struct exchange *x, struct authority *out,
     assert(!tls || *client != NULL);
 }
 
+static bool
+wants_websocket(const struct exchange *x)
+{
+    return x->request.upgrade == UPGRADE_WEBSOCKET;
+}
+
 /* Few services take a WebSocket by HTTP/2: where it may be either it is HTTP/1.1. */
 static enum conf_http
 http_of(const struct exchange *x)
@@ -51,7 +57,7 @@ http_of(const struct exchange *x)
     enum conf_http http = is_gate(x) ? exchange_door(x)->upstream_http
                                      : x->view.rule->http;
 
-    if (http == CONF_HTTP_AUTO && x->request.upgrade == UPGRADE_WEBSOCKET)
+    if (http == CONF_HTTP_AUTO && wants_websocket(x))
         return CONF_HTTP_1;
     return http;
 }
@@ -115,8 +121,9 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
 
     if (x->fresh_only || (u = pool_take(x->epoch->pool, key)) == NULL)
         return false;
-    if (u->judged_for != x->view.rule &&
-        judge_addresses(x, &u->address, 1, u->port) != REASON_OK) {
+    if ((wants_websocket(x) && !wire_is_greeted(u->wire)) ||
+        (u->judged_for != x->view.rule &&
+         judge_addresses(x, &u->address, 1, u->port) != REASON_OK)) {
         give_back(x, u);
         return false;
     }
@@ -188,19 +195,26 @@ version_of(const struct upstream *u)
     return is_http2 ? WIRE_HTTP2 : WIRE_HTTP1;
 }
 
-/* A service of HTTP/2 says with its first frame whether it takes WebSockets (RFC 8441
- * section 3). */
 static enum pace
 ride(struct exchange *x)
 {
-    struct upstream *u = x->up;
+    if (wants_websocket(x) && !wire_takes_websocket(x->up->wire))
+        return refuse(x, REASON_WEBSOCKET_NOT_TAKEN);
+    return go(x, STEP_PRESENT);
+}
 
-    if (x->request.upgrade != UPGRADE_WEBSOCKET || wire_takes_websocket(u->wire))
-        return go(x, STEP_PRESENT);
-    if (u->used_before)
-        return refuse(x, REASON_UPSTREAM_UPGRADE);
-    return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
-                     REASON_UPSTREAM_UPGRADE);
+/* A service of HTTP/2 says with its first frame whether it takes WebSockets (RFC 8441
+ * section 3). Who wants one waits for that, and shares the connection then: of those
+ * who ride on it, one without a stream is not told of anything. */
+static enum pace
+settle(struct exchange *x)
+{
+    if (wants_websocket(x) && !wire_is_greeted(x->up->wire))
+        return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
+                         REASON_WEBSOCKET_NOT_TAKEN);
+    pool_share(x->epoch->pool, x->up);
+    approach_end(x->epoch->pool, &x->approach);
+    return ride(x);
 }
 
 /* Fresh, and what it should be. */
@@ -210,12 +224,10 @@ use_fresh(struct exchange *x)
     struct metrics *m = x->worker->metrics;
 
     upstream_speak(x->up, version_of(x->up));
-    pool_share(x->epoch->pool, x->up);
-    approach_end(x->epoch->pool, &x->approach);
     tally_add(&m->opened, 1);
     histogram_add(&m->connect, clock_monotonic_us() - x->up->began_us);
     alarm_clear(&x->alarm);
-    return ride(x);
+    return settle(x);
 }
 
 /* A service that resets at once takes its address along: that is no other address. */
@@ -263,7 +275,7 @@ follow_connection(struct exchange *x)
     switch (u->link.state) {
     case LINK_OPEN:
         if (u->wire != NULL)
-            return ride(x);
+            return settle(x);
         if (!handshaken)
             return greet(x);
         metrics_handshake(m, SIDE_UPSTREAM, true, tls_is_resumed(u->link.tls));

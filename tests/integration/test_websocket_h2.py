@@ -293,7 +293,7 @@ def a_service_of_http_2_that_takes_none_is_told_of():
                                         limits='handshake_timeout = "1s";'), name="without")
     with tunnel(other, "without.test:8444") as peer:
         s = ask_socket(peer, authority="without.test:8444").answer()
-        assert (s.status, s.reason) == (502, "upstream_upgrade")
+        assert (s.status, s.reason) == (502, "websocket_not_taken")
     assert not service.requests
     other.stop()
     service.stop()
