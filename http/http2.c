@@ -236,7 +236,7 @@ is_busy(const struct wire *w)
 {
     const struct http2 *h = http2_of_wire(w);
 
-    return h->role == WIRE_CLIENT ? h->n_streams > 0 : h->guard.in_head;
+    return h->role == WIRE_CLIENT ? h->n_streams > 0 : guard_is_amid(&h->guard);
 }
 
 /* No other wire can take the place of one that holds its peer's compression state. */

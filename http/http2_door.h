@@ -8,6 +8,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+enum { FRAME_MOST = 16 * 1024 }; /* bytes in one: nobody is offered more */
+
 static inline struct http2_stream *
 http2_stream_at(nghttp2_session *session, int32_t id)
 {

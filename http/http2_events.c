@@ -128,7 +128,23 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *wire)
     return 0;
 }
 
-/* ---- what went */
+/* ---- what went, or could not */
+
+/* An answer's head, or trailers, that the session cannot send leave nothing that could
+ * end their stream. Of a request that never went nobody has heard. */
+static int
+on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int code, void *wire)
+{
+    struct http2_stream *s = NULL;
+
+    (void)code;
+    (void)wire;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        s = http2_stream_at(session, frame->hd.stream_id);
+    if (s != NULL && !s->is_gone)
+        http2_reset(s, false);
+    return 0;
+}
 
 static void
 note_reset_sent(struct http2 *h, const struct http2_stream *s)
@@ -175,5 +191,6 @@ http2_set_events(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, http2_send_waiting);
 }

@@ -6,6 +6,7 @@
 
 /* RFC 9113 section 6. */
 enum {
+    DATA = 0,
     HEADERS = 1,
     RST_STREAM = 3,
     SETTINGS = 4,
@@ -77,6 +78,7 @@ begin_frame(struct guard *g)
 
     g->payload_left = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
     g->n_header = 0;
+    g->is_body = h[3] == DATA;
     if (is_head)
         g->in_head = true;
     g->ends_head = is_head && (h[4] & END_HEADERS) != 0;
@@ -136,6 +138,15 @@ bool
 guard_is_spent(const struct guard *g)
 {
     return g->resets.left < 0 || g->idle.left < 0;
+}
+
+bool
+guard_is_amid(const struct guard *g)
+{
+    bool in_preface = g->preface_left > 0 && g->preface_left < MAGIC_BYTES;
+
+    return g->in_head || in_preface || g->n_header > 0 ||
+           (g->payload_left > 0 && !g->is_body);
 }
 
 void

@@ -32,6 +32,7 @@ struct guard {
     uint8_t header[9];
     uint8_t n_header;
     uint32_t payload_left; /* of the frame that is coming */
+    bool is_body;          /* it is DATA */
     bool in_head;          /* a head's first frame has begun, its last has not ended */
     bool ends_head;
 };
@@ -43,6 +44,9 @@ void guard_init(struct guard *g, bool of_client);
 size_t guard_watch(struct guard *g, struct text bytes);
 /* A budget is spent. */
 bool guard_is_spent(const struct guard *g);
+
+/* Something other than a body has begun to come and has not come whole. */
+bool guard_is_amid(const struct guard *g);
 
 void guard_note_reset(struct guard *g);
 void guard_earn(struct guard *g, int32_t n);

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 
 enum {
-    TABLE_BYTES = 4096, /* HPACK's, each way */
-    CONTINUATIONS = 8,  /* of one head */
+    TABLE_BYTES = 4096,  /* HPACK's, each way */
+    CONTINUATIONS = 8,   /* of one head, besides what its length needs */
+    HEAD_MOST = 4 << 20, /* that we send: more than any limit lets come */
     SETTINGS_AT_ONCE = 32,
     ACKS_QUEUED = GUARD_IDLE + 1 /* the guard is first */
 };
 
 static nghttp2_session_callbacks *callbacks;
-static nghttp2_option *options;
 
 /* ---- memory: none ends the process, as everywhere */
 
@@ -61,18 +61,28 @@ static nghttp2_mem memory = { NULL, take_memory, give_memory, take_zeroed,
 static void
 make_callbacks(void)
 {
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 ||
-        nghttp2_option_new(&options) != 0)
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
         memory_exhausted();
     http2_set_events(callbacks);
+}
 
-    nghttp2_option_set_no_auto_window_update(options, 1);
-    nghttp2_option_set_no_http_messaging(options, 1);
-    nghttp2_option_set_no_closed_streams(options, 1);
-    nghttp2_option_set_max_continuations(options, CONTINUATIONS);
-    nghttp2_option_set_max_settings(options, SETTINGS_AT_ONCE);
-    nghttp2_option_set_max_outbound_ack(options, ACKS_QUEUED);
-    nghttp2_option_set_max_deflate_dynamic_table_size(options, TABLE_BYTES);
+static nghttp2_option *
+make_options(const struct wire_limits *limits)
+{
+    size_t continuations = CONTINUATIONS + limits->head_bytes / FRAME_MOST;
+    nghttp2_option *o;
+
+    if (nghttp2_option_new(&o) != 0)
+        memory_exhausted();
+    nghttp2_option_set_no_auto_window_update(o, 1);
+    nghttp2_option_set_no_http_messaging(o, 1);
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_max_continuations(o, continuations);
+    nghttp2_option_set_max_settings(o, SETTINGS_AT_ONCE);
+    nghttp2_option_set_max_outbound_ack(o, ACKS_QUEUED);
+    nghttp2_option_set_max_deflate_dynamic_table_size(o, TABLE_BYTES);
+    nghttp2_option_set_max_send_header_block_length(o, HEAD_MOST);
+    return o;
 }
 
 /* What both say alike, then what a side alone says. */
@@ -118,17 +128,20 @@ void
 http2_session_open(struct http2 *h)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    nghttp2_option *options;
     int failed;
 
     assert(h->limits.ceiling > 0 && h->limits.ceiling <= NGHTTP2_MAX_WINDOW_SIZE &&
            h->limits.streams <= INT32_MAX);
     pthread_once(&once, make_callbacks);
+    options = make_options(&h->limits);
     failed = h->role == WIRE_SERVER
                  ? nghttp2_session_server_new3(&h->session, callbacks, h, options,
                                                &memory)
                  : nghttp2_session_client_new3(&h->session, callbacks, h, options,
                                                &memory);
     assert(failed == 0);
+    nghttp2_option_del(options);
     submit_settings(h);
     open_window(h);
 }

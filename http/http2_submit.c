@@ -6,7 +6,6 @@
 
 enum {
     FRAME_HEADER = 9,
-    FRAME_MOST = 16 * 1024,
     LONG_BODY = 1024 * 1024, /* after so much of it … */
     WIDE_FACTOR = 4,         /* … a window may be so many ceilings, … */
     WIDE_MOST = 4            /* … of so many streams at once */

@@ -85,7 +85,8 @@ bool wire_takes_websocket(const struct wire *w);
  * frame has come. */
 bool wire_is_greeted(const struct wire *w);
 /* Server: bytes of a request's head have come but not all, whether or not wire_next has
- * given its stream: what a head's deadline is for. Client: an exchange is open. */
+ * given its stream: what a head's deadline is for; HTTP/2: or of anything else that
+ * is no body. Client: an exchange is open. */
 bool wire_is_busy(const struct wire *w);
 /* Server: between two requests and like a new one, which can take its place: no byte of
  * a next request has come, or was skipped. */

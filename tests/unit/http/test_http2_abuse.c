@@ -111,6 +111,34 @@ a_head_that_never_ends_is_seen(void **state)
 }
 
 static void
+what_is_no_body_and_never_ends_is_seen(void **state)
+{
+    struct buf all = { 0 };
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    buf_drop(&e.in, buf_length(&e.in));
+    add_preface(&all, true);
+    add_ping(&all, 0);
+    while (buf_length(&all) > 0) {
+        size_t left = buf_length(&all) - 1;
+
+        buf_add(&e.in, text_of(buf_text(&all).at, 1));
+        buf_drop(&all, 1);
+        end_receive(&e);
+        /* Behind the magic bytes, SETTINGS, PING. */
+        assert_int_equal(wire_is_busy(e.wire), left != 26 && left != 17 && left != 0);
+    }
+    add_head(&e.in, 1, HEAD_OF_POST, 0);
+    add_frame_head(&e.in, 100, F_DATA, 0, 1);
+    buf_add_z(&e.in, "a body may take its time");
+    end_receive(&e);
+    assert_false(wire_is_busy(e.wire));
+    end_free(&e);
+}
+
+static void
 streams_that_are_never_ended_are_no_more_than_may_be(void **state)
 {
     unsigned taken = 0;
@@ -224,6 +252,7 @@ main(void)
         cmocka_unit_test(a_head_that_unpacks_to_much_costs_little),
         cmocka_unit_test(many_crumbs_are_too_many_fields),
         cmocka_unit_test(a_head_that_never_ends_is_seen),
+        cmocka_unit_test(what_is_no_body_and_never_ends_is_seen),
         cmocka_unit_test(streams_that_are_never_ended_are_no_more_than_may_be),
         cmocka_unit_test(a_dribbling_reader_gets_as_little_as_it_asks_for),
         cmocka_unit_test(busy_peers_are_not_taken_for_hostile_ones),
