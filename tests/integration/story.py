@@ -13,6 +13,7 @@ import time
 import traceback
 from urllib.parse import urlsplit
 
+import sockets
 from control import holdfast
 from holdfast import (BINARY, CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
                       grant, leave, own_network, run_as)
@@ -42,6 +43,26 @@ class Story:
         print(f"         {text}")
 
 
+# What the workload runs: any WebSocket client, told of the proxy as others are.
+WATCH = """
+import asyncio, base64, os, socket, ssl, urllib.parse, websockets
+proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
+tunnel = socket.create_connection((proxy.hostname, proxy.port))
+who = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+tunnel.sendall(f"CONNECT orders.example:443 HTTP/1.1\\r\\nHost: orders.example:443\\r\\nProxy-Authorization: Basic {who}\\r\\n\\r\\n".encode())
+assert b" 200 " in tunnel.recv(4096)
+tunnel.setblocking(False)
+async def watch():
+    tls = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    async with websockets.connect("wss://orders.example/v1/live", sock=tunnel, ssl=tls, server_hostname="orders.example") as live:
+        await live.send("order 7?")
+        print(await live.recv(), flush=True)
+        await live.wait_closed()
+        print("the socket is gone, close code", live.close_code, flush=True)
+asyncio.run(watch())
+"""
+
+
 class LeakyService:
     """Orders, which writes down everything it is sent: the record the thief will read."""
 
@@ -53,8 +74,18 @@ class LeakyService:
     def _answer(self, connection, request):
         connection.read_body(request)
         self.record.append(request)
+        if request.get("upgrade"):
+            return self._talk(connection, request)
         connection.reply(200, json.dumps({"order": request.target.rpartition("/")[2], "state": "shipped"}),
                          [("Content-Type", "application/json")])
+
+
+    @staticmethod
+    def _talk(connection, request):
+        connection.send(sockets.acceptance(request))
+        while (message := sockets.read_frame(connection)) is not None:
+            connection.send(sockets.answer_frame(message[0], message[1].replace(b"?", b" is on its way")))
+        return True
 
 
 class Command:
@@ -76,9 +107,9 @@ class Command:
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
-    def download(self, line):
+    def begin(self, line):
         """In the background, where it outlives the shell: what comes of it is told on standard error."""
-        self.process.stdin.write("{ " + line + '; echo "curl has ended with $?"; } >&2 &\n')
+        self.process.stdin.write("{ " + line + "; } >&2 &\n")
         self.process.stdin.flush()
         return self.process.stderr.readline().strip()
 
@@ -124,10 +155,12 @@ class Stage:
     def sidecar_config(self, added):
         with_token = ('credential = "board"; bind = ["bearer"]; unbound_because = "it takes bearer tokens only";'
                       f' addresses = ["{BOARD}"]; {self.trust}')
+        live = rule("orders.example", '["/v1/live"]', 'websocket = true; credential = "orders"; bind = ["wimse"]; inject = "always";'
+                    f' addresses = ["{GATE}"]; {self.trust}')
         export = f"""
   {{ name = "{TASK_GRANT}"; owner = "board-team@example"; approved_by = "security@example"; ticket = "SEC-125";
     approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["{PURPOSE}"]; task = "required"; ttl = "15m";
-    caller = {{ uid = {WORKLOAD_UID}; }}; rules = ( {rule("board.example", '["/export/**"]', with_token)} ); }}"""
+    caller = {{ uid = {WORKLOAD_UID}; }}; rules = ( {rule("board.example", '["/export/**"]', with_token)}, {live} ); }}"""
         rules = [rule("orders.example", '["/v1/orders/**"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
                       f' addresses = ["{GATE}"]; {self.trust}'),
                  rule("board.example", '["/cards"]', with_token),
@@ -167,7 +200,9 @@ doors = (
     names = ["https://orders.example"]; upstream = "{self.orders.url}"; keep_proof = true;
     trust = ( {{ domain = "prod.example"; jwks_file = "{jwks}"; subjects = ["spiffe://prod.example/ns/agents/*"]; }} );
     rules = ( {{ methods = ["GET", "POST", "DELETE"]; paths = ["/v1/orders/**"]; subjects = "any";
-                grants = ["nightly-orders"]; purposes = ["testing"]; }} ); }}
+                grants = ["nightly-orders"]; purposes = ["testing"]; }},
+              {{ methods = ["GET"]; paths = ["/v1/live"]; subjects = "any";
+                grants = ["{TASK_GRANT}"]; purposes = ["{PURPOSE}"]; websocket = true; }} ); }}
 );
 """
 
@@ -337,7 +372,7 @@ def task(story, stage):
     story.show(f"holdfast exec {command.words}  ->  task {command.task}")
     said = command.run(f"{CALL}7")
     story.check(said == "3 cards", f"its command calls the service: {said}")
-    said = command.download(f"{CALL}all -N")
+    said = command.begin(f"{CALL}all -N")
     story.check(said == "export of board 1", f"and leaves a download running: {said}")
     begun = time.monotonic()
     line = command.end()
@@ -375,6 +410,23 @@ def copied_handle(story, stage):
     command.end()
 
 
+def live_socket(story, stage):
+    story.next("A WebSocket, through both: the handshake is proved, and the end of its task cuts it")
+    command = Command(stage)
+    script = stage.ws.file("watch.py", WATCH)
+    said = command.begin(f"/usr/bin/python3 {script}")
+    story.check(said == "order 7 is on its way", f"the workload asks over wss://orders.example/v1/live: {said}")
+    request = stage.orders.record[-1]
+    wit, wpt = (request.get(f"workload-{kind}-token") for kind in ("identity", "proof"))
+    story.check(bool(wit and wpt), "its handshake came with a token and a proof of its own")
+    opening = [f"{n}: {v}" for n, v in sockets.fields()]
+    answer = stage.thief("GET", "/v1/live", [f"Workload-Identity-Token: {wit}", f"Workload-Proof-Token: {wpt}", *opening])
+    story.check(answer.get("reason") == "proof_replayed", f"a thief who copies them: {answer.get('status')} {answer.get('reason')}")
+    line = command.end()
+    gone = command.process.stderr.readline().strip()
+    story.check((line["cause"], line["cut"]) == ("finished", 1) and gone.endswith("1006"), f"the command exits: {gone}")
+
+
 def audit(verb, ledger, *options):
     return holdfast("audit", verb, "--ledger", ledger, *options)
 
@@ -391,7 +443,7 @@ def report(story, stage):
             ("who owned and approved the grant", 1, "owner=board-team@example approved_by=security@example ticket=SEC-125"),
             ("who owned and approved the credential", 1, "owner=platform@example approved_by=iam@example ticket=SEC-102"),
             ("what was reached, and how often", 1, "reached to=board.example:443 method=GET ×4"),
-            ("how each of the two tasks ended", 2, "cause=finished")):
+            ("how each of the three tasks ended", 3, "cause=finished")):
         story.check(told.returncode == 0 and page.count(words) == count, f"it says {what}")
     whole = audit("verify", stage.ledger)
     story.check(whole.returncode == 0, f"audit verify: {whole.stdout.splitlines()[-1]}")
@@ -418,14 +470,14 @@ def main():
     stage = Stage()
     try:
         for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle,
-                     task, copied_handle, report, flipped_byte):
+                     task, copied_handle, live_socket, report, flipped_byte):
             part(story, stage)
     finally:
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
-    return story.failed == 0 and story.step == 12
+    return story.failed == 0 and story.step == 13
 
 
 if __name__ == "__main__":

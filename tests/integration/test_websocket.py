@@ -9,7 +9,7 @@ import ssl
 import threading
 
 import sockets
-from control import ask
+from control import ask, holdfast
 from holdfast import (ADDRESSES, CREDENTIAL, PROXY_UID, PUBLIC, PUBLIC2, Channel, Closed, Gone, Holdfast, Origin, Workspace,
                       forward_config, gate_config, grant, hosts, main, own_network, promise, rows)
 from strangers import python_has
@@ -373,6 +373,14 @@ def a_socket_may_be_asked_for_in_the_absolute_form_too():
         c.send(b"hello")
         assert c.until(b"hello") == b"hello"
         assert plain.origin.requests[-1].target == "/chat"
+
+
+@rows([("wss://allowed.test/chat/a", 0, "allowed"), ("wss://allowed.test/quiet", 3, "websocket_not_allowed"),
+       ("https://allowed.test/quiet", 0, "allowed"), ("ws://allowed.test/chat", 0, "allowed")])
+def explain_says_what_would_become_of_it(row):
+    url, code, word = row
+    done = holdfast("explain", "GET", url, "-c", h.config_path)
+    assert done.returncode == code and word in done.stdout, done
 
 
 # ---- what a service may answer
