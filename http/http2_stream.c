@@ -95,9 +95,12 @@ void
 http2_stream_hear_field(struct http2_stream *s, struct text name, struct text value,
                         bool never_index)
 {
+    bool is_client = http2_of(&s->stream)->role == WIRE_CLIENT;
+
     if (!s->sections.is_coming)
         return;
-    if (!s->has_head && text_equals(name, TEXT(":status")))
+    /* In a request it is a fault, and no promise of another head. */
+    if (is_client && !s->has_head && text_equals(name, TEXT(":status")))
         s->is_interim = value.n == 3 && value.at[0] == '1';
     sections_add(&s->sections, &http2_of(&s->stream)->limits, name, value, never_index);
 }

@@ -9,7 +9,7 @@ function(integration_test name)
 endfunction()
 
 foreach(theme
-        harness clients http versions grpc_env gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 faults
+        harness clients http versions grpc_env gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 attacks5 faults
         bodies binary check reasons
         ops overload workers resumption websocket websocket_h2
         handles tasks ledger witness readme accountability

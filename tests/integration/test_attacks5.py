@@ -1,0 +1,45 @@
+"""A workload and a service that know HTTP/2's frames better than those that we serve."""
+
+import h2_frames as h2
+from h2_origin import tunnel
+from h2_scene import Scene
+from h2_stream import Stream
+from holdfast import ADDRESSES, main, own_network, promise, rows
+
+own_network(ADDRESSES)
+s = Scene()
+
+
+def still_serves(p):
+    a = p.request("GET", "/plain/x?bytes=3", "two.test").answer()
+    assert (a.status, a.body_bytes) == (200, 3), a.fields
+
+
+def raw(p, frames):
+    """A request of ours whose frames are told one by one: `frames` of its number."""
+    stream = p.streams[p.next_id] = Stream(p, p.next_id)
+    p.next_id += 2
+    for frame in frames:
+        p.send(frame(stream.id))
+    return stream
+
+
+# ---- heads
+
+EARLY = h2.literal([(":status", "100"), *h2.request_fields("GET", "/plain/x", "two.test")])
+
+
+@rows([("one-head", 1, 0), ("two-heads", 2, 0), ("three-heads", 3, 0), ("two-heads-and-a-body", 2, 1)])
+def a_request_that_calls_itself_an_interim_answer_is_refused_once(row):
+    _, heads, bodies = row
+    frames = [lambda n: h2.headers(n, EARLY)] * heads + [lambda n: h2.frame(h2.DATA, h2.END_STREAM, n, b"abc")] * bodies
+    with tunnel(s.h, "two.test:443") as p:
+        together = [lambda n: b"".join(f(n) for f in frames)]
+        apart = [lambda n, f=f: f(n) + h2.ping() for f in frames]
+        for way in (together, apart):
+            answer = raw(p, way).answer()
+            assert answer.status == 400 and answer.reason in ("pseudo_field", "trailer"), answer.fields  # the second is a trailer's
+        still_serves(p)
+
+
+main(s.end)
