@@ -182,6 +182,42 @@ many_streams_share_a_wire(void **state)
     pair_free(&p);
 }
 
+static void
+heads_as_long_as_a_limit_may_be_go_both_ways(void **state)
+{
+    enum { FIELDS = 90, SIZE = 11000 };
+    struct wire_limits limits = usual_limits;
+    static char value[SIZE];
+    struct request asked = { .method = TEXT("GET") };
+    struct response answered = { .status = 200 };
+    struct peer client, server;
+    struct pair p;
+
+    (void)state;
+    limits.head_bytes = 1 << 20;
+    memset(value, '#', sizeof value);
+    pair_init_within(&p, &limits);
+    headers_init(&asked.headers, p.arena);
+    for (int i = 0; i < FIELDS; i++)
+        headers_add(&asked.headers, TEXT("x"), text_of(value, sizeof value));
+    answered.headers = asked.headers;
+    peer_init(&client, wire_open(p.client.wire));
+    stream_write_request(client.stream, &asked, TEXT("/"), text_of(NULL, 0),
+                         TEXT("a.test"));
+    stream_write_end(client.stream, NULL);
+    pair_settle(&p);
+    peer_accept(&server, &p);
+    assert_int_equal(server.request.headers.n, FIELDS);
+    stream_write_response(server.stream, &answered);
+    stream_write_end(server.stream, NULL);
+    pair_settle(&p);
+    assert_int_equal(peer_read_response(&client), FLOW_OK);
+    assert_int_equal(client.response.headers.n, FIELDS);
+    peer_free(&client);
+    peer_free(&server);
+    pair_free(&p);
+}
+
 int
 main(void)
 {
@@ -190,6 +226,7 @@ main(void)
         cmocka_unit_test(bodies_larger_than_every_window_go_both_ways),
         cmocka_unit_test(trailers_go_both_ways),
         cmocka_unit_test(many_streams_share_a_wire),
+        cmocka_unit_test(heads_as_long_as_a_limit_may_be_go_both_ways),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
