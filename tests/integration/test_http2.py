@@ -163,6 +163,14 @@ def a_stalled_stream_does_not_hold_up_its_neighbours():
         assert large.answer().body_bytes == 1000000
 
 
+@rows([{"id": "from-h1", "host": "one.test"}, {"id": "from-h2", "host": "two.test"}])
+def a_long_answer_needs_no_word_from_its_client(row):
+    """What the socket has taken rings no bell: what waits behind it must not need one."""
+    with tunnel(s.h, f"{row['host']}:443", window=1 << 22) as p:
+        p.credits = False
+        assert p.request("GET", "/plain/long?bytes=1000000", row["host"]).answer().body_bytes == 1000000
+
+
 @promise
 def a_conversation_goes_piece_by_piece_both_ways():
     def talk(stream):
