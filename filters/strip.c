@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "filters/parameter.h"
 #include "filters/positions.h"
+#include "filters/subprotocols.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,27 @@ strip_fields(const struct strip *s, struct view *v, struct headers *h)
 }
 
 static bool
+strip_subprotocols(const struct strip *s, struct view *v)
+{
+    static const char name[] = "Sec-WebSocket-Protocol";
+    struct headers *h = &v->request->headers;
+    struct text kept, taken;
+    bool found = false;
+
+    for (size_t i = h->n; i-- > 0;) {
+        if (!text_equals_nocase(h->at[i].name, TEXT(name)) ||
+            !subprotocols_split(s->positions, v->arena, h->at[i].value, &kept, &taken))
+            continue;
+        found = true;
+        take(v, TEXT(name), taken);
+        h->at[i].value = kept;
+        if (text_is_empty(kept))
+            headers_remove_at(h, i);
+    }
+    return found;
+}
+
+static bool
 query_is_clean(const struct strip *s, const struct view *v)
 {
     struct text rest = v->query;
@@ -262,6 +284,8 @@ strip_request(void *state, struct view *v)
     const struct strip *s = state;
     bool found = strip_fields(s, v, &v->request->headers);
 
+    if (v->request->upgrade == UPGRADE_WEBSOCKET)
+        found |= strip_subprotocols(s, v);
     if (!query_is_clean(s, v)) {
         strip_query(s, v);
         found = true;

@@ -638,21 +638,21 @@ def sidecar(name, limits="", more="", rules=RULES, **told):
 
 @promise
 def an_idle_socket_ends_and_is_told_of_as_idle():
-    idle = sidecar("idle", 'stream_idle = "1s";')
+    idle = sidecar("idle", 'stream_idle = "2s";')
     service.will(lambda c, r: (c.send(sockets.acceptance(r)), c.read()))
     with tunnel(of=idle) as c:
         assert sockets.open_by_hand(c, path="/chat/a").status == 101
         assert c.read_to_end() == b""
     service.wait()
     line = line_of(0, "idle", idle)
-    assert line["status"] == 101 and line["ms"] >= 900
+    assert line["status"] == 101 and line["ms"] >= 1900
     idle.stop()
 
 
 @promise
 def a_socket_has_no_total_time_out():
     """Each of the waits is shorter than what ends an idle one, and all of them together longer than everything that ends others."""
-    quick = sidecar("quick", 'stream_idle = "20s"; head_timeout = "1s"; connection_idle = "1s"; connect_timeout = "1s"; handshake_timeout = "1s";')
+    quick = sidecar("quick", 'stream_idle = "20s"; head_timeout = "2s"; connection_idle = "2s"; connect_timeout = "2s"; handshake_timeout = "2s";')
     nobody = threading.Event()
 
     def then(connection, request):

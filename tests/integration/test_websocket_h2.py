@@ -289,8 +289,7 @@ def an_acceptance_of_another_key_is_none():
 @promise
 def a_service_of_http_2_that_takes_none_is_told_of():
     service = H2Origin(PUBLIC, 8444, ws.leaf("without.test"))
-    other = Holdfast(ws, forward_config(rule("without.test", 'websocket = true; http = "2"; port = 8444;'), names=hosts(without_test=PUBLIC),
-                                        limits='handshake_timeout = "1s";'), name="without")
+    other = Holdfast(ws, forward_config(rule("without.test", 'websocket = true; http = "2"; port = 8444;'), names=hosts(without_test=PUBLIC)), name="without")
     with tunnel(other, "without.test:8444") as peer:
         s = ask_socket(peer, authority="without.test:8444").answer()
         assert (s.status, s.reason) == (502, "websocket_not_taken")

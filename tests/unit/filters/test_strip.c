@@ -711,10 +711,76 @@ every_shape_of_secret_goes_from_every_position_of_strip(void **state)
     buf_free(&bytes);
 }
 
+static void
+a_websocket_offers_protocols_and_no_credentials(void **state)
+{
+    static const struct {
+        const char *offered, *left;
+    } rows[] = {
+        { "chat", "chat" },
+        { "graphql-transport-ws, v12.stomp,mqtt",
+          "graphql-transport-ws, v12.stomp,mqtt" },
+        { "soap.v1.1", "soap.v1.1" },
+        { "realtime, openai-insecure-api-key.sk-abc, openai-beta.realtime-v1",
+          "realtime, openai-beta.realtime-v1" },
+        { "openai-insecure-api-key.a.b.c", NULL },
+        { "base64url.bearer.authorization.k8s.io.abc, v4.channel.k8s.io",
+          "v4.channel.k8s.io" },
+        { "BASE64URL.bearer.authorization.k8s.io.abc", NULL },
+        { "access_token, abc, chat", "chat" },
+        { "chat,access_token,abc", "chat" },
+        { "Authorization, Bearer, chat", "chat" },
+        { "chat, token", "chat" },
+        { "chat, eyJhbGciOiJub25lIn0.e30.", "chat" },
+        { "eyJ.b", "eyJ.b" },
+        { ", ,", ", ," },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene s;
+        void *strip = stripping();
+        const struct field *f;
+        bool same = rows[i].left != NULL && strcmp(rows[i].offered, rows[i].left) == 0;
+
+        scene_set(&s);
+        s.request.upgrade = UPGRADE_WEBSOCKET;
+        headers_add(&s.request.headers, TEXT("sec-websocket-protocol"),
+                    text_z(rows[i].offered));
+        assert_int_equal(strip_filter.on_request(strip, &s.view).answer, PASS);
+        f = headers_get(&s.request.headers, TEXT("Sec-WebSocket-Protocol"));
+        if ((f != NULL) != (rows[i].left != NULL) ||
+            (f != NULL && !text_equals(f->value, text_z(rows[i].left))))
+            fail_msg("row %zu", i);
+        assert_int_equal(stripped(&s.view, "Sec-WebSocket-Protocol"), !same);
+        strip_filter.close(strip);
+        scene_clear(&s);
+    }
+}
+
+static void
+a_credential_among_subprotocols_is_refused_on_sight_too(void **state)
+{
+    void *strip = refusing();
+    struct scene s;
+
+    (void)state;
+    scene_set(&s);
+    s.request.upgrade = UPGRADE_WEBSOCKET;
+    headers_add(&s.request.headers, TEXT("Sec-WebSocket-Protocol"),
+                TEXT("a, token, b"));
+    assert_int_equal(strip_filter.on_request(strip, &s.view).reason,
+                     REASON_RAW_CREDENTIAL);
+    strip_filter.close(strip);
+    scene_clear(&s);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_websocket_offers_protocols_and_no_credentials),
+        cmocka_unit_test(a_credential_among_subprotocols_is_refused_on_sight_too),
         cmocka_unit_test(the_fields_of_our_own_credentials_are_stripped),
         cmocka_unit_test(a_credential_in_a_header_is_removed_in_every_spelling),
         cmocka_unit_test(a_credential_in_a_header_is_refused_where_the_policy_says_so),
