@@ -126,12 +126,18 @@ conn_cut(struct conn *c)
     conn_free(c);
 }
 
+/* Of many, each stream ends by itself; what is still to come of its request is wanted.
+ */
 void
 conn_drain(struct conn *c)
 {
-    if (conn_is_shared(c))
+    if (conn_is_shared(c)) {
         wire_drain(c->wire);
-    if (c->step != CONN_LINGER && (conn_is_shared(c) || list_is_empty(&c->exchanges)))
+        if (c->step != CONN_LINGER)
+            conn_ring(c);
+        return;
+    }
+    if (c->step != CONN_LINGER && list_is_empty(&c->exchanges))
         conn_ring(c);
     for (struct list *m = c->exchanges.next; m != &c->exchanges; m = m->next) {
         struct exchange *x = LIST_OWNER(m, struct exchange, of_conn);

@@ -1,10 +1,13 @@
 """A workload and a service that know HTTP/2's frames better than those that we serve."""
 
+import contextlib
+import signal
+
 import h2_frames as h2
 from h2_origin import tunnel
 from h2_scene import Scene
 from h2_stream import Stream
-from holdfast import ADDRESSES, main, own_network, promise, rows
+from holdfast import ADDRESSES, Holdfast, main, own_network, promise, rows
 
 own_network(ADDRESSES)
 s = Scene()
@@ -24,6 +27,14 @@ def raw(p, frames):
     return stream
 
 
+@contextlib.contextmanager
+def beside(name, **changed):
+    """Another Holdfast before the same services."""
+    h = Holdfast(s.ws, s.config(**changed), name=name)
+    yield h
+    h.assert_clean()
+
+
 # ---- heads
 
 EARLY = h2.literal([(":status", "100"), *h2.request_fields("GET", "/plain/x", "two.test")])
@@ -40,6 +51,24 @@ def a_request_that_calls_itself_an_interim_answer_is_refused_once(row):
             answer = raw(p, way).answer()
             assert answer.status == 400 and answer.reason in ("pseudo_field", "trailer"), answer.fields  # the second is a trailer's
         still_serves(p)
+
+
+# ---- ends
+
+@promise
+def a_stop_that_drains_lets_an_upload_finish():
+    before = len(s.two.requests)
+    with beside("drains") as h, tunnel(h, "two.test:443") as p:
+        stream = p.open(h2.request_fields("POST", "/plain/up", "two.test"), end=False)
+        stream.data(b"a" * 1000)
+        (arrived,) = s.two.wait_requests(before + 1)[before:]
+        arrived.wait(lambda r: r.body_bytes == 1000, "what was sent so far")
+        h.kill(signal.SIGTERM)
+        p.wait(lambda q: q.goaways, "word of the end")
+        stream.data(b"b" * 1000, end=True)
+        assert stream.answer().json()["body_bytes"] == 2000
+        p.close()
+        assert h.wait_exit() == 0
 
 
 main(s.end)
