@@ -169,6 +169,7 @@ def a_long_answer_needs_no_word_from_its_client(row):
     with tunnel(s.h, f"{row['host']}:443", window=1 << 22) as p:
         p.credits = False
         assert p.request("GET", "/plain/long?bytes=1000000", row["host"]).answer().body_bytes == 1000000
+        assert not p.goaways, "it came when the connection was given up"
 
 
 @promise
