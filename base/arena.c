@@ -47,7 +47,7 @@ struct arena {
     struct block first; /* stays; last, for its bytes follow */
 };
 
-static _Thread_local struct shelf spares = { .size = FIRST, .keep = 64 };
+static _Thread_local struct shelf spares = { .size = FIRST, .keep = 256 };
 
 static struct block *
 block_new(size_t size, struct block *next)

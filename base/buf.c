@@ -20,7 +20,7 @@
  * one for each connection that has something to say, and empties them at its end: so
  * many are kept as are needed then. */
 static _Thread_local struct shelf shelves[] = {
-    { .size = 4096, .keep = 32 },
+    { .size = 4096, .keep = 256 },
     { .size = 16384 + 4096, .keep = 64 },
     { .size = 65536 + 4096, .keep = 32 },
     { .size = 131072 + 8192, .keep = 8 },

@@ -11,7 +11,7 @@
 enum { INTERIM_MAX = 16 };
 
 static _Thread_local struct shelf spares = { .size = sizeof(struct http2_stream),
-                                             .keep = 128 };
+                                             .keep = 256 };
 
 struct http2_stream *
 http2_stream_new(struct http2 *h)
