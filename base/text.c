@@ -18,12 +18,6 @@ text_is_empty(struct text t)
     return t.n == 0;
 }
 
-bool
-text_equals(struct text a, struct text b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.at, b.at, a.n) == 0);
-}
-
 /* Not tolower(3): a locale must never decide whether two header names are one. */
 static unsigned char
 fold(char c)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     const char *at;
@@ -29,7 +30,12 @@ struct text text_z(const char *z);
 
 bool text_is_empty(struct text t);
 /* Byte for byte; with _nocase ASCII letters fold, and nothing else. */
-bool text_equals(struct text a, struct text b);
+static inline bool
+text_equals(struct text a, struct text b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.at, b.at, a.n) == 0);
+}
+
 bool text_equals_nocase(struct text a, struct text b);
 bool text_starts(struct text t, struct text prefix);
 bool text_ends(struct text t, struct text suffix);

@@ -43,12 +43,13 @@ begin_stream(struct http2 *h, int32_t id)
 static int
 on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
 {
-    struct http2_stream *s;
+    struct http2 *h = wire;
 
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        begin_stream(wire, frame->hd.stream_id);
-    if ((s = http2_stream_at(session, frame->hd.stream_id)) != NULL)
-        http2_stream_begin_section(s);
+        begin_stream(h, frame->hd.stream_id);
+    h->hearing = http2_stream_at(session, frame->hd.stream_id);
+    if (h->hearing != NULL)
+        http2_stream_begin_section(h->hearing);
     return 0;
 }
 
@@ -56,11 +57,12 @@ static int
 on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
           nghttp2_rcbuf *value, uint8_t flags, void *wire)
 {
-    struct http2_stream *s = http2_stream_at(session, frame->hd.stream_id);
     bool never_index = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
+    const struct http2 *h = wire;
+    struct http2_stream *s = h->hearing;
 
-    (void)wire;
-    if (s != NULL)
+    (void)session;
+    if (s != NULL && s->id == frame->hd.stream_id)
         http2_stream_hear_field(s, text_in(name), text_in(value), never_index);
     return 0;
 }

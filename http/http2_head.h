@@ -33,7 +33,7 @@ MUST_USE enum reason http2_read_trailers(const struct section *section,
 /* A head's fields in the order they are sent. A zeroed one is empty; http2_draft_free
  * ends it. */
 struct http2_draft {
-    struct buf fields; /* `n` struct field; never read from its front, so aligned */
+    struct buf fields; /* room for `n` struct field */
     size_t n;
     struct buf path; /* where path and query had to be joined */
     char digits[2][24];

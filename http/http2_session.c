@@ -4,6 +4,7 @@
 #include "http/http2_door.h"
 
 #include "base/memory.h"
+#include "http/http2_memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -19,42 +20,8 @@ enum {
 
 static nghttp2_session_callbacks *callbacks;
 
-/* ---- memory: none ends the process, as everywhere */
-
-static void *
-take_memory(size_t n, void *unused)
-{
-    (void)unused;
-    return memory_new_raw(n);
-}
-
-static void *
-take_zeroed(size_t count, size_t size, void *unused)
-{
-    (void)unused;
-    return memory_new_array(count, size);
-}
-
-static void *
-take_larger(void *at, size_t n, void *unused)
-{
-    void *larger = realloc(at, n);
-
-    (void)unused;
-    if (larger == NULL && n > 0)
-        memory_exhausted();
-    return larger;
-}
-
-static void
-give_memory(void *at, void *unused)
-{
-    (void)unused;
-    free(at);
-}
-
-static nghttp2_mem memory = { NULL, take_memory, give_memory, take_zeroed,
-                              take_larger };
+static nghttp2_mem memory = { NULL, http2_memory_take, http2_memory_give,
+                              http2_memory_take_zeroed, http2_memory_resize };
 
 /* ---- its life */
 

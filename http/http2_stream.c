@@ -30,8 +30,12 @@ http2_stream_new(struct http2 *h)
 void
 http2_stream_free(struct http2_stream *s)
 {
-    http2_of(&s->stream)->n_streams--;
-    http2_of(&s->stream)->n_wide -= s->is_wide;
+    struct http2 *h = http2_of(&s->stream);
+
+    h->n_streams--;
+    h->n_wide -= s->is_wide;
+    if (h->hearing == s)
+        h->hearing = NULL;
     list_remove(&s->all);
     list_remove(&s->fresh);
     list_remove(&s->bell);

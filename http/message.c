@@ -150,7 +150,9 @@ look_up(struct text name)
         return NULL;
     row = by_length[name.n].at;
     for (size_t i = 0; i < by_length[name.n].n; i++)
-        if (lower(name.at[0]) == row[i].name[0] && spells(name.at, name.n, row[i].name))
+        if (lower(name.at[0]) == row[i].name[0] &&
+            (memcmp(name.at, row[i].name, name.n) == 0 || /* as HTTP/2 has them all */
+             spells(name.at, name.n, row[i].name)))
             return &row[i];
     return NULL;
 }

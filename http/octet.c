@@ -27,6 +27,16 @@ is_white(char c)
     return c == ' ' || c == '\t';
 }
 
+/* The last eight overlap those before: no byte is left to be looked at alone. */
+static bool
+is_plain(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i + 8 < n; i += 8)
+        if (!octet_are_visible(p + i))
+            return false;
+    return octet_are_visible(p + n - 8);
+}
+
 bool
 octet_is_value(struct text t)
 {
@@ -34,15 +44,22 @@ octet_is_value(struct text t)
 
     if (t.n == 0)
         return true;
-    return !is_white(t.at[0]) && !is_white(t.at[t.n - 1]) &&
-           octet_skip_value(p, p + t.n) == p + t.n;
+    if (is_white(t.at[0]) || is_white(t.at[t.n - 1]))
+        return false;
+    return (t.n >= 8 && is_plain(p, t.n)) || octet_skip_value(p, p + t.n) == p + t.n;
 }
 
 bool
 octet_is_all(struct text t, unsigned class)
 {
-    for (size_t i = 0; i < t.n; i++)
-        if (!octet_is((unsigned char)t.at[i], class))
-            return false;
-    return t.n > 0;
+    const unsigned char *p = (const unsigned char *)t.at;
+    unsigned all = class;
+    size_t i = 0;
+
+    for (; i + 4 <= t.n; i += 4)
+        all &= octet_classes[p[i]] & octet_classes[p[i + 1]] & octet_classes[p[i + 2]] &
+               octet_classes[p[i + 3]];
+    for (; i < t.n; i++)
+        all &= octet_classes[p[i]];
+    return t.n > 0 && all == class;
 }

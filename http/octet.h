@@ -25,22 +25,26 @@ octet_is(unsigned char c, unsigned class)
     return (octet_classes[c] & class) != 0;
 }
 
-/* The first byte that may not stand in a value. Eight bytes at a time while none of
- * them is below SP or DEL: values are most of a head. The comparisons are exact for
- * bytes below 0x80; what they miss above is allowed anyway. */
+/* None of eight bytes is below SP or DEL. Exact for bytes below 0x80; what it misses
+ * above is allowed in a value anyway. */
+static inline bool
+octet_are_visible(const unsigned char *eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t all, del;
+
+    memcpy(&all, eight, sizeof all);
+    del = all ^ (ones * 0x7f);
+    return ((((all - ones * 0x20) & ~all) | ((del - ones) & ~del)) & tops) == 0;
+}
+
+/* The first byte that may not stand in a value. Eight bytes at a time while there is
+ * nothing to look at closer: values are most of a head. */
 static inline const unsigned char *
 octet_skip_value(const unsigned char *p, const unsigned char *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t eight, del;
-
-    while (end - p >= 8) {
-        memcpy(&eight, p, sizeof eight);
-        del = eight ^ (ones * 0x7f);
-        if ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & tops)
-            break;
+    while (end - p >= 8 && octet_are_visible(p))
         p += 8;
-    }
     while (p < end && octet_is(*p, OCTET_VALUE))
         p++;
     return p;

@@ -63,13 +63,15 @@ static void
 run(void *owner)
 {
     struct exchange *x = owner;
+    bool is_told = log_wants(LOG_DEBUG);
     enum pace pace = GO;
 
     if (client_is_gone(x) && x->step != STEP_FINISH)
         refuse(x, REASON_CLIENT_GONE);
     while (pace == GO) {
-        log_debug("x=%lx.%lu step=%s", (unsigned long)x->conn->id,
-                  (unsigned long)x->number, steps[x->step].name);
+        if (is_told)
+            log_debug("x=%lx.%lu step=%s", (unsigned long)x->conn->id,
+                      (unsigned long)x->number, steps[x->step].name);
         pace = steps[x->step].run(x);
     }
     if (pace == DONE)
