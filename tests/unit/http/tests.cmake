@@ -9,6 +9,7 @@ unit_test(http test_http2_bodies http)
 unit_test(http test_http2_down http)
 unit_test(http test_http2_many http)
 unit_test(http test_http2_abuse http)
+unit_test(http test_http2_wiped http)
 unit_test(http test_websocket http)
 unit_test(http test_http2_floods http)
 
