@@ -63,7 +63,9 @@ judge_head(struct passage *p)
     struct authority named;
     struct text name = r->form == TARGET_ABSOLUTE ? r->authority : r->host;
 
-    if (r->form == TARGET_AUTHORITY || judge_names(r) != REASON_OK || name.n == 0 ||
+    /* A WebSocket's handshake is ours on either side, not passed on. */
+    if (r->upgrade == UPGRADE_WEBSOCKET || r->form == TARGET_AUTHORITY ||
+        judge_names(r) != REASON_OK || name.n == 0 ||
         authority_parse(name, 80, &named) != REASON_OK)
         return false;
     p->host = authority_print(&named, 80, room);

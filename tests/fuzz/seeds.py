@@ -40,6 +40,16 @@ def requests():
             put("chunked", body)
 
 
+def handshakes():
+    opening = ("GET / HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+    for tail in ("\r\n", "\r\n\x02\x05hello", "Sec-WebSocket-Protocol: a, token, b\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+                 "Content-Length: 5\r\n\r\nhello"):
+        for target in ("request", "upstream"):
+            put(target, opening + tail)
+            put(target, opening.replace("13", "8") + tail)
+
+
 def answers():
     heads = ["HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified",
              "HTTP/1.1 404", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK",
@@ -395,5 +405,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, answers, frames, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
     derive()

@@ -465,13 +465,14 @@ def bytes_glued_to_either_end_of_the_handshake_arrive_behind_it(way):
 @rows(WAYS)
 def a_client_that_has_said_its_end_still_hears(way):
     _, secure = way
-    heard = []
+    heard, said = [], threading.Event()
 
     def then(connection, request):
         try:
             while True:
                 heard.append(connection.read())
         except Gone:
+            assert said.wait(120)
             connection.send(b"after your end")
         if secure:
             connection.say_end()
@@ -482,6 +483,7 @@ def a_client_that_has_said_its_end_still_hears(way):
             half_close(c.sock)
         else:
             c.sock.shutdown(socket.SHUT_WR)
+        said.set()
         assert c.read_to_end() == b"after your end"
     (service if secure else plain).wait()
     assert b"".join(heard) == b"my last"
@@ -490,7 +492,8 @@ def a_client_that_has_said_its_end_still_hears(way):
 
 
 def half_close(tls):
-    """Sends close_notify alone: a non-blocking unwrap writes ours, and finds that theirs has not come."""
+    """Sends close_notify alone: a non-blocking unwrap writes ours, and finds that theirs has not come. What comes meanwhile
+    it would throw away, so the other side is silent until this is done."""
     timeout = tls.gettimeout()
     tls.setblocking(False)
     try:
@@ -503,7 +506,7 @@ def half_close(tls):
 @rows(WAYS)
 def a_service_that_has_said_its_end_still_hears(way):
     _, secure = way
-    heard, told = [], threading.Event()
+    heard, said, told = [], threading.Event(), threading.Event()
 
     def then(connection, request):
         connection.send(b"my last")
@@ -511,12 +514,14 @@ def a_service_that_has_said_its_end_still_hears(way):
             half_close(connection.sock)
         else:
             connection.sock.shutdown(socket.SHUT_WR)
+        said.set()
         assert told.wait(120)
         while b"end" not in b"".join(heard):
             heard.append(connection.read())
     mark = h.mark()
     with opened(secure, then) as c:
         assert c.read_to_end() == b"my last"
+        assert said.wait(120)
         c.send(b"after your end")
         told.set()
         (service if secure else plain).wait()

@@ -347,7 +347,8 @@ step_body(struct driver *d)
         d->n_whole++;
         buf_add(&d->telling, TEXT("\n"));
         tell_fields(&d->telling, stream_trailers(d->stream));
-        buf_add(&d->told, buf_text(&d->telling));
+        if (!d->is_tunnel) /* which other readers take for something else */
+            buf_add(&d->told, buf_text(&d->telling));
         if (d->request.form == TARGET_AUTHORITY || d->is_tunnel)
             d->is_over = true; /* what follows is the tunnel's */
         else

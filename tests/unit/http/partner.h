@@ -298,9 +298,11 @@ partner_compares(const char *what, const char *at, size_t n)
     a = buf_text(&ours.told);
     b = buf_text(&theirs.told);
     any = ours.n_whole > 0;
-    /* We stop at the first refusal; what llhttp reads behind it is not asked. */
-    is_same = ours.why == REASON_OK && buf_length(&ours.in) == 0 ? text_equals(a, b)
-                                                                 : text_starts(b, a);
+    /* We stop at the first refusal, or where HTTP does; what llhttp reads behind it is
+     * not asked. */
+    is_same = ours.why == REASON_OK && buf_length(&ours.in) == 0 && !ours.is_tunnel
+                  ? text_equals(a, b)
+                  : text_starts(b, a);
     if ((ours.n_whole > theirs.n_whole || !is_same) &&
         !is_known_refusal(&theirs, at, a, b)) {
         print_bytes(at, n);
