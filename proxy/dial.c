@@ -203,15 +203,21 @@ ride(struct exchange *x)
     return go(x, STEP_PRESENT);
 }
 
-/* A service of HTTP/2 says with its first frame whether it takes WebSockets (RFC 8441
- * section 3). Who wants one waits for that, and shares the connection then: of those
- * who ride on it, one without a stream is not told of anything. */
+static bool
+may_still_greet(const struct upstream *u)
+{
+    return !u->link.read_ended && !wire_is_over(u->wire);
+}
+
+/* A service of HTTP/2 says with its first frame how many streams it takes, and whether
+ * WebSockets (RFC 8441 section 3). Who connected waits for that, and shares the
+ * connection then: whoever had come before would be refused, and more than once. */
 static enum pace
 settle(struct exchange *x)
 {
-    if (wants_websocket(x) && !wire_is_greeted(x->up->wire))
+    if (!wire_is_greeted(x->up->wire) && may_still_greet(x->up))
         return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
-                         REASON_WEBSOCKET_NOT_TAKEN);
+                         REASON_UPSTREAM_TIMEOUT);
     pool_share(x->epoch->pool, x->up);
     approach_end(x->epoch->pool, &x->approach);
     return ride(x);
@@ -281,6 +287,8 @@ follow_connection(struct exchange *x)
         metrics_handshake(m, SIDE_UPSTREAM, true, tls_is_resumed(u->link.tls));
         return use_fresh(x);
     case LINK_DEAD:
+        if (u->wire != NULL)
+            return refuse(x, why);
         if (handshaken) { /* a certificate that is bad at one address is not tried at
                              the next */
             metrics_handshake(m, SIDE_UPSTREAM, false, false);
