@@ -25,7 +25,7 @@ class Peer:
         self.streams, self.next_id = {}, 1
         self.goaways, self.pongs, self.frames = [], [], 0
         self.over = False
-        self.reads, self.answers, self.credits = True, True, True   # the manners that a test takes from it
+        self.reads, self.answers, self.credits = True, greeting, True   # the manners that a test takes from it
         self.keep = keep
         self._changed = threading.Condition()
         self._out = bytearray()

@@ -151,13 +151,13 @@ class Asking:
 class Scene:
     """Every request of /signed/** is signed for; of the others nothing is."""
 
-    def __init__(self, limits="", more="", name="sidecar", binary=None, also="", doors=""):
+    def __init__(self, limits="", more="", name="sidecar", binary=None, also="", doors="", workers=2):
         self.ws = Workspace()
         self.one = Origin(PUBLIC, 443, self.ws.leaf("one.test"), answer=answer_h1)
         self.two = H2Origin(PUBLIC2, 443, self.ws.leaf("two.test"), answer=answer_h2)
         self.denied = Origin(METADATA, 443)
         self.services = {"h1": self.one, "h2": self.two}
-        self.also, self.limits, self.more, self.doors = also, limits, more, doors
+        self.also, self.limits, self.more, self.doors, self.workers = also, limits, more, doors, workers
         self.h = Holdfast(self.ws, self.config(), name=name, binary=binary)
 
     def rules(self):
@@ -169,7 +169,7 @@ class Scene:
 
     def config(self, **changed):
         told = {"rules": self.rules() + self.also, "names": hosts(one_test=PUBLIC, two_test=PUBLIC2, denied_test=METADATA),
-                "limits": self.limits, "more": self.more, "doors": self.doors, **changed}
+                "limits": self.limits, "more": self.more, "doors": self.doors, "workers": self.workers, **changed}
         return lambda h: forward_config(**told)(h) + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
 
     def asking(self, client, service):

@@ -13,7 +13,7 @@ foreach(theme
         bodies binary check reasons
         ops overload workers resumption websocket websocket_h2 long_streams
         handles tasks ledger witness readme accountability
-        http2 h2_authority)
+        http2 h2_authority h2_streams h2_clients grpc browser)
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story

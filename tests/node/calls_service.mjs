@@ -46,7 +46,7 @@ const handlers = {
         call.end(trailers());
     },
     Talk(call) {
-        let n = 0;
+        let n = 0, over = false;
         call.on("data", (note) => {
             n++;
             if (!call.write(note)) {
@@ -55,10 +55,11 @@ const handlers = {
             }
         });
         call.on("end", () => {
+            over = true;
             say({ ...told(call), took: n });
             call.end(trailers());
         });
-        call.on("cancelled", () => say({ ...told(call), took: n, cancelled: true }));
+        call.on("cancelled", () => over || say({ ...told(call), took: n, cancelled: true }));
     },
     Fail(call, answer) {
         say({ ...told(call), took: 1 });
