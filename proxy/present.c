@@ -34,6 +34,8 @@ send_held_body(struct exchange *x)
 void
 present_send(struct exchange *x)
 {
+    /* Of the connection it goes by, as the names were judged by that it came on. */
+    x->request.scheme = x->up->link.tls != NULL ? TEXT("https") : TEXT("http");
     x->up_received = x->up->link.received;
     stream_write_request(x->up_stream, &x->request, x->view.path, x->view.query,
                          host_to_send(x));

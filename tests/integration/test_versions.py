@@ -220,11 +220,14 @@ def prior_knowledge_is_taken_where_the_door_says_so():
 
 @promise
 def a_service_in_the_clear_has_what_the_rule_says_whatever_the_client_has():
+    plain2.forget()
     mark = holdfast.mark()
     with holdfast.open(nth=USUAL) as c:
         assert c.request("GET", f"http://{PLAIN2}:8080/d", f"{PLAIN2}:8080").status == 200
     (line,) = holdfast.wait_requests(1, mark)
     assert (line["http"], line["up_http"]) == ("1.1", "2"), line
+    (request,) = plain2.wait_requests(1)
+    assert request.get(":scheme") == "http", request.fields
 
 
 @rows([
