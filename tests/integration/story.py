@@ -14,11 +14,12 @@ import traceback
 from urllib.parse import urlsplit
 
 import sockets
+import strangers
 from control import holdfast
 from holdfast import (BINARY, CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
                       grant, leave, own_network, run_as)
 
-GATE, REPORTS, BOARD = "10.20.0.10", "10.20.0.20", "10.20.0.30"
+GATE, REPORTS, BOARD, CALLS = "10.20.0.10", "10.20.0.20", "10.20.0.30", "10.20.0.40"
 METADATA_REASONS = ("address_prohibited", "host_numeric")
 TASK_GRANT, PURPOSE = "monthly-export", "month-end"
 SLOW = int(os.environ.get("HOLDFAST_SLOW", "1"))     # a test's machine may be that many times slower than promised
@@ -133,6 +134,7 @@ class Stage:
         self.board = Origin(BOARD, 443, self.ws.leaf("board.example"), answer=self.show_cards)
         self.secret = "brd_" + secrets.token_hex(16)
         self.secret_file = self.ws.file("board-token", self.secret + "\n", mode=0o400, owner=PROXY_UID)
+        self.calls = strangers.grpcio_service(self.ws, "127.0.0.1:0")
         self.metadata = Trap(METADATA, 80)
         self.trust = f'upstream_trust = "{self.ws.ca.file}";'
         self.sidecar = Holdfast(self.ws, self.sidecar_config([]), name="sidecar")
@@ -164,6 +166,8 @@ class Stage:
         rules = [rule("orders.example", '["/v1/orders/**"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
                       f' addresses = ["{GATE}"]; {self.trust}'),
                  rule("board.example", '["/cards"]', with_token),
+                 rule("calls.example", '["/calls.Calls/Talk"]', 'credential = "orders"; bind = ["wimse"]; inject = "always";'
+                      f' addresses = ["{CALLS}"]; {self.trust}'),
                  rule("innocent.example", '"any"', "port = 80; scheme = \"http\";"), *added]
         board = f"""
   board = {{ owner = "platform@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "30d";
@@ -179,7 +183,7 @@ ledger = {{ keep = "{h.run}/ledger"; }};
 resolver = {{ hosts = (
   {{ name = "orders.example"; addresses = ["{GATE}"]; }},
   {{ name = "reports.example"; addresses = ["{REPORTS}"]; }},
-  {{ name = "board.example"; addresses = ["{BOARD}"]; }},
+  {{ name = "board.example"; addresses = ["{BOARD}"]; }}, {{ name = "calls.example"; addresses = ["{CALLS}"]; }},
   {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}
 ); }};
 control = {{ socket = "{h.run}/control.sock"; }};
@@ -190,19 +194,25 @@ grants = ( {grant(", ".join(rules), name="nightly-orders")}, {export} );
 """
 
     def gate_config(self):
-        leaf = self.ws.leaf("orders.example")
+        leaf = self.ws.leaf("orders.example", "calls.example")
         os.chown(leaf.key, PROXY_UID, PROXY_UID)
         jwks = self.ws.file("prod.jwks.json", open(self.sidecar.jwks, "rb").read())
+
+        def door(address, name, upstream, rules, more=""):
+            return f"""{{ kind = "gate"; listen = "{address}:443"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
+    names = ["https://{name}"]; upstream = "{upstream}"; keep_proof = true; {more}
+    trust = ( {{ domain = "prod.example"; jwks_file = "{jwks}"; subjects = ["spiffe://prod.example/ns/agents/*"]; }} );
+    rules = ( {rules} ); }}"""
+        standing = 'subjects = "any"; grants = ["nightly-orders"]; purposes = ["testing"];'
+        orders = f"""{{ methods = ["GET", "POST", "DELETE"]; paths = ["/v1/orders/**"]; {standing} }},
+              {{ methods = ["GET"]; paths = ["/v1/live"]; subjects = "any";
+                grants = ["{TASK_GRANT}"]; purposes = ["{PURPOSE}"]; websocket = true; }}"""
+        calls = f'{{ methods = ["POST"]; paths = ["/calls.Calls/*"]; {standing} }}'
         return f"""
 user = "{PROXY_UID}";
 doors = (
-  {{ kind = "gate"; listen = "{GATE}:443"; certificate = "{leaf.certificate}"; key = "{leaf.key}";
-    names = ["https://orders.example"]; upstream = "{self.orders.url}"; keep_proof = true;
-    trust = ( {{ domain = "prod.example"; jwks_file = "{jwks}"; subjects = ["spiffe://prod.example/ns/agents/*"]; }} );
-    rules = ( {{ methods = ["GET", "POST", "DELETE"]; paths = ["/v1/orders/**"]; subjects = "any";
-                grants = ["nightly-orders"]; purposes = ["testing"]; }},
-              {{ methods = ["GET"]; paths = ["/v1/live"]; subjects = "any";
-                grants = ["{TASK_GRANT}"]; purposes = ["{PURPOSE}"]; websocket = true; }} ); }}
+  {door(GATE, "orders.example", self.orders.url, orders)},
+  {door(CALLS, "calls.example", f"http://127.0.0.1:{self.calls.port}", calls, 'upstream_http = "2";')}
 );
 """
 
@@ -427,6 +437,24 @@ def live_socket(story, stage):
     story.check((line["cause"], line["cut"]) == ("finished", 1) and gone.endswith("1006"), f"the command exits: {gone}")
 
 
+def grpc_call(story, stage):
+    story.next("gRPC, through both: a conversation in one stream, with a token of its own")
+
+    def call(what, count):
+        return strangers.grpcio(stage.ws, stage.sidecar.proxy, stage.sidecar.ca, "calls.example:443", what, count)
+    seen = call("Talk", 100)
+    story.check((seen["codes"], seen["notes"], seen["inOrder"]) == ({"0": 1}, 100, True),
+                f"/calls.Calls/Talk: {seen['notes']} messages there and back, each before the next; status 0")
+    (told,) = stage.calls.wait_calls(1)
+    sent, taken = (h.wait_line(lambda li: li.get("path") == told["path"], what="the call") for h in (stage.sidecar, stage.gate))
+    story.check(all(told.tokens) and sent["proof"] == taken["proof"],
+                "the service got a token and a proof, and the gate's log tells of the same one")
+    seen = call("Once", 1)
+    story.check(seen["codes"] == {"7": 1} and "path_not_allowed" in seen["details"],
+                f"a method that no rule names: status {', '.join(seen['codes'])} path_not_allowed")
+    story.check(len(stage.calls.calls) == 1, "of which the service heard nothing")
+
+
 def audit(verb, ledger, *options):
     return holdfast("audit", verb, "--ledger", ledger, *options)
 
@@ -465,19 +493,19 @@ def flipped_byte(story, stage):
 
 def main():
     begun = time.monotonic()
-    own_network([GATE, REPORTS, BOARD, METADATA])
+    own_network([GATE, REPORTS, BOARD, CALLS, METADATA])
     story = Story()
     stage = Stage()
     try:
         for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle,
-                     task, copied_handle, live_socket, report, flipped_byte):
+                     task, copied_handle, live_socket, grpc_call, report, flipped_byte):
             part(story, stage)
     finally:
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
-    return story.failed == 0 and story.step == 13
+    return story.failed == 0 and story.step == 14
 
 
 if __name__ == "__main__":
