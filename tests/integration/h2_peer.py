@@ -140,12 +140,7 @@ class Peer:
                 if self.reads and self._pending():
                     self._read()
                     continue
-                want_read = [self._woken] + ([self.sock] if self.reads else [])
-                readable, _, _ = select.select(want_read, [self.sock] if self._out else [], [], 1)
-                if self._woken in readable:
-                    self._woken.recv(4096)
-                if self.sock in readable:
-                    self._read()
+                self._rest()
         except (OSError, ssl.SSLError, h2.hpack.HPACKError, ValueError, struct.error) as e:
             self.failure = e
         finally:
@@ -153,6 +148,21 @@ class Peer:
                 self.over = True
                 self._changed.notify_all()
             self.sock.close()
+            self._wake.close()
+            self._woken.close()
+
+    def _rest(self):
+        """Until there is something to do. With poll: a test may have thousands of descriptors."""
+        wanted = (select.POLLIN if self.reads else 0) | (select.POLLOUT if self._out else 0)
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        if wanted:
+            poll.register(self.sock, wanted)
+        ready = dict(poll.poll(1000))
+        if self._woken.fileno() in ready:
+            self._woken.recv(4096)
+        if self.reads and ready.get(self.sock.fileno(), 0) & ~select.POLLOUT:
+            self._read()
 
     def _pending(self):
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0

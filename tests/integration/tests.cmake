@@ -13,7 +13,7 @@ foreach(theme
         bodies binary check reasons
         ops overload workers resumption websocket websocket_h2 long_streams
         handles tasks ledger witness readme accountability
-        http2 h2_authority h2_streams h2_clients grpc browser)
+        http2 h2_authority h2_streams h2_abuse h2_clients grpc browser)
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
@@ -33,7 +33,7 @@ integration_test(clock)
 set_property(TEST integration/clock APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
-set_tests_properties(integration/bodies integration/reload integration/overload PROPERTIES RUN_SERIAL ON)
+set_tests_properties(integration/bodies integration/reload integration/overload integration/h2_abuse PROPERTIES RUN_SERIAL ON)
 
 # Two who write ledgers, two who verify them; the second of each is the test's own.
 add_executable(ledger_fill ${CMAKE_SOURCE_DIR}/bench/ledger_fill.c)
