@@ -21,6 +21,8 @@ struct codec {
     void (*send)(struct wire *w);                           /* likewise */
     void (*drain)(struct wire *w);
     bool (*is_over)(const struct wire *w);
+    bool (*has_unread)(const struct wire *w); /* NULL: never */
+    void (*cut_unread)(struct wire *w);
     enum flow (*next)(struct wire *w, struct stream **s);
     struct stream *(*open)(struct wire *w);
     bool (*takes_websocket)(const struct wire *w);

@@ -38,6 +38,13 @@ http2_stop(struct http2 *h)
     }
 }
 
+/* Its service has said all, its client has not. */
+static bool
+is_half_a_tunnel(const struct http2_stream *s)
+{
+    return s->asked.is_websocket && s->is_owned && !s->has_come;
+}
+
 /* An answer that is here to its end is as good as it was, and so is one of ours that
  * only waits to be sent, if it still can be. Nobody half closes HTTP/2: a client whose
  * process has died looks like this, and what it asked for is to end where it leads. */
@@ -46,7 +53,9 @@ survives(const struct http2_stream *s, bool may_write)
 {
     if (http2_of(&s->stream)->role == WIRE_CLIENT)
         return s->has_come;
-    return may_write && (s->writing == HTTP2_WRITE_ALL || s->ends_quietly);
+    if (!may_write || is_half_a_tunnel(s))
+        return false;
+    return s->writing == HTTP2_WRITE_ALL || s->ends_quietly;
 }
 
 static void
@@ -110,6 +119,21 @@ is_over(const struct wire *w)
 
     return h->broken != REASON_OK ||
            (h->n_streams == 0 && (h->is_ending || h->is_closed));
+}
+
+static bool
+has_unread(const struct wire *w)
+{
+    return http2_of_wire(w)->n_left > 0;
+}
+
+static void
+cut_unread(struct wire *w)
+{
+    struct http2 *h = http2_of_wire(w);
+
+    for (struct list *m = h->streams.next; m != &h->streams; m = m->next)
+        http2_stream_expire(LIST_OWNER(m, struct http2_stream, all));
 }
 
 /* ---- what comes and goes */
@@ -270,6 +294,8 @@ static const struct codec http2 = {
     .send = send_waiting,
     .drain = drain,
     .is_over = is_over,
+    .has_unread = has_unread,
+    .cut_unread = cut_unread,
     .next = next,
     .open = open_stream,
     .takes_websocket = takes_websocket,

@@ -24,6 +24,7 @@ struct http2 {
     struct list fresh;   /* server: their heads are whole, and nobody has taken them */
     struct list ringing; /* have news since the last bell */
     size_t n_streams;
+    size_t n_left;       /* streams whose exchanges are over, and which still send */
     size_t n_wide;       /* of them, whose window was widened */
     bool is_greeted;     /* the peer's settings have come */
     bool is_closed;      /* the peer sends no more */
@@ -54,8 +55,10 @@ struct http2_stream {
     bool is_unprocessed; /* … and says it did nothing with it */
     bool is_deaf;        /* what comes is dropped */
     bool is_cut;         /* we reset it of our own will */
-    bool is_deferred;    /* the library waits to be told of more body */
-    bool ends_quietly;   /* reset without error once its last byte has gone */
+    bool is_left;   /* its exchange is over, and its answer waits for its reader … */
+    bool has_moved; /* … who took some of it, since somebody looked */
+    bool is_deferred;  /* the library waits to be told of more body */
+    bool ends_quietly; /* reset without error once its last byte has gone */
     bool has_head;     /* the peer's message proper has begun: its head is here, … */
     bool has_come;     /* … and its end */
     bool has_sent;     /* something of our message, … */
@@ -146,6 +149,8 @@ void http2_stream_send(struct http2_stream *s, size_t n);
 size_t http2_stream_waiting(const struct http2_stream *s);
 /* A frame of its head or body is in `out`; is_last: none follows. */
 void http2_stream_note_sent(struct http2_stream *s, bool is_last);
+/* Left, and nothing of it has gone since this was last called: is cut. */
+void http2_stream_expire(struct http2_stream *s);
 /* The session has no more to do with it: both sides ended it, or one reset it. */
 void http2_stream_end(struct http2_stream *s, bool is_unprocessed);
 

@@ -34,6 +34,7 @@ http2_stream_free(struct http2_stream *s)
 
     h->n_streams--;
     h->n_wide -= s->is_wide;
+    h->n_left -= s->is_left;
     if (h->hearing == s)
         h->hearing = NULL;
     list_remove(&s->all);
@@ -169,6 +170,7 @@ http2_stream_send(struct http2_stream *s, size_t n)
 
     if (n == 0)
         return;
+    s->has_moved = true;
     if (s->passing.n > 0) {
         buf_add(h->out, text_of(s->passing.at, n));
         s->passing = text_of(s->passing.at + n, s->passing.n - n);
@@ -182,11 +184,21 @@ http2_stream_send(struct http2_stream *s, size_t n)
     http2_stream_ring(s);
 }
 
+/* It waits for its reader no more. */
+static void
+stop_waiting(struct http2_stream *s)
+{
+    http2_of(&s->stream)->n_left -= s->is_left;
+    s->is_left = false;
+}
+
 void
 http2_stream_note_sent(struct http2_stream *s, bool is_last)
 {
     s->has_sent = true;
     s->has_sent_end = is_last;
+    if (is_last)
+        stop_waiting(s);
     if (is_last && s->ends_quietly && !s->has_come)
         http2_reset(s, true);
 }
@@ -212,6 +224,25 @@ http2_close_after(struct stream *stream)
     turn_deaf(http2_stream_of(stream));
 }
 
+void
+http2_stream_expire(struct http2_stream *s)
+{
+    if (s->is_left && !s->has_moved) {
+        stop_waiting(s);
+        s->is_gone = true; /* what is left of it must not end as if whole */
+        buf_free(&s->out);
+        http2_reset(s, false);
+    }
+    s->has_moved = false;
+}
+
+static void
+await_reader(struct http2_stream *s)
+{
+    s->is_left = s->has_moved = true; /* just now */
+    http2_of(&s->stream)->n_left++;
+}
+
 /* An answer that is whole stays so, and what is still to come of its request is cut
  * behind its last byte (RFC 9113 section 8.1); anything else must not look whole. */
 static void
@@ -222,11 +253,15 @@ let_go(struct http2_stream *s)
     if (s->writing != HTTP2_WRITE_ALL || (is_client && !s->has_come)) {
         buf_free(&s->out);
         http2_reset(s, false);
-    } else if (!s->has_come) {
+        return;
+    }
+    if (!s->has_come) {
         s->ends_quietly = true;
         if (s->has_sent_end)
             http2_reset(s, true);
     }
+    if (!is_client && !s->has_sent_end)
+        await_reader(s);
 }
 
 void

@@ -68,6 +68,19 @@ wire_is_over(const struct wire *w)
     return w->codec->is_over(w);
 }
 
+bool
+wire_has_unread(const struct wire *w)
+{
+    return w->codec->has_unread != NULL && w->codec->has_unread(w);
+}
+
+void
+wire_cut_unread(struct wire *w)
+{
+    if (wire_has_unread(w))
+        w->codec->cut_unread(w);
+}
+
 enum flow
 wire_next(struct wire *w, struct stream **s)
 {

@@ -69,6 +69,11 @@ void wire_send(struct wire *w);
 /* No other exchange after those that it carries; the peer is told as early as the
  * version allows (HTTP/1: in the next head; HTTP/2: GOAWAY). */
 void wire_drain(struct wire *w);
+/* Server, HTTP/2: answers stand here whole whose exchanges have let go, and whose
+ * reader takes nothing … */
+bool wire_has_unread(const struct wire *w);
+/* … and those of which not a byte has gone since this was last called are cut. */
+void wire_cut_unread(struct wire *w);
 /* HTTP/2: nothing can come of it any more: it broke, or is drained (by either side) and
  * carries no stream. */
 bool wire_is_over(const struct wire *w);

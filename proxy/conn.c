@@ -194,6 +194,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->id = w->next_conn += w->start.n_workers; /* no two workers share one */
     c->wake = (struct wake){ .answer = run, .owner = c };
     c->alarm = (struct alarm){ .on_due = on_alarm, .owner = c };
+    c->unread = (struct alarm){ .on_due = conn_cut_unread, .owner = c };
     list_init(&c->exchanges);
     list_add_last(&w->conns, &c->member);
     tally_set(&w->metrics->connections, ++w->n_conns);

@@ -26,7 +26,7 @@ struct conn {
     struct link link;
     struct wire *wire; /* NULL while nothing is asked */
     struct wake wake;
-    struct alarm alarm;
+    struct alarm alarm, unread; /* of HTTP/2: answers that nobody reads */
     enum conn_step step;
     bool named;   /* a live grant of this caller names `target` */
     bool cut;     /* what was sent is not whole: the end must not look like one */

@@ -20,6 +20,7 @@ conn_free(struct conn *c)
     assert(list_is_empty(&c->exchanges));
     wake_cancel(&c->wake);
     alarm_clear(&c->alarm);
+    alarm_clear(&c->unread);
     wire_free(c->wire);
     link_close(&c->link);
     list_remove(&c->member);
@@ -67,6 +68,7 @@ void
 conn_linger(struct conn *c)
 {
     c->step = CONN_LINGER;
+    alarm_clear(&c->unread);
     wire_free(c->wire);
     c->wire = NULL;
     conn_set_alarm(c, conn_limits(c)->stream_idle_ms);

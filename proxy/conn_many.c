@@ -48,6 +48,24 @@ conn_give_up_many(struct conn *c)
         conn_free(c);
 }
 
+/* An exchange is over when its answer stands in its stream, and with it its deadline.
+ */
+static void
+watch_unread(struct conn *c)
+{
+    if (wire_has_unread(c->wire) && c->unread.due == 0)
+        alarm_set(c->worker->loop, &c->unread, conn_limits(c)->stream_idle_ms);
+}
+
+void
+conn_cut_unread(void *conn)
+{
+    struct conn *c = conn;
+
+    wire_cut_unread(c->wire);
+    conn_ring(c);
+}
+
 /* ---- its turn */
 
 static void
@@ -85,6 +103,7 @@ conn_serve_many(struct conn *c)
     if (turn_send(c->wire, &c->link))
         conn_ring(c);
     watch(c);
+    watch_unread(c);
     if (!list_is_empty(&c->exchanges))
         return true;
     if (c->link.state == LINK_DEAD)

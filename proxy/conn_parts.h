@@ -37,6 +37,8 @@ bool conn_follow_handshake(struct conn *c);
 bool conn_stay(struct conn *c); /* lingering */
 /* A turn of one that carries many exchanges. */
 bool conn_serve_many(struct conn *c);
+/* Its alarm is due: nobody has read what stands to be sent. */
+void conn_cut_unread(void *conn);
 /* Its alarm is due: a head that never became whole, or nothing was asked. */
 void conn_give_up_many(struct conn *c);
 

@@ -71,4 +71,51 @@ def a_stop_that_drains_lets_an_upload_finish():
         assert h.wait_exit() == 0
 
 
+WEBSOCKET = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "two.test"), (":path", "/chat"),
+             ("sec-websocket-version", "13")]
+
+
+def accept(stream):
+    """Takes the WebSocket, and says all that it has to say."""
+    stream.head([(":status", "200")])
+    stream.data(b"bye", end=True)
+
+
+@contextlib.contextmanager
+def sockets(name):
+    rule = f', {{ host = "two.test"; methods = "any"; paths = ["/chat"]; websocket = true; http = "2"; upstream_trust = "{s.ws.ca.file}"; }}'
+    before = s.two.answer, s.two.settings
+    s.two.answer, s.two.settings = accept, {h2.ENABLE_CONNECT_PROTOCOL: 1}
+    try:
+        with beside(name, rules=s.rules() + rule) as h:
+            yield h
+    finally:
+        s.two.answer, s.two.settings = before
+
+
+@promise
+def a_client_that_vanishes_behind_its_services_end_leaves_no_half_a_socket():
+    with sockets("vanishes") as h:
+        mark = h.mark()
+        with tunnel(h, "two.test:443") as p:
+            stream = p.open(WEBSOCKET, end=False)
+            assert stream.answer().status == 200
+        (line,) = h.wait_requests(1, mark)      # not when nothing has moved for minutes
+        assert (line["status"], line["reason"]) == (101, "client_gone"), line
+
+
+@promise
+def answers_that_nobody_reads_have_a_deadline_each():
+    limits = 'stream_idle = "1s"; connection_idle = "1h";'
+    with beside("unread", limits=limits) as h, tunnel(h, "two.test:443", window=0) as p:
+        mark = h.mark()
+        streams = [p.request("GET", "/plain/x?bytes=60000", "two.test") for _ in range(10)]
+        assert {line["reason"] for line in h.wait_requests(10, mark)} == {"ok"}
+        for stream in streams:
+            assert stream.outcome() == ("reset", h2.INTERNAL_ERROR)
+        p.ping()
+        empty = p.request("GET", "/forbidden/x", "two.test")
+        assert empty.wait_head().status == 403      # the connection itself is as good as it was
+
+
 main(s.end)

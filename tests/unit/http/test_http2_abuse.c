@@ -192,6 +192,40 @@ a_dribbling_reader_gets_as_little_as_it_asks_for(void **state)
     end_free(&e);
 }
 
+/* ---- work begun in vain (CVE-2025-8671) */
+
+static void
+requests_that_turn_out_to_be_none_are_taken_for_taken_back(void **state)
+{
+    struct end e;
+    int n;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    for (n = 0; !e.is_broken && n < 4 * GUARD_RESETS; n++) {
+        uint32_t id = (uint32_t)n * 2 + 1;
+        struct stream *s;
+        struct peer p;
+
+        add_head(&e.in, id, HEAD_OF_POST, 0);
+        end_receive(&e);
+        if (wire_next(e.wire, &s) != FLOW_OK)
+            break;
+        peer_init(&p, s);
+        assert_int_equal(peer_read_request(&p), FLOW_OK);
+        add_head(&e.in, id, "connection: close\n", F_END_STREAM);
+        end_receive(&e);
+        assert_int_equal(peer_read_body(&p), FLOW_BROKEN);
+        peer_answer(&p, 400, nothing);
+        peer_free(&p);
+        end_receive(&e);
+    }
+    assert_true(e.is_broken);
+    assert_int_equal(e.why, REASON_HTTP2_FLOOD);
+    assert_true(n <= 2 * GUARD_RESETS);
+    end_free(&e);
+}
+
 /* ---- and innocents */
 
 static void
@@ -255,6 +289,7 @@ main(void)
         cmocka_unit_test(what_is_no_body_and_never_ends_is_seen),
         cmocka_unit_test(streams_that_are_never_ended_are_no_more_than_may_be),
         cmocka_unit_test(a_dribbling_reader_gets_as_little_as_it_asks_for),
+        cmocka_unit_test(requests_that_turn_out_to_be_none_are_taken_for_taken_back),
         cmocka_unit_test(busy_peers_are_not_taken_for_hostile_ones),
         cmocka_unit_test(refusing_many_uploads_is_nobodys_fault),
     };
