@@ -73,12 +73,11 @@ block_give(char *mem, size_t size)
 }
 
 void
-buf_free(struct buf *b)
+buf_give_back(struct buf *b)
 {
-    if (b->mem != NULL) {
+    if (b->end > 0)
         explicit_bzero(b->mem, b->end);
-        block_give(b->mem, b->size);
-    }
+    block_give(b->mem, b->size);
     *b = (struct buf){ 0 };
 }
 
@@ -126,10 +125,8 @@ grow(struct buf *b, size_t n)
 }
 
 char *
-buf_reserve(struct buf *b, size_t n)
+buf_make_room(struct buf *b, size_t n)
 {
-    if (b->mem != NULL && b->size - b->end >= n)
-        return b->mem + b->end;
     /* Move only when at least half is read: otherwise a trickle of one byte out, one
      * byte in would move the whole buffer each time. */
     if (b->mem != NULL && b->start >= b->size / 2 && b->size - buf_length(b) >= n)

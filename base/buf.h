@@ -15,7 +15,13 @@ struct buf {
 };
 
 /* A zeroed struct buf is an empty one. buf_free makes it so again. */
-void buf_free(struct buf *b);
+void buf_give_back(struct buf *b);
+static inline void
+buf_free(struct buf *b)
+{
+    if (b->mem != NULL)
+        buf_give_back(b);
+}
 
 static inline size_t
 buf_length(const struct buf *b)
@@ -35,7 +41,15 @@ struct text buf_text(const struct buf *b);
 
 /* Room for n bytes at the write end; never NULL (memory that cannot be had ends the
  * process: a dead gate is shut). */
-char *buf_reserve(struct buf *b, size_t n);
+char *buf_make_room(struct buf *b, size_t n);
+static inline char *
+buf_reserve(struct buf *b, size_t n)
+{
+    if (b->mem != NULL && b->size - b->end >= n)
+        return b->mem + b->end;
+    return buf_make_room(b, n);
+}
+
 /* The first n of the reserved bytes have been written; 0 when nothing came, so that an
  * empty buffer lets its memory go. */
 void buf_commit(struct buf *b, size_t n);

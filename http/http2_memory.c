@@ -18,10 +18,12 @@ struct piece {
     alignas(max_align_t) char bytes[];
 };
 
+enum { SMALLEST = 64, SMALLEST_BITS = 6 };
+
 static _Thread_local struct shelf shelves[] = {
-    { .size = 64, .keep = 512 },  { .size = 128, .keep = 512 },
-    { .size = 256, .keep = 512 }, { .size = 512, .keep = 512 },
-    { .size = 1024, .keep = 64 }, { .size = 2048, .keep = 64 },
+    { .size = SMALLEST, .keep = 512 }, { .size = 128, .keep = 512 },
+    { .size = 256, .keep = 512 },      { .size = 512, .keep = 512 },
+    { .size = 1024, .keep = 64 },      { .size = 2048, .keep = 64 },
 };
 
 enum { KINDS = sizeof shelves / sizeof shelves[0] };
@@ -30,10 +32,10 @@ enum { KINDS = sizeof shelves / sizeof shelves[0] };
 static struct shelf *
 shelf_for(size_t room)
 {
-    for (int i = 0; i < KINDS; i++)
-        if (room <= shelves[i].size)
-            return &shelves[i];
-    return NULL;
+    int bits = 64 - __builtin_clzll((room - 1) | (SMALLEST - 1));
+    int kind = bits - SMALLEST_BITS;
+
+    return kind < KINDS ? &shelves[kind] : NULL;
 }
 
 void *

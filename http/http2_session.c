@@ -60,10 +60,10 @@ submit_settings(struct http2 *h)
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)h->limits.ceiling },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h->limits.head_bytes },
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
-        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
     };
-    size_t n = 3;
+    size_t n = 4;
     int failed;
 
     if (h->role == WIRE_SERVER) {

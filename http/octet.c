@@ -27,16 +27,41 @@ is_white(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The last eight overlap those before: no byte is left to be looked at alone. */
+/* Sixteen bytes at a time, as the processor likes them; the last overlap those before,
+ * so that none is left to be looked at alone. Above ASCII all may stand in a value. */
 static bool
-is_plain(const unsigned char *p, size_t n)
+is_visible(const char *at, size_t n)
 {
-    for (size_t i = 0; i + 8 < n; i += 8)
-        if (!octet_are_visible(p + i))
-            return false;
-    return octet_are_visible(p + n - 8);
+    typedef unsigned char sixteen __attribute__((vector_size(16)));
+    typedef uint64_t two __attribute__((vector_size(16)));
+    sixteen bytes, bad = { 0 };
+
+    for (size_t i = 0; i < n; i += sizeof bytes) {
+        size_t last = n - sizeof bytes;
+
+        memcpy(&bytes, at + (i < last ? i : last), sizeof bytes);
+        bad |= (sixteen)((bytes < ' ') | (bytes == 0x7f));
+    }
+    return (((two)bad)[0] | ((two)bad)[1]) == 0;
 }
 
+/* The same of less, by its two ends. */
+static bool
+is_visible_word(const char *at, size_t n)
+{
+    uint32_t first, last;
+
+    if (n >= 8)
+        return octet_are_visible(octet_load(at)) &&
+               octet_are_visible(octet_load(at + n - 8));
+    if (n < 4)
+        return false;
+    memcpy(&first, at, sizeof first);
+    memcpy(&last, at + n - sizeof last, sizeof last);
+    return octet_are_visible((uint64_t)first << 32 | last);
+}
+
+/* What has a tab in it, or is very short, is looked at byte by byte. */
 bool
 octet_is_value(struct text t)
 {
@@ -46,7 +71,9 @@ octet_is_value(struct text t)
         return true;
     if (is_white(t.at[0]) || is_white(t.at[t.n - 1]))
         return false;
-    return (t.n >= 8 && is_plain(p, t.n)) || octet_skip_value(p, p + t.n) == p + t.n;
+    if (t.n >= 16 ? is_visible(t.at, t.n) : is_visible_word(t.at, t.n))
+        return true;
+    return octet_skip_value(p, p + t.n) == p + t.n;
 }
 
 bool

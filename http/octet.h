@@ -25,17 +25,24 @@ octet_is(unsigned char c, unsigned class)
     return (octet_classes[c] & class) != 0;
 }
 
-/* None of eight bytes is below SP or DEL. Exact for bytes below 0x80; what it misses
- * above is allowed in a value anyway. */
+/* None of these eight bytes is below SP or DEL. Exact for bytes below 0x80; what it
+ * misses above is allowed in a value anyway. */
 static inline bool
-octet_are_visible(const unsigned char *eight)
+octet_are_visible(uint64_t eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t all, del;
+    uint64_t del = eight ^ (ones * 0x7f);
+
+    return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & tops) == 0;
+}
+
+static inline uint64_t
+octet_load(const void *eight)
+{
+    uint64_t all;
 
     memcpy(&all, eight, sizeof all);
-    del = all ^ (ones * 0x7f);
-    return ((((all - ones * 0x20) & ~all) | ((del - ones) & ~del)) & tops) == 0;
+    return all;
 }
 
 /* The first byte that may not stand in a value. Eight bytes at a time while there is
@@ -43,7 +50,7 @@ octet_are_visible(const unsigned char *eight)
 static inline const unsigned char *
 octet_skip_value(const unsigned char *p, const unsigned char *end)
 {
-    while (end - p >= 8 && octet_are_visible(p))
+    while (end - p >= 8 && octet_are_visible(octet_load(p)))
         p += 8;
     while (p < end && octet_is(*p, OCTET_VALUE))
         p++;

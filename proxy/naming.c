@@ -10,13 +10,34 @@ port_of(struct text scheme)
     return text_equals(scheme, TEXT("http")) ? HTTP_PORT : HTTPS_PORT;
 }
 
+/* Letter for letter as we would print it: as nearly everybody says it. Whatever is not
+ * is read with more care. */
+static bool
+is_canonical(struct text said, uint16_t port, const struct authority *a)
+{
+    const struct host *h = &a->host;
+    uint64_t n;
+
+    if (h->address.family != 0 || said.n < h->n || memcmp(said.at, h->name, h->n) != 0)
+        return false;
+    if (said.n == h->n)
+        return a->port == port;
+    said = text_of(said.at + h->n, said.n - h->n);
+    return said.n > 1 && said.at[0] == ':' && said.at[1] != '0' &&
+           text_to_u64(text_of(said.at + 1, said.n - 1), UINT16_MAX, &n) &&
+           n == a->port;
+}
+
 /* Another spelling of a name that stands already. */
 static enum reason
 agree(struct text said, uint16_t port, const struct authority *with)
 {
     struct authority named;
-    enum reason why = authority_parse(said, port, &named);
+    enum reason why;
 
+    if (is_canonical(said, port, with))
+        return REASON_OK;
+    why = authority_parse(said, port, &named);
     if (why != REASON_OK)
         return why;
     return authority_equals(&named, with) ? REASON_OK : REASON_NAMES_DISAGREE;

@@ -1,3 +1,4 @@
+unit_test(http test_octet http)
 unit_test(http test_headers http)
 unit_test(http test_framing http)
 unit_test(http test_requests http)
