@@ -101,12 +101,27 @@ send_head(struct exchange *x)
         stream_write_response(x->down, &x->response);
 }
 
+/* By HTTP/2 every 2xx accepts the WebSocket that was asked for (RFC 8441 section 4): of
+ * a service that has not, the client must not hear one. */
+static bool
+looks_accepted(const struct exchange *x)
+{
+    int status = x->response.status;
+
+    return x->request.upgrade == UPGRADE_WEBSOCKET && conn_is_shared(x->conn) &&
+           status >= 200 && status < 300;
+}
+
 static enum progress
 pump_head(struct exchange *x, enum reason *why)
 {
     while (!x->answered) {
         switch (stream_read_response(x->up_stream, x->arena, &x->response, why)) {
         case FLOW_OK:
+            if (looks_accepted(x)) {
+                *why = REASON_UPSTREAM_WEBSOCKET;
+                return BROKE;
+            }
             send_head(x);
             break;
         case FLOW_WAIT:
@@ -231,11 +246,14 @@ relay_notice_ends(struct exchange *x)
         wire_read_closed(x->conn->wire);
 }
 
+/* Of a connection that is shared its wire says what ended, and for whom: the rest of
+ * this answer may have come with the connection's end, and nobody has read it yet. */
 static bool
 upstream_is_gone(const struct exchange *x)
 {
-    return x->up->link.state == LINK_DEAD || x->up->link.read_ended ||
-           stream_is_gone(x->up_stream);
+    if (upstream_is_shared(x->up))
+        return stream_is_gone(x->up_stream);
+    return x->up->link.state == LINK_DEAD || x->up->link.read_ended;
 }
 
 /* What counts as life: what we could pass on, and until the answer begins nothing that

@@ -88,15 +88,16 @@ pump_both(struct exchange *x, const struct way *up, const struct way *down,
     return MOVED;
 }
 
-/* It ended without a word, and what it had said before has been passed on. One that had
- * said its end is not asked for more. */
+/* It ended without a word, and what it had said before has been passed on; where it is
+ * shared only its wire knows that. One that had said its end is not asked for more. */
 static bool
 service_is_lost(const struct exchange *x, const struct way *down)
 {
     const struct link *l = &x->up->link;
+    bool is_gone = upstream_is_shared(x->up) ? stream_is_gone(x->up_stream)
+                                             : l->state == LINK_DEAD || l->truncated;
 
-    return (l->state == LINK_DEAD || l->truncated || stream_is_gone(x->up_stream)) &&
-           !stream_has_written_all(down->to) && !stream_is_full(down->to);
+    return is_gone && !stream_has_written_all(down->to) && !stream_is_full(down->to);
 }
 
 static bool

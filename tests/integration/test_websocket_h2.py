@@ -277,6 +277,17 @@ def another_answer_is_an_answer():
 
 
 @promise
+def an_answer_that_accepts_nothing_is_not_heard_as_if_it_did():
+    def answer(connection, request):
+        connection.reply(200, "a page")
+        return True
+    with tunnel(h) as peer:
+        s = ask_socket(peer, answer).answer()
+        assert (s.status, s.reason) == (502, "upstream_websocket"), (s.status, s.body)
+        peer.ping()
+
+
+@promise
 def an_acceptance_of_another_key_is_none():
     def answer(connection, request):
         connection.send(sockets.acceptance(request, accept=sockets.ACCEPT))

@@ -3,6 +3,7 @@
 #include "tests/unit/proxy/house.h"
 
 #include "proxy/exchange.h"
+#include "tests/unit/http/frames.h"
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -98,6 +99,7 @@ on_upstream(void *user)
 }
 
 static struct wire_limits limits = { 16384, 100, 8192, CEILING, 1 };
+static enum wire_version spoken; /* by the service */
 
 static void
 open_client(void)
@@ -144,7 +146,7 @@ open_upstream(void)
     assert_non_null(x->up);
     UNTIL(x->up->link.state == LINK_OPEN);
     x->up->user = x;
-    upstream_speak(x->up, WIRE_HTTP1);
+    upstream_speak(x->up, spoken);
     service = accept(door, NULL, NULL);
     assert_true(service >= 0);
     close(door);
@@ -313,6 +315,39 @@ what_waits_for_a_record_goes_when_the_turn_ends(void **state)
     end_exchange();
 }
 
+/* The wire has not heard yet what its socket has: the exchange is woken between the
+ * two, by its client perhaps. */
+static void
+the_end_of_a_shared_connection_waits_for_what_came_before_it(void **state)
+{
+    enum reason why = REASON_OK;
+    struct buf *in;
+
+    (void)state;
+    spoken = WIRE_HTTP2;
+    limits.ceiling = ROOM;
+    begin_exchange("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n");
+    in = &x->up->link.in;
+    wire_send(x->up->wire);
+    add_frame(in, F_SETTINGS, 0, 0, text_of("", 0));
+    add_head(in, 1, ":status: 200", 0);
+    assert_int_equal(wire_receive(x->up->wire, &why), FLOW_OK);
+    assert_int_equal(relay_bodies(x), WAIT);
+    add_frame(in, F_DATA, F_END_STREAM, 1, TEXT("all of it"));
+    x->up->link.read_ended = true;
+    assert_int_equal(relay_bodies(x), WAIT);
+    assert_int_equal(x->why, REASON_OK);
+    wire_read_closed(x->up->wire);
+    assert_int_equal(wire_receive(x->up->wire, &why), FLOW_OK);
+    assert_int_equal(relay_bodies(x), GO);
+    assert_int_equal(x->step, STEP_FINISH);
+    assert_int_equal(x->why, REASON_OK);
+    assert_int_equal(x->body_out, strlen("all of it"));
+    end_exchange();
+    spoken = WIRE_HTTP1;
+    limits.ceiling = CEILING;
+}
+
 int
 main(void)
 {
@@ -322,6 +357,7 @@ main(void)
         HOUSE_TEST(a_greedy_exchange_gives_others_a_turn_and_comes_again),
         HOUSE_TEST(a_client_that_is_full_is_not_a_service_that_is_gone),
         HOUSE_TEST(what_waits_for_a_record_goes_when_the_turn_ends),
+        HOUSE_TEST(the_end_of_a_shared_connection_waits_for_what_came_before_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
