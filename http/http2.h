@@ -159,6 +159,9 @@ void http2_stream_end(struct http2_stream *s, bool is_unprocessed);
 void http2_stream_free(struct http2_stream *s);
 /* There is news; the bell rings at the end of this turn, once. */
 void http2_stream_ring(struct http2_stream *s);
+/* Its client broke a request that is being served: work was begun, and is thrown away
+ * as if by a reset (CVE-2025-8671). */
+void http2_stream_blame(struct http2_stream *s);
 /* Nothing comes of it any more. */
 void http2_stream_go(struct http2_stream *s, bool is_unprocessed);
 

@@ -7,12 +7,8 @@
 static enum flow
 refuse(struct http2_stream *s, enum reason detail, enum reason *why)
 {
-    struct http2 *h = http2_of(&s->stream);
-
-    /* Work was begun for what turns out to be no request (CVE-2025-8671). */
-    if (h->role == WIRE_SERVER && s->reading != HTTP2_READ_HEAD && !s->is_gone)
-        guard_note_reset(&h->guard);
-    s->broken = codec_refusal(h->role, detail);
+    http2_stream_blame(s);
+    s->broken = codec_refusal(http2_of(&s->stream)->role, detail);
     http2_close_after(&s->stream);
     *why = s->broken;
     return FLOW_BROKEN;

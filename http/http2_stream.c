@@ -64,9 +64,19 @@ turn_deaf(struct http2_stream *s)
     s->lent = 0;
 }
 
+void
+http2_stream_blame(struct http2_stream *s)
+{
+    struct http2 *h = http2_of(&s->stream);
+
+    if (h->role == WIRE_SERVER && s->reading == HTTP2_READ_BODY && !s->is_gone)
+        guard_note_reset(&h->guard);
+}
+
 static void
 break_stream(struct http2_stream *s, enum reason why)
 {
+    http2_stream_blame(s);
     turn_deaf(s);
     s->broken = why;
     http2_stream_ring(s);
