@@ -15,7 +15,9 @@ enum {
     CONTINUATIONS = 8,   /* of one head, besides what its length needs */
     HEAD_MOST = 4 << 20, /* that we send: more than any limit lets come */
     SETTINGS_AT_ONCE = 32,
-    ACKS_QUEUED = GUARD_IDLE + 1 /* the guard is first */
+    ACKS_QUEUED = GUARD_IDLE + 1, /* the guard is first */
+    IDS_LEFT = 32 * 1024 /* for streams that were opened, and whose request is still to
+                            be written */
 };
 
 static nghttp2_session_callbacks *callbacks;
@@ -178,7 +180,9 @@ http2_session_drain(struct http2 *h)
 size_t
 http2_session_room(const struct http2 *h)
 {
-    if (!nghttp2_session_check_request_allowed(h->session))
+    uint32_t id = nghttp2_session_get_next_stream_id(h->session);
+
+    if (!nghttp2_session_check_request_allowed(h->session) || id > INT32_MAX - IDS_LEFT)
         return 0;
     return nghttp2_session_get_remote_settings(h->session,
                                                NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);

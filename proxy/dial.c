@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "filters/present.h"
+#include "proxy/ending.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -218,7 +219,9 @@ settle(struct exchange *x)
     if (!wire_is_greeted(x->up->wire) && may_still_greet(x->up))
         return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
                          REASON_UPSTREAM_TIMEOUT);
-    pool_share(x->epoch->pool, x->up);
+    /* Its task may have ended while it was on the way: nothing would close it then. */
+    if (ending_may_keep(x))
+        pool_share(x->epoch->pool, x->up);
     approach_end(x->epoch->pool, &x->approach);
     return ride(x);
 }

@@ -9,10 +9,10 @@ import threading
 import h2_frames as h2
 import jose
 from control import ask
-from h2_origin import client_context, tunnel
+from h2_origin import H2Origin, client_context, tunnel
 from h2_peer import Peer
 from h2_scene import SERVICES, Scene, WIT, answer_h1, answer_h2
-from holdfast import ADDRESSES, Closed, Holdfast, WORKLOAD_UID, main, own_network, promise, rows
+from holdfast import ADDRESSES, Closed, Holdfast, PUBLIC2, WORKLOAD_UID, grant, main, own_network, promise, rows
 from ops import DOOR
 from patience import until
 
@@ -431,6 +431,28 @@ def two_tasks_never_share_a_connection_to_the_service():
     for p in peers:
         p.close()
     h.stop()
+
+
+@promise
+def what_was_dialled_for_a_task_that_is_renewed_meanwhile_is_not_kept_behind_it():
+    renewed = threading.Event()
+
+    def greet(peer):
+        assert renewed.wait(300)
+        peer.send(h2.settings({}))
+    service = H2Origin(PUBLIC2, 8443, s.ws.leaf("two.test"), greeting=False, on_connection=greet)
+    rule = f'{{ host = "two.test"; port = 8443; methods = "any"; paths = "any"; upstream_trust = "{s.ws.ca.file}"; }}'
+    h = another("renewed", grants=grant(rule, ttl="10s"), log='log = { level = "debug"; };',
+                limits=PATIENT + 'handshake_timeout = "1h"; connect_timeout = "1h"; pool_idle = "1h";')
+    with tunnel(h, "two.test:8443") as p:
+        stream = p.request(path="/plain/x", authority="two.test:8443")
+        service.wait(lambda o: o.connections, "the connection")
+        h.wait_line(lambda li: li.get("msg") == "task ended" and li["cause"] == "renewed", timeout=300, what="the renewal")
+        renewed.set()
+        assert stream.answer().status == 200
+        service.connections[0].wait_over()
+    h.stop()
+    service.stop()
 
 
 main(s.end)

@@ -3,6 +3,11 @@
  * what was sent, whole only when it was ended, whatever its neighbours do. */
 #include "asking.h"
 
+#include "http/http2.h"
+
+/* Of nghttp2, which has one door. */
+int nghttp2_session_set_next_stream_id(struct nghttp2_session *session, int32_t id);
+
 enum { STREAMS = 40, STEPS = 10000, SCRIPTS = 20, PIECE = 9000 };
 
 /* One direction of one stream. */
@@ -284,11 +289,44 @@ what_arrives_is_what_was_sent_whatever_the_neighbours_do(void **state)
         play(seed);
 }
 
+/* A stream's number is used once, and there are 2^30 of them: a connection that was
+ * busy for days takes no more, and those it has are served. */
+static void
+a_connection_whose_numbers_run_out_takes_no_more(void **state)
+{
+    struct peer client, server;
+    struct http2 *h;
+    struct pair p;
+
+    (void)state;
+    pair_init(&p);
+    pair_settle(&p);
+    h = (struct http2 *)(void *)p.client.wire;
+    peer_init(&client, wire_open(p.client.wire));
+    assert_int_equal(nghttp2_session_set_next_stream_id(h->session, INT32_MAX - 2), 0);
+    assert_false(wire_may_reuse(p.client.wire));
+    assert_null(wire_open(p.client.wire));
+    headers_init(&client.request.headers, client.arena);
+    client.request.method = TEXT("GET");
+    stream_write_request(client.stream, &client.request, TEXT("/"), text_of(NULL, 0),
+                         TEXT("a.test"));
+    stream_write_end(client.stream, NULL);
+    pair_settle(&p);
+    peer_accept(&server, &p);
+    peer_answer(&server, 204, nothing);
+    pair_settle(&p);
+    assert_int_equal(peer_read_response(&client), FLOW_OK);
+    peer_free(&server);
+    peer_free(&client);
+    pair_free(&p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_arrives_is_what_was_sent_whatever_the_neighbours_do),
+        cmocka_unit_test(a_connection_whose_numbers_run_out_takes_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
