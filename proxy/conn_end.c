@@ -186,6 +186,13 @@ end_proven(struct conn *c)
     }
 }
 
+/* Of many, what nobody has read yet may be of an answer to another task. */
+static bool
+is_read_on(const struct conn *c, bool all_is_its_own)
+{
+    return conn_is_shared(c) && wire_has_unread(c->wire) && !all_is_its_own;
+}
+
 void
 conn_end_task(struct conn *c, const struct task *k, bool now)
 {
@@ -196,7 +203,7 @@ conn_end_task(struct conn *c, const struct task *k, bool now)
     c->served = NULL;
     if (proven)
         end_proven(c);
-    if (list_is_empty(&c->exchanges)) {
+    if (list_is_empty(&c->exchanges) && !is_read_on(c, proven && now)) {
         if (!c->cut)
             end_idle(c, now);
         return;

@@ -1,16 +1,20 @@
 """A workload and a service that know HTTP/2's frames better than those that we serve."""
 
+import base64
 import contextlib
 import signal
 
 import h2_frames as h2
+from control import ask
 from h2_origin import tunnel
-from h2_scene import Scene
+from h2_peer import Peer
+from h2_scene import Scene, answer_h1
 from h2_stream import Stream
-from holdfast import ADDRESSES, Holdfast, main, own_network, promise, rows
+from holdfast import ADDRESSES, PUBLIC, WORKLOAD_UID, Holdfast, Origin, connect, grant, main, own_network, promise, rows
 
 own_network(ADDRESSES)
 s = Scene()
+plain = Origin(PUBLIC, 80, answer=answer_h1)
 
 
 def still_serves(p):
@@ -116,6 +120,31 @@ def answers_that_nobody_reads_have_a_deadline_each():
         p.ping()
         empty = p.request("GET", "/forbidden/x", "two.test")
         assert empty.wait_head().status == 403      # the connection itself is as good as it was
+
+
+def proof(task):
+    return ("proxy-authorization", "Basic " + base64.b64encode(f"{task['id']}:{task['password']}".encode()).decode())
+
+
+@promise
+def the_end_of_a_task_leaves_what_another_has_not_read_yet_on_their_connection():
+    rules = grant('{ host = "one.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }').replace('"standing"', '"required"')
+    door = ', { kind = "forward"; listen = "127.0.0.1:0"; h2c = true; }'
+    with beside("two-tasks", grants=rules, doors=door) as h:
+        first, second = [ask(h.run + "/control.sock", "task_start", grant="tests", purpose="testing") for _ in range(2)]
+        mark = h.mark()
+        with Peer(connect(*h.door("forward", 1), uid=WORKLOAD_UID), False, window=1) as p:
+            unread = p.request("GET", "/x?bytes=60000", "one.test", [proof(first)], scheme="http")
+            h.wait_requests(1, mark)
+            empty = p.request("GET", "/x?status=204", "one.test", [proof(second)], scheme="http")
+            assert empty.answer().status == 204
+            lines = h.wait_requests(2, mark)
+            assert [line["task"] for line in lines] == [first["id"], second["id"]], lines
+            assert ask(h.run + "/control.sock", "task_end", id=second["id"])["ok"]
+            again = p.request("GET", "/x?status=204", "one.test", [proof(second)], scheme="http").answer()
+            assert again.status in (403, 407), again.fields
+            p.send(h2.window_update(60000, unread.id))
+            assert unread.answer().body_bytes == 60000
 
 
 main(s.end)
