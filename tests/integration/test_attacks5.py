@@ -5,10 +5,11 @@ import contextlib
 import signal
 
 import h2_frames as h2
+import jose
 from control import ask
-from h2_origin import tunnel
+from h2_origin import client_context, tunnel
 from h2_peer import Peer
-from h2_scene import Scene, answer_h1
+from h2_scene import Scene, WIT, answer_h1
 from h2_stream import Stream
 from holdfast import ADDRESSES, PUBLIC, WORKLOAD_UID, Holdfast, Origin, connect, grant, main, own_network, promise, rows
 
@@ -145,6 +146,31 @@ def the_end_of_a_task_leaves_what_another_has_not_read_yet_on_their_connection()
             assert again.status in (403, 407), again.fields
             p.send(h2.window_update(60000, unread.id))
             assert unread.answer().body_bytes == 60000
+
+
+def tunnel_of(h, task):
+    channel, answer = h.connect("two.test:443", fields=[proof(task)])
+    assert answer.status == 200, answer.line
+    return Peer(channel.start_tls(client_context(h), "two.test").sock, False)
+
+
+@promise
+def two_tasks_share_no_connection_to_a_service_and_the_end_of_one_is_its_own():
+    before = len(s.two.requests)
+    with beside("apart", grants=grant(s.rules()).replace('"standing"', '"required"')) as h:
+        tasks = [ask(h.run + "/control.sock", "task_start", grant="tests", purpose="testing") for _ in range(2)]
+        with tunnel_of(h, tasks[0]) as first, tunnel_of(h, tasks[1]) as second:
+            running = [p.open(h2.request_fields("POST", f"/signed/{i % 2}", "two.test"), end=False)
+                       for i, p in enumerate((first, second) * 5)]
+            seen = s.two.wait_requests(before + 10)[before:]
+            told = [{(id(r.peer), jose.parts(r.get(WIT))[1]["jti"]) for r in seen if r.target == f"/signed/{i}"} for i in range(2)]
+            assert len({t for _, t in told[0]}) == len({t for _, t in told[1]}) == 1, "one token each"
+            assert all({x[n] for x in told[0]}.isdisjoint({x[n] for x in told[1]}) for n in range(2)), told
+            assert ask(h.run + "/control.sock", "task_end", id=tasks[0]["id"])["ok"]
+            assert all(stream.outcome() != ("whole", 200) for stream in running[::2])
+            for stream in running[1::2]:
+                stream.data(b"x", end=True)
+                assert stream.answer().json()["body_bytes"] == 1
 
 
 main(s.end)
