@@ -88,7 +88,8 @@ def accept(stream):
 
 @contextlib.contextmanager
 def sockets(name):
-    rule = f', {{ host = "two.test"; methods = "any"; paths = ["/chat"]; websocket = true; http = "2"; upstream_trust = "{s.ws.ca.file}"; }}'
+    rule = (', { host = "two.test"; methods = "any"; paths = ["/chat"]; websocket = true; http = "2"; '
+            f'upstream_trust = "{s.ws.ca.file}"; }}')
     before = s.two.answer, s.two.settings
     s.two.answer, s.two.settings = accept, {h2.ENABLE_CONNECT_PROTOCOL: 1}
     try:
