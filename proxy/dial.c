@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { FOLLOWS_MAX = 16 }; /* a place must come of one of so many connections */
+
 static bool
 is_gate(const struct exchange *x)
 {
@@ -307,15 +309,20 @@ follow_connection(struct exchange *x)
     }
 }
 
-/* Once: what did not come of the first will be tried by each for himself. */
+/* Once: what did not come of the first will be tried by each for himself. Again when
+ * one came and is full: of those without a place one connects, or each would. */
 static bool
 follow_another(struct exchange *x, const struct upstream_key *key)
 {
-    if (x->has_followed || x->fresh_only)
+    unsigned most = pool_is_full(x->epoch->pool, key) ? FOLLOWS_MAX : 1;
+
+    if (x->n_followed >= most || x->fresh_only)
         return false;
     x->follower.bell = &x->wake;
-    x->has_followed = approach_follow(x->epoch->pool, key, &x->follower);
-    return x->has_followed;
+    if (!approach_follow(x->epoch->pool, key, &x->follower))
+        return false;
+    x->n_followed++;
+    return true;
 }
 
 enum pace

@@ -59,7 +59,7 @@ struct exchange {
     size_t next_address;
     struct approach approach; /* dialling, while others wait for what comes of it */
     struct follower follower; /* or waiting for another's */
-    bool has_followed;        /* once: whoever it was may wait for us now */
+    unsigned n_followed;      /* whoever it was may wait for us now */
     struct upstream *up;
     struct stream *up_stream; /* its place on the upstream's wire */
     uint64_t up_received;     /* of the link, when the request was sent */

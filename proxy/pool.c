@@ -121,6 +121,24 @@ pool_take(struct pool *p, const struct upstream_key *key)
     return NULL;
 }
 
+bool
+pool_is_full(struct pool *p, const struct upstream_key *key)
+{
+    struct list *head = bucket(p, key);
+    bool is_shared = false;
+
+    for (struct list *m = head->next; m != head; m = m->next) {
+        struct upstream *u = LIST_OWNER(m, struct upstream, kept);
+
+        if (!upstream_key_equals(&u->key, key))
+            continue;
+        if (takes_another(u))
+            return false;
+        is_shared |= upstream_is_shared(u) && !wire_is_over(u->wire);
+    }
+    return is_shared;
+}
+
 void
 pool_share(struct pool *p, struct upstream *u)
 {

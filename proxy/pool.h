@@ -19,6 +19,8 @@ void pool_free(struct pool *p);
 /* The freshest connection of this key that takes a request, now `user`'s too: he rides
  * on it until pool_give. NULL when there is none. */
 struct upstream *pool_take(struct pool *p, const struct upstream_key *key);
+/* There is one that many ride on, but none has a place. */
+bool pool_is_full(struct pool *p, const struct upstream_key *key);
 /* One that was just dialled, is verified, and has its dialler for a rider: if it is of
  * HTTP/2, others find it from now on. */
 void pool_share(struct pool *p, struct upstream *u);

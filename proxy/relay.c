@@ -213,7 +213,7 @@ retry(struct exchange *x)
     x->wake.is_short = false;
     x->retried = true;
     x->fresh_only = !upstream_is_shared(x->up); /* that one takes no more */
-    x->has_followed = false;
+    x->n_followed = 0;
     exchange_drop_upstream(x);
     lookup_drop(&x->lookup);
     x->next_address = 0;

@@ -297,6 +297,28 @@ def a_service_that_allows_few_streams_is_asked_for_no_more_once_it_has_said_so()
         s.two.hang_up()
 
 
+@promise
+def a_burst_opens_no_more_connections_than_it_needs():
+    """One connection is given a hundred; of those without a place one connects, and the others wait for what comes of it."""
+    held = []
+    s.two.answer, s.two.more["inline"] = held.append, True
+    s.two.hang_up()
+    until(lambda: all(p.over for p in s.two.connections), "the end of those before")
+    s.two.forget()
+    h = another("burst", workers=1)
+    peers = [tunnel(h, "two.test:443") for _ in range(4)]
+    streams = [get(p, "two.test") for p in peers for _ in range(100)]
+    until(lambda: len(held) == 400, "all of them")
+    assert len(s.two.connections) <= 8, sorted(len(p.streams) for p in s.two.connections)
+    for stream in held:
+        stream.reply(200, b"fives")
+    assert {x.answer().status for x in streams} == {200}
+    s.two.answer, s.two.more["inline"] = answer_h2, False
+    for p in peers:
+        p.close()
+    h.stop()
+
+
 # ---- ended by Holdfast
 
 def another(name, **changed):
