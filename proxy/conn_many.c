@@ -15,12 +15,14 @@ watch_of(const struct conn *c)
 }
 
 /* Nothing may begin while a head is half read, so that has a deadline whatever else
- * goes on. A client that reads what stands to be sent is not idle. */
+ * goes on. A client that reads what stands to be sent is not idle; one that has us
+ * answer its PINGs is. */
 static void
 watch(struct conn *c)
 {
     enum conn_watch now = watch_of(c);
-    bool reads = now == WATCH_IDLE && c->link.sent != c->sent_seen;
+    bool reads = now == WATCH_IDLE && c->link.sent != c->sent_seen &&
+                 wire_has_unread(c->wire);
 
     if (now == c->watching && !reads)
         return;

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import signal
 import threading
+import time
 
 import h2_frames as h2
 import jose
@@ -17,6 +18,7 @@ from ops import DOOR
 from patience import until
 
 own_network(ADDRESSES)
+PINGS_IN_A_MINUTE = 600
 PATIENT = 'head_timeout = "1h"; connection_idle = "1h"; stream_idle = "1h"; worker_stuck = "1h";'
 s = Scene(limits=PATIENT, doors=DOOR)
 GRPC = [("h1", "h1"), ("h2", "h2")]
@@ -386,6 +388,14 @@ def an_idle_connection_is_ended_with_goaway():
     with tunnel(h, "two.test:443") as p:
         assert get(p, "two.test").answer().status == 200
         p.wait_over()
+        assert p.goaways and p.goaways[-1][1] == h2.NO_ERROR, p.goaways
+    with tunnel(h, "two.test:443") as p:
+        assert get(p, "two.test").answer().status == 200
+        for _ in range(PINGS_IN_A_MINUTE):
+            if p.over:
+                break
+            p.send(h2.ping())       # which asks for nothing
+            time.sleep(0.1)
         assert p.goaways and p.goaways[-1][1] == h2.NO_ERROR, p.goaways
     h.stop()
 
