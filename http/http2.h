@@ -19,8 +19,8 @@ struct http2 {
     struct buf *in, *out;
     struct nghttp2_session *session;
     struct guard guard;
-    struct http2_stream *hearing; /* whose head is coming: asked for every field */
-    struct list streams;          /* that have not ended on both sides of us */
+    struct http2_stream *latest; /* that was asked for, while the library knows it */
+    struct list streams;         /* that have not ended on both sides of us */
     struct list fresh;   /* server: their heads are whole, and nobody has taken them */
     struct list ringing; /* have news since the last bell */
     size_t n_streams;

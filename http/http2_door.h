@@ -10,10 +10,13 @@
 
 enum { FRAME_MOST = 16 * 1024 }; /* bytes in one: nobody is offered more */
 
+/* A session tells many things of one stream behind each other: a field, a field, … */
 static inline struct http2_stream *
-http2_stream_at(nghttp2_session *session, int32_t id)
+http2_stream_at(struct http2 *h, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(session, id);
+    if (h->latest == NULL || h->latest->id != id)
+        h->latest = nghttp2_session_get_stream_user_data(h->session, id);
+    return h->latest;
 }
 
 /* Everything that a session calls. */

@@ -44,12 +44,13 @@ static int
 on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
 {
     struct http2 *h = wire;
+    struct http2_stream *s;
 
+    (void)session;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         begin_stream(h, frame->hd.stream_id);
-    h->hearing = http2_stream_at(session, frame->hd.stream_id);
-    if (h->hearing != NULL)
-        http2_stream_begin_section(h->hearing);
+    if ((s = http2_stream_at(h, frame->hd.stream_id)) != NULL)
+        http2_stream_begin_section(s);
     return 0;
 }
 
@@ -58,11 +59,10 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *n
           nghttp2_rcbuf *value, uint8_t flags, void *wire)
 {
     bool never_index = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
-    const struct http2 *h = wire;
-    struct http2_stream *s = h->hearing;
+    struct http2_stream *s = http2_stream_at(wire, frame->hd.stream_id);
 
     (void)session;
-    if (s != NULL && s->id == frame->hd.stream_id)
+    if (s != NULL)
         http2_stream_hear_field(s, text_in(name), text_in(value), never_index);
     return 0;
 }
@@ -87,8 +87,9 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
     struct http2_stream *s = NULL;
     struct http2 *h = wire;
 
+    (void)session;
     if (frame->hd.stream_id != 0)
-        s = http2_stream_at(session, frame->hd.stream_id);
+        s = http2_stream_at(wire, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_HEADERS && s != NULL)
         http2_stream_end_section(s, is_last);
     else if (frame->hd.type == NGHTTP2_DATA && s != NULL && is_last)
@@ -108,7 +109,7 @@ static int
 on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at,
         size_t n, void *wire)
 {
-    struct http2_stream *s = http2_stream_at(session, id);
+    struct http2_stream *s = http2_stream_at(wire, id);
     struct http2 *h = wire;
 
     (void)flags;
@@ -122,9 +123,11 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at,
 static int
 on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *wire)
 {
-    struct http2_stream *s = http2_stream_at(session, id);
+    struct http2_stream *s = http2_stream_at(wire, id);
+    struct http2 *h = wire;
 
-    (void)wire;
+    (void)session;
+    h->latest = NULL;
     if (s != NULL)
         http2_stream_end(s, code == NGHTTP2_REFUSED_STREAM);
     return 0;
@@ -139,10 +142,10 @@ on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int code, void
 {
     struct http2_stream *s = NULL;
 
+    (void)session;
     (void)code;
-    (void)wire;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        s = http2_stream_at(session, frame->hd.stream_id);
+        s = http2_stream_at(wire, frame->hd.stream_id);
     if (s != NULL && !s->is_gone)
         http2_reset(s, false);
     return 0;
@@ -163,8 +166,9 @@ on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *wire)
     struct http2_stream *s = NULL;
     struct http2 *h = wire;
 
+    (void)session;
     if (frame->hd.stream_id != 0)
-        s = http2_stream_at(session, frame->hd.stream_id);
+        s = http2_stream_at(wire, frame->hd.stream_id);
     switch (frame->hd.type) {
     case NGHTTP2_RST_STREAM:
         note_reset_sent(h, s);

@@ -35,8 +35,8 @@ http2_stream_free(struct http2_stream *s)
     h->n_streams--;
     h->n_wide -= s->is_wide;
     h->n_left -= s->is_left;
-    if (h->hearing == s)
-        h->hearing = NULL;
+    if (h->latest == s)
+        h->latest = NULL;
     list_remove(&s->all);
     list_remove(&s->fresh);
     list_remove(&s->bell);

@@ -61,7 +61,7 @@ static ssize_t
 read_body(nghttp2_session *session, int32_t id, uint8_t *unused, size_t most,
           uint32_t *flags, nghttp2_data_source *source, void *wire)
 {
-    struct http2_stream *s = http2_stream_at(session, id);
+    struct http2_stream *s = http2_stream_at(wire, id);
     const struct http2 *h = wire;
     size_t n;
 
@@ -92,9 +92,10 @@ http2_send_waiting(nghttp2_session *session, nghttp2_frame *frame,
                    const uint8_t *header, size_t n, nghttp2_data_source *source,
                    void *wire)
 {
-    struct http2_stream *s = http2_stream_at(session, frame->hd.stream_id);
+    struct http2_stream *s = http2_stream_at(wire, frame->hd.stream_id);
     struct http2 *h = wire;
 
+    (void)session;
     (void)source;
     assert(s != NULL);
     buf_reserve(h->out, FRAME_HEADER + n);
@@ -190,5 +191,8 @@ http2_consume(struct http2_stream *s, size_t n)
 void
 http2_forget(struct http2_stream *s)
 {
-    nghttp2_session_set_stream_user_data(http2_of(&s->stream)->session, s->id, NULL);
+    struct http2 *h = http2_of(&s->stream);
+
+    h->latest = NULL;
+    nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
 }
