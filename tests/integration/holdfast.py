@@ -189,13 +189,25 @@ class Holdfast:
         with self._changed:
             return len(self.lines)
 
-    def mark(self):
-        """Where the log is once everything that is over has been told of: the state is dumped by the threads that serve."""
+    def _states(self):
+        """What each worker says of itself, after what it has said before."""
         since = self.index()
         self.kill(signal.SIGUSR2)
-        for worker in range(self.wait_for("ready")["workers"]):
-            self.wait_line(lambda li: li.get("msg") == "state" and li["worker"] == worker, since, what="a worker's state")
+        return [self.wait_line(lambda li: li.get("msg") == "state" and li["worker"] == worker, since, what="a worker's state")
+                for worker in range(self.wait_for("ready")["workers"])]
+
+    def mark(self):
+        """Where the log is once everything that is over has been told of: the state is dumped by the threads that serve."""
+        self._states()
         return self.index()
+
+    def quiet_mark(self):
+        """The same once nothing runs any more: what a test before has left goes on for a moment."""
+        while True:
+            since = self.index()
+            if all(state["exchanges"] == 0 for state in self._states()):
+                return self.index()
+            self.wait_for("request", since=since)
 
     def wait_draining(self, since=0):
         """Until the last of the workers takes nothing new."""

@@ -149,7 +149,7 @@ def converse(conversation, host="stranger.test", path="/chat", secure=True, **to
 def a_stranger_talks_with_a_stranger(way):
     _, secure = way
     seen = stranger if secure else plain_stranger
-    mark, before = h.mark(), len(seen.opened)
+    mark, before = h.quiet_mark(), len(seen.opened)
 
     async def conversation(s):
         await s.send("hello")
@@ -194,7 +194,7 @@ def a_handshake_is_one_decision_before_its_first_byte_goes_out():
 
 @promise
 def node_talks_with_node():
-    mark = h.mark()
+    mark = h.quiet_mark()
     there = sockets.node_service(ws, "20.0.0.30", 443, ws.leaf("node.test"))
     heard = sockets.node_client(ws, h, "wss://node.test/chat", "one", "two", "ping", "close 4002 enough")
     assert heard["messages"] == ["one", "two"] and heard["pongs"] == 1, heard
@@ -232,7 +232,7 @@ def closes_are_the_ends_own():
             return s.close_code, s.close_reason
         raise AssertionError("it went on")
 
-    before, mark = len(stranger.closed), h.mark()
+    before, mark = len(stranger.closed), h.quiet_mark()
     converse(ours)
     assert stranger.wait_closed(before + 1) == (4003, "no more")
     assert converse(theirs) == (4001, "as asked")
@@ -255,7 +255,7 @@ def a_message_of_ten_mebibytes_arrives_whole():
     async def conversation(s):
         await s.send(whole)
         return await s.recv()
-    mark = h.mark()
+    mark = h.quiet_mark()
     assert converse(conversation, compression=None) == whole
     line = line_of(mark)
     assert line["in"] >= 10 << 20 and line["out"] >= 10 << 20
@@ -333,7 +333,7 @@ REFUSED = [
 @rows(REFUSED)
 def a_handshake_is_refused(row):
     told = {k: v for k, v in row.items() if k not in ("id", "told")}
-    before, mark = len(service.origin.requests), h.mark()
+    before, mark = len(service.origin.requests), h.quiet_mark()
     with tunnel() as c:
         c.send(sockets.head(**{"path": "/chat/a", **told}))
         answer = c.read_answer()
@@ -351,7 +351,7 @@ def a_handshake_is_refused(row):
 def connect_is_asked_for_nothing_else():
     channel, answer = h.connect("allowed.test:443", fields=[("Upgrade", "h2c"), ("Connection", "Upgrade")])
     with channel:
-        h.mark()
+        h.quiet_mark()
         assert answer.status == 403
 
 
@@ -396,7 +396,7 @@ ANSWERS = [
 @rows(ANSWERS)
 def an_acceptance_is_none_that_answers(row):
     service.will(lambda c, r: c.send(row["answer"](r) + b"free bytes"))
-    mark = h.mark()
+    mark = h.quiet_mark()
     with tunnel() as c:
         c.send(sockets.head("/chat/a"))
         answer = c.read_answer()
@@ -422,7 +422,7 @@ def our_own_key_goes_out_each_time_and_never_the_clients():
 def another_answer_reaches_the_client_and_ends_both_connections(row):
     body = b"" if row["status"] == 204 else b"no sockets here"
     service.will(lambda c, r: (c.reply(row["status"], body), c.read()))     # Gone, once it is closed
-    mark = h.mark()
+    mark = h.quiet_mark()
     with tunnel() as c:
         c.send(sockets.head("/chat/a") + sockets.frame(b"early"))
         answer = c.read_answer()
@@ -476,7 +476,7 @@ def a_client_that_has_said_its_end_still_hears(way):
             connection.send(b"after your end")
         if secure:
             connection.say_end()
-    mark = h.mark()
+    mark = h.quiet_mark()
     with opened(secure, then) as c:
         c.send(b"my last")
         if secure:
@@ -518,7 +518,7 @@ def a_service_that_has_said_its_end_still_hears(way):
         assert told.wait(120)
         while b"end" not in b"".join(heard):
             heard.append(connection.read())
-    mark = h.mark()
+    mark = h.quiet_mark()
     with opened(secure, then) as c:
         assert c.read_to_end() == b"my last"
         assert said.wait(120)
