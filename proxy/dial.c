@@ -352,9 +352,22 @@ dial(struct exchange *x)
     return WAIT; /* the look-up has a deadline of its own */
 }
 
+/* Who is followed may have several addresses to try, each with its time. */
+static bool
+stops_following(struct exchange *x)
+{
+    if (!list_is_linked(&x->follower.member))
+        return false;
+    approach_leave(&x->follower);
+    x->n_followed = FOLLOWS_MAX;
+    return true;
+}
+
 bool
 dial_tries_next(struct exchange *x)
 {
+    if (stops_following(x))
+        return true;
     if (x->up != NULL && x->up->link.state == LINK_HANDSHAKING)
         metrics_handshake(x->worker->metrics, SIDE_UPSTREAM, false, false);
     if (x->up == NULL || x->up->link.state != LINK_CONNECTING ||

@@ -127,7 +127,8 @@ void exchange_drop_upstream(struct exchange *x);
 bool exchange_open_stream(struct exchange *x);
 
 const char *step_name(enum step step);
-/* A connection attempt was too slow: true when another judged address is tried. */
+/* A connection attempt was too slow, our own or another's: true when the next judged
+ * address is tried, or the first. */
 bool dial_tries_next(struct exchange *x);
 const struct conf_limits *exchange_limits(const struct exchange *x);
 const struct conf_door *exchange_door(const struct exchange *x);

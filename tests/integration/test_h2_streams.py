@@ -4,6 +4,7 @@ go on, and what was cut is never taken for whole."""
 import base64
 import contextlib
 import signal
+import socket
 import threading
 import time
 
@@ -13,7 +14,7 @@ from control import ask
 from h2_origin import H2Origin, client_context, tunnel
 from h2_peer import Peer
 from h2_scene import SERVICES, Scene, WIT, answer_h1, answer_h2
-from holdfast import ADDRESSES, Closed, Holdfast, PUBLIC2, WORKLOAD_UID, grant, main, own_network, promise, rows
+from holdfast import ADDRESSES, Closed, Holdfast, PRIVATE, PUBLIC, PUBLIC2, WORKLOAD_UID, grant, hosts, main, own_network, promise, rows
 from ops import DOOR
 from patience import until
 
@@ -319,6 +320,29 @@ def a_burst_opens_no_more_connections_than_it_needs():
     for p in peers:
         p.close()
     h.stop()
+
+
+@promise
+def who_waits_for_anothers_connection_outlives_the_addresses_that_do_not_answer():
+    deaf = [socket.create_server((at, 8444), backlog=0) for at in (PUBLIC, PRIVATE)]
+    waiting = []
+    for listener in deaf * 4:           # fills the queues of connections that nobody accepts
+        w = socket.socket()
+        w.setblocking(False)
+        w.connect_ex(listener.getsockname())
+        waiting.append(w)
+    service = H2Origin(PUBLIC2, 8444, s.ws.leaf("far.test"))
+    rule = f'{{ host = "far.test"; port = 8444; methods = "any"; paths = "any"; upstream_trust = "{s.ws.ca.file}"; ' \
+           f'addresses = ["{PRIVATE}/32", "{PUBLIC}/32", "{PUBLIC2}/32"]; }}'
+    h = another("far", grants=grant(rule), names=hosts(far_test=[PUBLIC, PRIVATE, PUBLIC2]),
+                limits=PATIENT + 'connect_timeout = "4s"; handshake_timeout = "2s";')
+    with tunnel(h, "far.test:8444") as p:
+        streams = [p.request(path="/", authority="far.test:8444") for _ in range(5)]
+        assert [x.answer().status for x in streams] == [200] * 5
+    h.stop()
+    service.stop()
+    for listener in deaf + waiting:
+        listener.close()
 
 
 # ---- ended by Holdfast
