@@ -25,12 +25,13 @@ install_packages() {
         apt-get install -y -q --no-install-recommends "$@"
 }
 
+# install_missing LIST...
 install_missing() {
     local package missing=()
 
     while read -r package; do
         is_installed "$package" || missing+=("$package")
-    done < <(grep -v -e '^#' -e '^$' .ci/packages)
+    done < <(grep -h -v -e '^#' -e '^$' "$@")
     if [ "${#missing[@]}" -gt 0 ]; then
         install_packages "${missing[@]}"
     fi
