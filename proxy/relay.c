@@ -193,6 +193,14 @@ nothing_came(const struct exchange *x)
     return x->up->link.received == x->up_received;
 }
 
+/* Of a WebSocket nothing is sent before its service accepts it. */
+static bool
+can_be_asked_again(const struct exchange *x)
+{
+    return x->held || x->request.body.kind == BODY_NONE ||
+           x->request.body.kind == BODY_TUNNEL;
+}
+
 /* A kept connection may have been closed while it waited, or the service says that it
  * did nothing with this request. Once, and only when nothing was answered, asking again
  * changes nothing, and the body can be sent again. */
@@ -203,7 +211,7 @@ may_retry(const struct exchange *x)
                   (x->up->used_before && is_idempotent(x->request.method));
 
     return undone && !x->retried && !x->answered && nothing_came(x) &&
-           (x->held || x->request.body.kind == BODY_NONE);
+           can_be_asked_again(x);
 }
 
 static enum pace
@@ -269,6 +277,14 @@ count_progress(const struct exchange *x)
            (x->answered ? came + 1 : x->interims);
 }
 
+/* The client's turn: of a WebSocket that is not accepted yet it is the service's. */
+static bool
+awaits_body(const struct exchange *x)
+{
+    return x->request.body.kind != BODY_TUNNEL &&
+           !stream_has_written_all(x->up_stream) && !stream_is_full(x->up_stream);
+}
+
 /* What we wait for decides what a silence means. */
 enum pace
 relay_wait(struct exchange *x)
@@ -278,7 +294,7 @@ relay_wait(struct exchange *x)
 
     if (x->responding)
         silence = REASON_IDLE;
-    else if (!stream_has_written_all(x->up_stream) && !stream_is_full(x->up_stream))
+    else if (awaits_body(x))
         silence = REASON_BODY_TIMEOUT;
     x->on_timeout = silence;
     if (x->alarm.due != 0 && progress == x->progress)

@@ -655,6 +655,43 @@ def an_idle_socket_ends_and_is_told_of_as_idle():
 
 
 @promise
+def a_service_that_does_not_answer_the_handshake_is_a_504():
+    slow = sidecar("slow", 'stream_idle = "2s";')
+    service.will(lambda c, r: c.read())
+    with tunnel(of=slow) as c:
+        answer = sockets.open_by_hand(c, path="/chat/a")
+        assert answer.status == 504, answer.line
+    assert line_of(0, "upstream_timeout", slow)["status"] == 504
+    slow.stop()
+
+
+@promise
+def a_kept_connection_that_its_service_closes_is_tried_once_more_on_a_fresh_one():
+    again = sidecar("again", rules=rule("allowed.test", f'websocket = true; http = "1.1"; {TRUST}'))
+    kept, lost = [], []
+
+    def answer(connection, request):
+        if request.target == "/quiet":
+            kept.append(connection)
+            connection.reply(200, "kept")
+            return False
+        if connection in kept:
+            lost.append(connection)
+            return True
+        connection.send(sockets.acceptance(request))
+        return echo_bytes(connection, request)
+    before, service.origin.answer = service.origin.answer, answer
+    try:
+        with tunnel(of=again) as c:
+            assert c.request("GET", "/quiet", "allowed.test").status == 200
+            assert sockets.open_by_hand(c, path="/chat/a").status == 101
+        assert lost, "it was not asked on the kept one"
+    finally:
+        service.origin.answer = before
+    again.stop()
+
+
+@promise
 def a_socket_has_no_total_time_out():
     """Each of the waits is shorter than what ends an idle one, and all of them together longer than everything that ends others."""
     quick = sidecar("quick", 'stream_idle = "20s"; head_timeout = "2s"; connection_idle = "2s"; connect_timeout = "2s"; handshake_timeout = "2s";')
