@@ -14,10 +14,12 @@ enum {
     GUARD_RESETS_PER_S = 20,
     GUARD_IDLE = 1000, /* frames that move nothing, at once … */
     GUARD_IDLE_PER_S = 10,
-    GUARD_SETTINGS = 8,       /* one of these costs like so many others */
-    GUARD_PER_STREAM = 16,    /* what a stream earns, … */
-    GUARD_PER_DATA_IN = 2,    /* a piece of body that came, … */
-    GUARD_PER_DATA_OUT = 8,   /* and one that went: its receiver answers with windows */
+    GUARD_SETTINGS = 8,    /* one of these costs like so many others */
+    GUARD_PER_STREAM = 16, /* what a stream earns, … */
+    GUARD_PER_DATA_IN = 2, /* a piece of body that came, … */
+    GUARD_PER_DATA_OUT =
+        8, /* and one that went: its receiver answers with windows, … */
+    GUARD_BYTES_OUT = 512, /* … some with two for every so many bytes that they read */
     GUARD_BYTES_AS_ONE = 1024 /* of a frame that nobody reads */
 };
 

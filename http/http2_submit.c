@@ -102,7 +102,7 @@ http2_send_waiting(nghttp2_session *session, nghttp2_frame *frame,
     buf_add(h->out, text_of((const char *)header, FRAME_HEADER));
     http2_stream_send(s, n);
     if (n > 0)
-        guard_earn(&h->guard, GUARD_PER_DATA_OUT);
+        guard_earn(&h->guard, GUARD_PER_DATA_OUT + (int32_t)(n / GUARD_BYTES_OUT));
     return http2_has_room(h) ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
