@@ -19,7 +19,7 @@ enum {
     GUARD_PER_DATA_IN = 2, /* a piece of body that came, … */
     GUARD_PER_DATA_OUT =
         8, /* and one that went: its receiver answers with windows, … */
-    GUARD_BYTES_OUT = 512, /* … some with two for every so many bytes that they read */
+    GUARD_BYTES_OUT = 256,    /* … some with one for every so many of its bytes */
     GUARD_BYTES_AS_ONE = 1024 /* of a frame that nobody reads */
 };
 

@@ -217,12 +217,44 @@ a_flood_in_one_read_is_cut_where_it_is_too_much(void **state)
     }
 }
 
+/* Some readers open both windows for every few hundred bytes they take. */
+static void
+windows_for_each_small_read_of_a_long_body_are_no_flood(void **state)
+{
+    enum { PIECES = 640, SMALL_READ = 512 };
+    static const char piece[16 * 1024];
+    struct response r = { .status = 200, .body = { BODY_STREAM, 0 } };
+    struct peer p;
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    open_one(&e, WIRE_SERVER, &p);
+    headers_init(&r.headers, p.arena);
+    stream_write_response(p.stream, &r);
+    for (int i = 0; i < PIECES && !e.is_broken; i++) {
+        stream_write_body(p.stream, text_of(piece, sizeof piece));
+        wire_send(e.wire);
+        assert_true(buf_length(&e.out) > sizeof piece);
+        buf_drop(&e.out, buf_length(&e.out));
+        for (size_t n = 0; n < sizeof piece; n += SMALL_READ) {
+            add_frame_u32(&e.in, F_WINDOW_UPDATE, 0, SMALL_READ);
+            add_frame_u32(&e.in, F_WINDOW_UPDATE, 1, SMALL_READ);
+        }
+        end_receive(&e);
+    }
+    assert_false(e.is_broken);
+    peer_free(&p);
+    end_free(&e);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_flood_is_cut_from_either_side),
         cmocka_unit_test(a_flood_in_one_read_is_cut_where_it_is_too_much),
+        cmocka_unit_test(windows_for_each_small_read_of_a_long_body_are_no_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
