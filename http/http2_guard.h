@@ -1,8 +1,9 @@
 /* What a peer may cost: frames are counted before anyone acts on them, also those that
  * the library swallows without a word. Two budgets, each refilled by the clock: one of
  * streams taken back, by either side, since a peer can make us reset what it asked for
- * (CVE-2023-44487, CVE-2025-8671), or break it so that we refuse it; one of frames that
- * move nothing, which streams and body bytes refill too. It knows frame headers alone.
+ * (CVE-2023-44487, CVE-2025-8671), or break it so that we refuse it, which each request
+ * that was let be answered refills by one too; one of frames that move nothing, which
+ * streams and body bytes refill too. It knows frame headers alone.
  */
 #ifndef HTTP_HTTP2_GUARD_H
 #define HTTP_HTTP2_GUARD_H
@@ -52,6 +53,8 @@ bool guard_is_spent(const struct guard *g);
 bool guard_is_amid(const struct guard *g);
 
 void guard_note_reset(struct guard *g);
+/* A client's request was whole, and was answered whole. */
+void guard_note_answer(struct guard *g);
 void guard_earn(struct guard *g, int32_t n);
 
 #endif

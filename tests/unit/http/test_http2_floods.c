@@ -248,6 +248,123 @@ windows_for_each_small_read_of_a_long_body_are_no_flood(void **state)
     end_free(&e);
 }
 
+/* ---- who takes back what was asked for */
+
+enum { ROUNDS = 10 * GUARD_RESETS };
+
+static void
+answer_next(struct end *e)
+{
+    struct stream *s;
+    struct peer p;
+
+    if (wire_next(e->wire, &s) != FLOW_OK)
+        return;
+    peer_init(&p, s);
+    if (peer_read_request(&p) == FLOW_OK)
+        peer_read_body(&p);
+    peer_answer(&p, p.is_broken ? 400 : 200, nothing);
+    peer_free(&p);
+}
+
+static void
+turn(struct end *e)
+{
+    end_receive(e);
+    answer_next(e);
+    wire_send(e->wire);
+    if (!e->is_broken)
+        buf_drop(&e->out, buf_length(&e->out));
+}
+
+/* So many requests that wait for their answers. */
+static void
+ask_in_earnest(struct end *e, uint32_t *id, unsigned n)
+{
+    for (; n > 0 && !e->is_broken; n--, *id += 2) {
+        add_head(&e->in, *id, HEAD_OF_GET, F_END_STREAM);
+        turn(e);
+    }
+}
+
+static void
+ask_and_take_back(struct end *e, uint32_t *id, unsigned n)
+{
+    for (; n > 0 && !e->is_broken; n--, *id += 2) {
+        add_head(&e->in, *id, HEAD_OF_GET, F_END_STREAM);
+        add_frame_u32(&e->in, F_RST_STREAM, *id, 8);
+        turn(e);
+    }
+}
+
+static void
+who_takes_back_no_more_than_is_answered_goes_on(void **state)
+{
+    uint32_t id = 1;
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    for (int i = 0; i < ROUNDS; i++) {
+        ask_in_earnest(&e, &id, 1);
+        ask_and_take_back(&e, &id, 1);
+    }
+    assert_false(e.is_broken);
+    end_free(&e);
+}
+
+static void
+who_lets_one_in_four_be_answered_is_cut_all_the_same(void **state)
+{
+    uint32_t id = 1;
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    for (int i = 0; i < ROUNDS && !e.is_broken; i++) {
+        ask_in_earnest(&e, &id, 1);
+        ask_and_take_back(&e, &id, 3);
+    }
+    assert_true(e.is_broken);
+    assert_int_equal(e.why, REASON_HTTP2_FLOOD);
+    end_free(&e);
+}
+
+/* However much was answered before, no more may be taken back at once. */
+static void
+answers_are_not_saved_up(void **state)
+{
+    uint32_t id = 1;
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    ask_in_earnest(&e, &id, ROUNDS);
+    assert_false(e.is_broken);
+    ask_and_take_back(&e, &id, ROUNDS);
+    assert_true(e.is_broken);
+    assert_int_equal(e.why, REASON_HTTP2_FLOOD);
+    end_free(&e);
+}
+
+/* It is work that was begun, and is told so. */
+static void
+the_answer_to_a_request_that_its_client_broke_pays_for_none(void **state)
+{
+    struct end e;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    for (uint32_t id = 1; id < 2 * ROUNDS && !e.is_broken; id += 2) {
+        add_head(&e.in, id, HEAD_OF_POST "|content-length: 1", 0);
+        add_frame(&e.in, F_DATA, F_END_STREAM, id, TEXT("xx"));
+        turn(&e);
+    }
+    assert_true(e.is_broken);
+    assert_int_equal(e.why, REASON_HTTP2_FLOOD);
+    end_free(&e);
+}
+
 int
 main(void)
 {
@@ -255,6 +372,10 @@ main(void)
         cmocka_unit_test(every_flood_is_cut_from_either_side),
         cmocka_unit_test(a_flood_in_one_read_is_cut_where_it_is_too_much),
         cmocka_unit_test(windows_for_each_small_read_of_a_long_body_are_no_flood),
+        cmocka_unit_test(who_takes_back_no_more_than_is_answered_goes_on),
+        cmocka_unit_test(who_lets_one_in_four_be_answered_is_cut_all_the_same),
+        cmocka_unit_test(answers_are_not_saved_up),
+        cmocka_unit_test(the_answer_to_a_request_that_its_client_broke_pays_for_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
