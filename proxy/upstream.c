@@ -152,11 +152,24 @@ upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *se
     link_dial_tls(&u->link, t);
 }
 
+/* So that its service need not wonder whether a request is lost (RFC 9113 section 6.8).
+ * What the socket does not take at once is nobody's to wait for. */
+static void
+take_leave(struct upstream *u)
+{
+    if (u->link.state != LINK_OPEN || u->link.read_ended || !upstream_is_shared(u))
+        return;
+    wire_drain(u->wire);
+    wire_send(u->wire);
+    link_move(&u->link);
+}
+
 void
 upstream_close(struct upstream *u)
 {
     if (u == NULL)
         return;
+    take_leave(u);
     list_remove(&u->kept);
     pool_forget_idle(u);
     wake_cancel(&u->bell);

@@ -62,6 +62,7 @@ void upstream_begin_tls(struct upstream *u, struct tls_client *c,
 /* Its task has ended: it may go on to its end, but what TLS still gives for a next
  * connection is not kept. */
 void upstream_forget_task(struct upstream *u);
+/* At once. HTTP/2 says GOAWAY before, if its socket takes that. */
 void upstream_close(struct upstream *u);
 
 /* Open, and this is what is spoken on it: makes its wire. */

@@ -174,4 +174,17 @@ def two_tasks_share_no_connection_to_a_service_and_the_end_of_one_is_its_own():
                 assert stream.answer().json()["body_bytes"] == 1
 
 
+@promise
+def a_service_is_told_that_the_connection_of_a_task_that_ended_carries_no_more():
+    with beside("leave", grants=grant(s.rules()).replace('"standing"', '"required"')) as h:
+        task = ask(h.run + "/control.sock", "task_start", grant="tests", purpose="testing")
+        before = len(s.two.requests)
+        with tunnel_of(h, task) as p:
+            assert p.request("GET", "/plain/last", "two.test").answer().status == 200
+            peer = s.two.wait_requests(before + 1)[-1].peer
+            assert ask(h.run + "/control.sock", "task_end", id=task["id"])["ok"]
+            peer.wait_over()
+            assert [code for _, code, _ in peer.goaways] == [h2.NO_ERROR], peer.goaways
+
+
 main(s.end)

@@ -2,6 +2,7 @@
 #include "tests/unit/proxy/stage.h"
 
 #include "proxy/pool.h"
+#include "tests/unit/http/frames.h"
 
 enum { CEILING = 64 * 1024, LONG_MS = 60 * 1000, PER_KEY = 2 };
 
@@ -11,6 +12,7 @@ static struct pool *pool;
 static struct address here;
 static uint16_t port;
 static int door, peer;
+static struct buf heard;
 
 static int
 begin(void **state)
@@ -27,6 +29,7 @@ static int
 end(void **state)
 {
     pool_free(pool);
+    buf_free(&heard);
     close(peer);
     close(door);
     return stage_end(state);
@@ -69,16 +72,56 @@ dial_one(const struct upstream_key *key, enum wire_version version)
     return u;
 }
 
+/* What it was sent so far stands in `heard`. */
 static bool
 is_closed(void)
 {
-    char bytes[256];
     ssize_t n;
 
-    do
-        n = recv(peer, bytes, sizeof bytes, 0);
-    while (n > 0); /* its preface and settings */
+    do {
+        n = recv(peer, buf_reserve(&heard, 4096), 4096, 0);
+        buf_commit(&heard, n > 0 ? (size_t)n : 0);
+    } while (n > 0);
     return n == 0 || errno != EAGAIN;
+}
+
+/* Its last word was GOAWAY, with this code. */
+static bool
+has_heard_goaway(uint32_t code)
+{
+    struct text all = buf_text(&heard), last = text_of("", 0);
+
+    assert_true(text_starts(all, MAGIC));
+    for (size_t at = MAGIC.n, n; at < all.n; at += n) {
+        const unsigned char *h = (const unsigned char *)all.at + at;
+
+        assert_true(all.n - at >= 9);
+        n = 9 + ((size_t)h[0] << 16 | (size_t)h[1] << 8 | h[2]);
+        assert_true(n <= all.n - at);
+        last = text_of(all.at + at, n);
+    }
+    return last.n >= 17 && last.at[3] == F_GOAWAY && last.at[16] == (char)code;
+}
+
+/* ---- ends */
+
+static void
+end_its_task(void)
+{
+    pool_drop_task(pool, TEXT("t-1"));
+}
+
+static void
+let_the_oldest_go(void)
+{
+    assert_true(pool_let_go(pool));
+}
+
+static void
+end_the_pool(void)
+{
+    pool_free(pool);
+    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
 }
 
 /* ---- many on one */
@@ -157,6 +200,45 @@ when_its_task_ends_nothing_new_rides_and_the_last_closes_it(void **state)
     assert_false(is_closed());
     pool_give(pool, u);
     assert_true(is_closed());
+}
+
+/* A service that hears nothing cannot tell whether a request was lost. */
+static void
+one_that_is_idle_says_goaway_before_it_is_closed(void **state)
+{
+    static void (*const ends[])(void) = { end_its_task, let_the_oldest_go,
+                                          end_the_pool };
+    struct upstream_key key = key_of("api.example");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        buf_drop(&heard, buf_length(&heard));
+        pool_give(pool, dial_one(&key, WIRE_HTTP2));
+        settle();
+        assert_false(is_closed());
+        assert_false(has_heard_goaway(0));
+        ends[i]();
+        UNTIL(is_closed());
+        assert_true(has_heard_goaway(0));
+    }
+}
+
+/* Whoever does not read is not waited for. */
+static void
+one_whose_socket_is_full_is_closed_without_a_word(void **state)
+{
+    static const char much[64 * 1024];
+    struct upstream_key key = key_of("api.example");
+    struct upstream *u = dial_one(&key, WIRE_HTTP2);
+
+    (void)state;
+    settle();
+    while (send(u->link.fd, much, sizeof much, 0) > 0)
+        continue;
+    pool_give(pool, u);
+    end_its_task();
+    assert_int_equal(pool_count(pool), 0);
+    UNTIL(is_closed());
 }
 
 static void
@@ -299,6 +381,8 @@ main(void)
         POOL_TEST(one_of_http1_is_taken_by_one_alone),
         POOL_TEST(it_is_idle_when_the_last_has_left_and_not_before),
         POOL_TEST(when_its_task_ends_nothing_new_rides_and_the_last_closes_it),
+        POOL_TEST(one_that_is_idle_says_goaway_before_it_is_closed),
+        POOL_TEST(one_whose_socket_is_full_is_closed_without_a_word),
         POOL_TEST(a_pool_that_goes_leaves_those_in_use_to_their_riders),
         POOL_TEST(one_whose_service_is_gone_is_not_taken_and_closes_behind_the_last),
         POOL_TEST(who_follows_is_woken_once_whatever_came_of_it),
