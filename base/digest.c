@@ -107,6 +107,36 @@ digest_end(struct digest *d, unsigned char out[SHA256_SIZE])
     free(d);
 }
 
+struct digest512 {
+    SHA512_CTX state;
+};
+
+struct digest512 *
+digest512_new(void)
+{
+    struct digest512 *d = memory_new(sizeof(*d));
+
+    if (SHA512_Init(&d->state) != 1)
+        die("do SHA-512");
+    return d;
+}
+
+void
+digest512_add(struct digest512 *d, struct text t)
+{
+    if (SHA512_Update(&d->state, t.at, t.n) != 1)
+        die("do SHA-512");
+}
+
+void
+digest512_end(struct digest512 *d, unsigned char out[SHA512_SIZE])
+{
+    if (SHA512_Final(out, &d->state) != 1)
+        die("do SHA-512");
+    explicit_bzero(d, sizeof(*d));
+    free(d);
+}
+
 void
 digest_sha256_base64url(struct text t, char out[SHA256_BASE64URL_SIZE])
 {
@@ -190,8 +220,21 @@ static const unsigned char six_bits[256] = {
     ['_'] = 64,
 };
 
-bool
-base64url_decode(struct text t, unsigned char *out, size_t *n)
+/* The six bits of a character of the one alphabet or the other, plus one; 0: of
+ * neither.
+ */
+static unsigned
+six_bits_of(char c, bool is_url)
+{
+    if (is_url)
+        return six_bits[(unsigned char)c];
+    if (c == '+' || c == '/')
+        return c == '+' ? six_bits['-'] : six_bits['_'];
+    return c == '-' || c == '_' ? 0 : six_bits[(unsigned char)c];
+}
+
+static bool
+decode(struct text t, bool is_url, unsigned char *out, size_t *n)
 {
     unsigned held = 0, count = 0;
     size_t done = 0;
@@ -199,7 +242,7 @@ base64url_decode(struct text t, unsigned char *out, size_t *n)
     if (t.n % 4 == 1)
         return false;
     for (size_t i = 0; i < t.n; i++) {
-        unsigned six = six_bits[(unsigned char)t.at[i]];
+        unsigned six = six_bits_of(t.at[i], is_url);
 
         if (six == 0)
             return false;
@@ -217,6 +260,22 @@ base64url_decode(struct text t, unsigned char *out, size_t *n)
         return false;
     *n = done;
     return true;
+}
+
+bool
+base64url_decode(struct text t, unsigned char *out, size_t *n)
+{
+    return decode(t, true, out, n);
+}
+
+bool
+base64_decode(struct text t, unsigned char *out, size_t *n)
+{
+    if (t.n % 4 != 0)
+        return false;
+    for (unsigned i = 0; i < 2 && t.n > 0 && t.at[t.n - 1] == '='; i++)
+        t.n--;
+    return decode(t, false, out, n);
 }
 
 static void

@@ -29,6 +29,13 @@ size_t base64url_encode(const unsigned char *bytes, size_t n, char *out);
  * zero. out holds at least t.n * 3 / 4 bytes. */
 MUST_USE bool base64url_decode(struct text t, unsigned char *out, size_t *n);
 
+/* Content digests may be of either (RFC 9530 section 5). */
+enum { SHA512_SIZE = 64 };
+struct digest512;
+struct digest512 *digest512_new(void);
+void digest512_add(struct digest512 *d, struct text t);
+void digest512_end(struct digest512 *d, unsigned char out[SHA512_SIZE]); /* frees it */
+
 /* For WebSocket's handshake and nothing else: it proves no more there than that the
  * peer has read the question (RFC 6455 section 1.3). */
 enum { SHA1_SIZE = 20 };
@@ -38,6 +45,10 @@ void digest_sha1(struct text t, unsigned char out[SHA1_SIZE]);
 #define BASE64_SIZE(n) (((n) + 2) / 3 * 4)
 /* Writes BASE64_SIZE(n) characters, no NUL (RFC 4648 section 4). */
 void base64_encode(const unsigned char *bytes, size_t n, char *out);
+
+/* Strict: padded to a whole group, no whitespace, no other alphabet, spare bits zero,
+ * so that bytes have one spelling. out holds at least t.n / 4 * 3 bytes. */
+MUST_USE bool base64_decode(struct text t, unsigned char *out, size_t *n);
 
 /* From libcrypto, a pool per thread, wiped as it is used and never shared with a forked
  * child; a failure ends the process. */

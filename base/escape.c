@@ -221,3 +221,16 @@ escape_copy(struct text t, char *out)
 {
     return copy_plain(t, out) ? out + t.n : copy_escaped(t, out);
 }
+
+bool
+escape_is_utf8(struct text t)
+{
+    uint32_t code;
+    size_t n;
+
+    for (; t.n > 0; t = text_of(t.at + n, t.n - n)) {
+        if ((n = read_utf8(t, &code)) == 0)
+            return false;
+    }
+    return true;
+}

@@ -20,4 +20,8 @@ size_t escape_one(struct text *rest, char out[ESCAPE_MAX]);
  * Returns the end of what was written. */
 char *escape_copy(struct text t, char *out);
 
+/* Nothing but well-formed UTF-8, by the same strict reader; control bytes may stand in
+ * it. */
+bool escape_is_utf8(struct text t);
+
 #endif

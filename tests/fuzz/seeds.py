@@ -195,6 +195,16 @@ def tokens():
         put("jws", name)
 
 
+def structured():
+    for kind, fields in (("\0", ("-12.345;a=1;b=?0;c=\"x\\\"y\"", "@1659578233;until=@-5", "%\"f%c3%bc\";k", ":aGVsbG8=:;type=*/*",
+                                "\"@query-param\";name=\"a b\";req", "?1", "tok/en:*", "123456789012.5")),
+                         ("\1", ("a, (b c;x  \"d\");y=1, ?1;z, 1.5", "text/html;q=0.5 \t, */*;q=0.1", "", "()", "1,")),
+                         ("\2", ("sig1=(\"@method\" \"content-digest\");created=16;keyid=\"k\";alg=\"ed25519\"",
+                                "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:, sha-512=::", "a, b;x, c=?0, *d.e-f_g=(1 2), a=3"))):
+        for field in fields:
+            put("structured", kind + field)
+
+
 def name_of(text):
     return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".") if part) + b"\0"
 
@@ -405,5 +415,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, nameserver, questions, pem, hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, structured, nameserver, questions, pem, hellos, ledgers):
     derive()

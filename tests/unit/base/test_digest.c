@@ -39,6 +39,64 @@ sha256_gives_the_published_digests(void **state)
     }
 }
 
+/* FIPS 180-4's own "abc", and RFC 9530 appendix D. */
+static void
+sha512_gives_the_published_digests_however_the_bytes_come(void **state)
+{
+    static const struct {
+        struct text in;
+        const char *base64;
+    } rows[] = {
+        { TEXT("abc"), "3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/"
+                       "uu9RU1EI2Q86A4qmslPpUyknw==" },
+        { TEXT("{\"hello\": \"world\"}"),
+          "WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwE"
+          "mTHWXvJwew==" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct digest512 *d = digest512_new();
+        unsigned char digest[SHA512_SIZE];
+        char out[BASE64_SIZE(SHA512_SIZE)];
+
+        digest512_add(d, text_of(rows[i].in.at, 1));
+        digest512_add(d, text_of(rows[i].in.at + 1, rows[i].in.n - 1));
+        digest512_end(d, digest);
+        base64_encode(digest, sizeof(digest), out);
+        assert_memory_equal(out, rows[i].base64, sizeof(out));
+    }
+}
+
+static void
+base64_is_read_in_one_spelling_alone(void **state)
+{
+    static const struct {
+        const char *in, *out; /* NULL: refused */
+    } rows[] = {
+        { "", "" },        { "Zg==", "f" },        { "Zm8=", "fo" },
+        { "Zm9v", "foo" }, { "Zm9vYg==", "foob" }, { "+/+/", "\xfb\xff\xbf" },
+        { "Zg", NULL },    { "Zg=", NULL },        { "Zh==", NULL },
+        { "Zm9=", NULL },  { "-_-_", NULL },       { "Zm 9", NULL },
+        { "====", NULL },  { "Zg==Zg==", NULL },   { "Z===", NULL },
+        { "Zm9v=", NULL }, { "\n", NULL },         { "Zg=a", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned char out[16];
+        size_t n = 0;
+        bool ok = base64_decode((struct text){ rows[i].in, strlen(rows[i].in) }, out,
+                                &n);
+
+        assert_int_equal(ok, rows[i].out != NULL);
+        if (ok) {
+            assert_int_equal(n, strlen(rows[i].out));
+            assert_memory_equal(out, rows[i].out, n);
+        }
+    }
+}
+
 static void
 one_digest_does_not_leak_into_the_next(void **state)
 {
@@ -263,6 +321,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(sha512_gives_the_published_digests_however_the_bytes_come),
+        cmocka_unit_test(base64_is_read_in_one_spelling_alone),
         cmocka_unit_test(one_digest_does_not_leak_into_the_next),
         cmocka_unit_test(threads_digest_side_by_side),
         cmocka_unit_test(sha1_and_base64_give_the_published_digests),

@@ -20,3 +20,6 @@ if(TARGET llhttp)
     target_link_libraries(test_llhttp PRIVATE llhttp)
     target_compile_definitions(test_llhttp PRIVATE HAVE_LLHTTP)
 endif()
+
+unit_test(http test_structured http PkgConfig::JANSSON m)
+unit_test(http test_structured_peer http)

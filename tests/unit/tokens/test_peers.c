@@ -3,67 +3,18 @@
  * name. */
 #include "forge.h"
 
+#include "tests/unit/stranger.h"
 #include "tokens/authority.h"
 #include "tokens/carried.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-
-#define NODE_DIRECTORY SOURCE_DIR "/tests/node"
-#define ASK_PYTHON     SOURCE_DIR "/tests/unit/tokens/verify_wit.py"
+#define ASK_PYTHON SOURCE_DIR "/tests/unit/tokens/verify_wit.py"
 
 #define PURPOSE                                                                        \
     "n\xc3\xa4"                                                                        \
     "chtlicher \"Export\""
 
-enum { NOT_THERE = 77 };
-
 static char directory[] = "/tmp/holdfast-peers-XXXXXX";
-static char keep[64], jwks_file[64], input_file[64];
-
-/* ---- asking */
-
-static void
-become(const char *const *command, int output)
-{
-    int input = open(input_file, O_RDONLY);
-
-    if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 ||
-        chdir(NODE_DIRECTORY) != 0)
-        _exit(NOT_THERE);
-    execvp(command[0], (char *const *)(uintptr_t)command);
-    _exit(NOT_THERE);
-}
-
-/* Runs a command on a document; its answer is appended. Returns its exit status. */
-static int
-run(const char *const *command, struct text input, struct buf *output)
-{
-    int ends[2], status;
-    ssize_t n;
-    pid_t pid;
-
-    assert_int_equal(file_write(input_file, 0600, input), REASON_OK);
-    assert_int_equal(pipe(ends), 0);
-    if ((pid = fork()) == 0)
-        become(command, ends[1]);
-    close(ends[1]);
-    while ((n = read(ends[0], buf_reserve(output, 65536), 65536)) > 0)
-        buf_commit(output, (size_t)n);
-    close(ends[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void
-need_node(const char *test)
-{
-    if (access(NODE_DIRECTORY "/node_modules/jose/package.json", R_OK) == 0)
-        return;
-    printf("SKIPPED: %s: %s/node_modules is not there (npm ci)\n", test,
-           NODE_DIRECTORY);
-    skip();
-}
+static char keep[64], jwks_file[64];
 
 /* ---- what we make */
 
@@ -159,9 +110,9 @@ jose_takes_our_token_and_proof(void **state)
     struct json *answer;
     struct text thumbprint;
 
-    need_node(__func__);
+    stranger_need(__func__, "jose");
     describe(made, &asked);
-    if (run(command, buf_text(&asked), &said) != 0)
+    if (stranger_ask(command, buf_text(&asked), &said) != 0)
         fail_msg("%.*s", TEXT_ARG(buf_text(&said)));
     answer = json_parse(buf_text(&said), 4096);
     assert_true(json_string(json_get(answer, "thumbprint"), &thumbprint));
@@ -180,7 +131,7 @@ jose_refuses_our_token_with_one_letter_changed(void **state)
                                           "POST",         "tenant",
                                           "v1/orders",    "nightly-orders" };
 
-    need_node(__func__);
+    stranger_need(__func__, "jose");
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct buf asked = { 0 }, said = { 0 };
         char *at;
@@ -190,7 +141,7 @@ jose_refuses_our_token_with_one_letter_changed(void **state)
         at = strstr(asked.mem + asked.start, places[i]);
         assert_non_null(at);
         at[strlen(places[i]) - 1]++;
-        if (run(command, text_z(asked.mem + asked.start), &said) != 1)
+        if (stranger_ask(command, text_z(asked.mem + asked.start), &said) != 1)
             fail_msg("%s: %.*s", places[i], TEXT_ARG(buf_text(&said)));
         buf_free(&asked);
         buf_free(&said);
@@ -205,7 +156,7 @@ jwcrypto_takes_our_signatures(void **state)
     int status;
 
     describe(*state, &asked);
-    status = run(command, buf_text(&asked), &said);
+    status = stranger_ask(command, buf_text(&asked), &said);
     if (status != 0 && status != NOT_THERE)
         fail_msg("%.*s", TEXT_ARG(buf_text(&said)));
     buf_free(&asked);
@@ -317,8 +268,8 @@ what_jose_makes_is_taken_when_honest_and_refused_when_not(void **state)
     struct json *doc;
 
     (void)state;
-    need_node(__func__);
-    assert_int_equal(run(command, TEXT("{\"now\":1800000000}"), &said), 0);
+    stranger_need(__func__, "jose");
+    assert_int_equal(stranger_ask(command, TEXT("{\"now\":1800000000}"), &said), 0);
     doc = json_parse(buf_text(&said), 4 * 1024 * 1024);
     assert_true(json_count(json_get(doc, "rows")) > 50);
     assert_int_equal(judge_all(doc), 0);
@@ -334,7 +285,6 @@ open_directory(void **state)
         return -1;
     snprintf(keep, sizeof keep, "%s/keep", directory);
     snprintf(jwks_file, sizeof jwks_file, "%s/jwks.json", directory);
-    snprintf(input_file, sizeof input_file, "%s/input", directory);
     return 0;
 }
 
@@ -347,7 +297,6 @@ close_directory(void **state)
     snprintf(key, sizeof key, "%s/authority.key", keep);
     unlink(key);
     unlink(jwks_file);
-    unlink(input_file);
     rmdir(keep);
     return rmdir(directory);
 }
