@@ -92,16 +92,6 @@ break_wire(struct http2 *h, enum reason why)
 }
 
 static void
-read_closed(struct wire *w)
-{
-    struct http2 *h = http2_of_wire(w);
-
-    h->is_closed = true;
-    lose_streams(h, true);
-    ring_bells(h);
-}
-
-static void
 drain(struct wire *w)
 {
     struct http2 *h = http2_of_wire(w);
@@ -174,13 +164,34 @@ act_on(struct http2 *h, struct text came)
     }
 }
 
+static void
+take_in(struct http2 *h)
+{
+    if (!h->is_closed)
+        act_on(h, buf_text(h->in));
+    buf_drop(h->in, buf_length(h->in));
+}
+
+/* What came before the end may be what a stream waits for. */
+static void
+read_closed(struct wire *w)
+{
+    struct http2 *h = http2_of_wire(w);
+
+    if (h->is_closed)
+        return;
+    take_in(h);
+    h->is_closed = true;
+    lose_streams(h, true);
+    ring_bells(h);
+}
+
 static enum flow
 receive(struct wire *w, enum reason *why)
 {
     struct http2 *h = http2_of_wire(w);
 
-    act_on(h, buf_text(h->in));
-    buf_drop(h->in, buf_length(h->in));
+    take_in(h);
     give(h);
     ring_bells(h);
     *why = h->broken;

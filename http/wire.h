@@ -56,7 +56,9 @@ void wire_free(struct wire *w);
 /* Many streams at once, whose bells ring. */
 bool wire_is_multiplexed(const struct wire *w);
 
-/* The peer will send no more: what is in `in` is the last. */
+/* The peer will send no more: what is in `in` is the last. Before wire_receive or
+ * behind it, once or again, all the same: what came is acted on, then the end. HTTP/2
+ * drops what is appended to `in` after that. */
 void wire_read_closed(struct wire *w);
 /* HTTP/2: takes all of `in` and rings the bells of the streams that it concerns.
  * FLOW_BROKEN when the connection can go on no more (*why; what the peer is to be told
