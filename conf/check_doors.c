@@ -99,11 +99,24 @@ subject_error(struct arena *a, const char *z)
     return pattern_identity_error(z, true);
 }
 
+/* Of what the door accepts: something proves a workload identity token. */
+static bool
+signs_by_authority(const struct conf_door *door)
+{
+    return conf_names_bind(&door->accept, BIND_WIMSE) ||
+           conf_names_bind(&door->accept, BIND_HTTPSIG);
+}
+
 /* A domain may stand in several entries: each sidecar's key then speaks for its own
  * subjects alone. */
 static void
-check_trust(const struct check *k, const struct conf_trust *t)
+check_trust(const struct check *k, const struct conf_door *door,
+            const struct conf_trust *t)
 {
+    if (signs_by_authority(door) && !check_has_key(k, t, "jwks_file"))
+        check_complain(
+            k, t, "jwks_file",
+            "is missing: write jwks_file = \"/etc/holdfast/prod.jwks.json\";");
     if (t->domain == NULL)
         return;
     check_value(k, t, "domain", t->domain, pattern_domain_error(t->domain));
@@ -140,7 +153,7 @@ check_gate(const struct check *k, const struct conf_door *door)
         check_complain(k, door, "upstream_trust",
                        "the upstream is plain http: remove this, or write https://");
     for (size_t i = 0; i < door->trust.n; i++)
-        check_trust(k, &trust[i]);
+        check_trust(k, door, &trust[i]);
     for (size_t i = 0; i < door->rules.n; i++)
         check_gate_rule(k, &rules[i]);
 }

@@ -19,9 +19,10 @@ bind_error(struct arena *a, const char *z)
         suggest(&near, z, conf_bind_words[i]);
     }
     if (is_later_word("bind", z))
-        return "is not built yet: write \"wimse\", \"header\" or \"bearer\"";
+        return "is not built yet: write \"header\" or \"bearer\"";
     if (near.word == NULL)
-        return "is no binding: write \"wimse\", \"header\" or \"bearer\"";
+        return "is no binding: write \"httpsig\", \"dpop\", \"wimse\", \"mtls\", "
+               "\"header\" or \"bearer\"";
     return arena_copy_z(
         a, arena_printf(a, "is no binding, did you mean \"%s\"?", near.word));
 }

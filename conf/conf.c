@@ -114,6 +114,47 @@ conf_credential(const struct conf *c, const char *name)
 }
 
 bool
+conf_has_handle(const struct conf_credential *c)
+{
+    switch (c->source.kind) {
+    case SOURCE_FILE:
+    case SOURCE_OAUTH:
+    case SOURCE_COMMAND:
+        return true;
+    case SOURCE_AUTHORITY:
+    case SOURCE_KEY:
+    case SOURCE_CERTIFICATE:
+        break;
+    }
+    return false;
+}
+
+enum conf_profile
+conf_profile(const struct conf_rule *r, const struct conf_credential *c)
+{
+    if (r->signature != NULL && r->signature->profile != PROFILE_AUTO)
+        return r->signature->profile;
+    return c->source.kind == SOURCE_AUTHORITY ? PROFILE_WIMSE : PROFILE_PLAIN;
+}
+
+const struct conf_credential *
+conf_client_certificate(const struct conf *c, const struct conf_credential *oauth)
+{
+    const char *name = oauth->source.client_certificate;
+
+    return name == NULL ? NULL : conf_credential(c, name);
+}
+
+bool
+conf_names_bind(const struct strings *words, enum conf_bind bind)
+{
+    for (size_t i = 0; i < words->n; i++)
+        if (strcmp(words->at[i], conf_bind_words[bind]) == 0)
+            return true;
+    return false;
+}
+
+bool
 conf_has_door(const struct conf *c, enum conf_door_kind kind)
 {
     const struct conf_door *doors = c->doors.at;

@@ -69,13 +69,51 @@ enum conf_door_kind { DOOR_FORWARD, DOOR_GATE, DOOR_OPS };
  * in the clear it is 1.1. CONF_HTTP_2 alone also means prior knowledge in the clear. */
 enum conf_http { CONF_HTTP_AUTO, CONF_HTTP_1, CONF_HTTP_2 };
 
+/* Whether a proof must carry a nonce of ours. */
+enum conf_nonce { NONCE_OFF, NONCE_DEMAND };
+
 struct conf_trust {
     struct place place;
     const char *domain;
-    const char *jwks_file;
+    const char *jwks_file; /* NULL only where nothing that the door accepts is signed by
+                              that domain's authorities */
     struct strings subjects; /* identifiers; a trailing slash and star: any below */
     struct strings issuers;  /* accepted iss; empty: a token with an iss other than
                                 spiffe://domain is refused */
+};
+
+/* How a gate asks an authorization server what a token is worth. */
+struct conf_introspection {
+    struct place place;
+    const char *url;           /* https; NULL: nobody is asked */
+    const char *client_id;     /* who asks … */
+    const char *client_secret; /* … and the file of what proves it */
+    int64_t cache_ms;          /* how long an answer holds */
+};
+
+/* Whose access tokens are believed, and by which keys: exactly one of jwks_file,
+ * jwks_url and introspection. */
+struct conf_issuer {
+    struct place place;
+    const char *issuer;   /* as its tokens' iss claim says it */
+    const char *audience; /* what they must be for */
+    const char *jwks_file;
+    const char *jwks_url;
+    const char *trust;       /* CA file for what is fetched; NULL: the system's roots */
+    struct strings subjects; /* empty: any */
+    struct conf_introspection introspection;
+    struct strings algorithms; /* JOSE's words; never empty */
+};
+
+/* What a signature must cover and say before a gate believes it. */
+struct conf_gate_signature {
+    struct place place;
+    struct strings components; /* that must be covered; empty: the profile's own */
+    struct strings parameters; /* that must stand in it */
+    int64_t max_age_ms;
+    const char
+        *jwks_file;  /* keys by their id; NULL: the trust's workloads alone sign */
+    const char *tag; /* NULL: any, or the profile's own */
 };
 
 /* What the gate lets through to its service. No rule that fits: refused. */
@@ -86,7 +124,9 @@ struct conf_gate_rule {
     struct strings subjects; /* of identifiers; "any": all that the trust allows */
     struct strings grants;   /* accepted values of the context claim, or "any" */
     struct strings purposes;
-    int encoded_slashes;      /* enum conf_slashes */
+    struct strings scopes;   /* all must be in the token's; empty: none is asked for */
+    struct strings bindings; /* words of conf_bind_words; empty: all the door accepts */
+    int encoded_slashes;     /* enum conf_slashes */
     bool require_body_digest; /* the proof must cover the body */
     bool websocket;           /* its handshake passes, and what follows */
 };
@@ -104,19 +144,90 @@ struct conf_door {
     const char *upstream; /* the service behind: "http://127.0.0.1:8080", "https://…" */
     const char *upstream_trust; /* CA file for an https upstream */
     enum conf_http upstream_http;
+    struct strings accept;     /* of conf_bind_words: the proofs that are looked at */
+    const char *clients_trust; /* CA file for clients' certificates; NULL: none is asked
+                                  for */
+    enum conf_nonce nonce;     /* of DPoP proofs */
+    struct groups issuers;     /* of struct conf_issuer: whose access tokens count */
+    struct conf_gate_signature signature;
     struct groups trust; /* of struct conf_trust */
     struct groups rules; /* of struct conf_gate_rule */
     bool keep_proof;
     int64_t replay_entries;
 };
 
-enum conf_source_kind { SOURCE_AUTHORITY, SOURCE_FILE };
+enum conf_source_kind {
+    SOURCE_AUTHORITY,
+    SOURCE_FILE,
+    SOURCE_KEY,
+    SOURCE_CERTIFICATE,
+    SOURCE_OAUTH,
+    SOURCE_COMMAND
+};
+extern const char *const conf_source_words[]; /* by index */
+
+enum conf_grant_type {
+    OAUTH_CLIENT_CREDENTIALS,
+    OAUTH_REFRESH_TOKEN,
+    OAUTH_JWT_BEARER,
+    OAUTH_TOKEN_EXCHANGE
+};
+
+/* How the authorization server is shown who asks. */
+enum conf_client_auth {
+    CLIENT_PRIVATE_KEY_JWT,
+    CLIENT_SECRET_BASIC,
+    CLIENT_SECRET_POST,
+    CLIENT_MTLS,
+    CLIENT_JWT_SVID,
+    CLIENT_NONE
+};
+
+/* Whether a token is asked for with what the grant allows (RFC 9396). */
+enum conf_details { DETAILS_NONE, DETAILS_GRANT };
+
+/* The keys of one kind stand together; those of the others are NULL, or their default,
+ * and mean nothing. What is said to be a file is read by the vault. */
 struct conf_source {
     struct place place;
-    int kind;
-    const char
-        *path; /* SOURCE_FILE: holds the secret, and one newline at most behind it
-                */
+    enum conf_source_kind kind;
+    /* SOURCE_FILE: holds the secret, and one newline at most behind it; SOURCE_KEY: a
+     * private key in PEM */
+    const char *path;
+    const char *key_id; /* SOURCE_KEY: NULL: its thumbprint (RFC 7638) */
+    /* SOURCE_CERTIFICATE: files in PEM */
+    const char *certificate; /* the chain, leaf first */
+    const char *key;
+    /* SOURCE_COMMAND */
+    struct strings command; /* the program's absolute path, and its arguments */
+    int64_t refresh_every_ms;
+    /* SOURCE_OAUTH, and timeout_ms for SOURCE_COMMAND */
+    int64_t timeout_ms;
+    const char *token_endpoint; /* https */
+    const char *issuer;         /* whom an assertion is for; NULL: token_endpoint */
+    const char *trust;          /* CA file; NULL: the system's roots */
+    enum conf_grant_type grant_type;
+    const char *client_id; /* NULL: the request names none */
+    enum conf_client_auth client_auth;
+    const char *client_secret;      /* file */
+    const char *client_key;         /* file: a private key in PEM */
+    const char *client_key_id;      /* NULL: its thumbprint (RFC 7638) */
+    const char *client_assertion;   /* file: a JWT-SVID */
+    const char *client_certificate; /* the name of a credential of SOURCE_CERTIFICATE:
+                                       shown where the client authenticates by it, and
+                                       where a rule binds by mtls; NULL: none */
+    const char *scope, *audience;
+    struct strings resource;
+    enum conf_details authorization_details;
+    const char *authorization_details_type;
+    const char *subject_token; /* file */
+    const char *subject_token_type;
+    const char *actor_token; /* file; NULL: none */
+    const char *actor_token_type;
+    const char *requested_token_type; /* NULL: the server's choice */
+    const char *refresh_token;        /* file */
+    const char *assertion;            /* file: what OAUTH_JWT_BEARER exchanges */
+    const char *revocation_endpoint;  /* https; NULL: a token ends with its time */
 };
 
 /* What the workload holds in the credential's stead. At most one of shape and value. */
@@ -150,12 +261,34 @@ enum conf_scheme { SCHEME_HTTPS, SCHEME_HTTP };
 enum conf_inject { INJECT_ON_HANDLE, INJECT_ALWAYS };
 enum conf_pass { CONF_STRIP, CONF_PASS };
 enum conf_slashes { SLASHES_REFUSE, SLASHES_PASS };
+/* The index in conf_bind_words: the strongest first. */
 enum conf_bind {
+    BIND_HTTPSIG,
+    BIND_DPOP,
     BIND_WIMSE,
+    BIND_MTLS,
     BIND_HEADER,
     BIND_BEARER
-}; /* the index in conf_bind_words */
+};
 extern const char *const conf_bind_words[];
+
+enum conf_profile { PROFILE_AUTO, PROFILE_WIMSE, PROFILE_PLAIN };
+enum conf_response { RESPONSE_IGNORE, RESPONSE_VERIFY };
+
+/* How a request is signed where a rule binds by httpsig (RFC 9421). */
+struct conf_signature {
+    struct place place;
+    enum conf_profile profile; /* as conf_profile tells it */
+    struct strings components; /* as written in the config; empty: the profile's own */
+    int64_t expires_ms;
+    bool nonce, created, alg; /* whether the parameter is sent */
+    const char *tag;          /* NULL: none, or the profile's own */
+    const char *label;
+    const char *audience;           /* wimse-aud; NULL: the target's origin */
+    enum conf_response response;    /* what becomes of its answer's signature */
+    const char *response_jwks_file; /* plain: whose keys sign it */
+    struct groups response_trust;   /* wimse: of struct conf_trust */
+};
 
 struct conf_rule {
     struct place place;
@@ -166,11 +299,14 @@ struct conf_rule {
     struct strings methods;
     struct strings paths;
     const char *credential; /* NULL: none */
-    struct strings bind;    /* words of conf_bind_words, strongest first as written */
+    struct strings bind;    /* words of conf_bind_words, the strongest first */
+    const struct conf_signature *signature; /* never NULL in a loaded config; rules that
+                                               write none share one */
     const char *unbound_because; /* why a secret may be presented unbound: `bearer`,
                                     `header` */
     int inject;                  /* enum conf_inject */
     int cookies;                 /* enum conf_pass */
+    enum conf_pass own_proof;    /* the workload's own DPoP, and the token beside it */
     int encoded_slashes;         /* enum conf_slashes */
     int signed_urls;             /* enum conf_pass */
     bool websocket;              /* its handshake passes, and what follows */
@@ -291,6 +427,16 @@ void conf_free(struct conf *c);
 const void *conf_filter(const struct conf *c, const char *filter);
 
 const struct conf_credential *conf_credential(const struct conf *c, const char *name);
+/* The source yields a secret that a handle can stand for. */
+bool conf_has_handle(const struct conf_credential *c);
+/* PROFILE_WIMSE or PROFILE_PLAIN: how this credential signs under that rule. */
+enum conf_profile conf_profile(const struct conf_rule *r,
+                               const struct conf_credential *c);
+/* The credential whose certificate is shown for an oauth source; NULL: none. */
+const struct conf_credential *
+conf_client_certificate(const struct conf *c, const struct conf_credential *oauth);
+/* Is this word of conf_bind_words among them? */
+bool conf_names_bind(const struct strings *words, enum conf_bind bind);
 bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
 
 /* Where a config's control socket is, and who holds it: from a file that may have

@@ -12,6 +12,12 @@ struct anchor {
     const struct node *node;
 };
 
+/* What a group that is not written is filled with, where that is shared. */
+struct lent {
+    const struct setting *row;
+    void *made;
+};
+
 struct fill {
     struct arena *keep;    /* where values live: as long as the conf */
     struct arena *scratch; /* where the tree lives */
@@ -19,6 +25,8 @@ struct fill {
     struct anchor *anchors;
     size_t n, room;
     size_t last; /* that was asked for */
+    struct lent lent[4];
+    size_t n_lent;
     bool sorted;
 };
 

@@ -19,7 +19,7 @@ static bool
 is_bare(const struct setting *row)
 {
     return row->type == SETTING_INTEGER || row->type == SETTING_BOOL ||
-           strcmp(row->standard, "[]") == 0;
+           row->standard[0] == '[';
 }
 
 static void
@@ -54,11 +54,13 @@ print_holder(const struct setting *row, size_t depth, bool comment, struct buf *
 {
     static const char *const open[] = {
         [SETTING_GROUP] = "{\n",
+        [SETTING_GROUP_APART] = "{\n",
         [SETTING_GROUPS] = "( {\n",
         [SETTING_NAMED_GROUPS] = "{ name = {\n",
     };
     static const char *const close[] = {
         [SETTING_GROUP] = "};\n",
+        [SETTING_GROUP_APART] = "};\n",
         [SETTING_GROUPS] = "} );\n",
         [SETTING_NAMED_GROUPS] = "}; };\n",
     };

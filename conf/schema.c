@@ -250,6 +250,24 @@ read_listen(struct fill *f, const struct setting *row, const struct node *n,
 
 /* ---- lists */
 
+/* A default in brackets: every other piece between quotes is a word. */
+static struct node *
+list_of(struct fill *f, const char *standard, struct place place)
+{
+    struct node *list = node_new(f->scratch, NODE_LIST, NULL, place), *n;
+    struct text rest = text_z(standard), piece;
+    bool word = false;
+
+    for (; text_split(&rest, '"', &piece); word = !word) {
+        if (!word)
+            continue;
+        n = node_new(f->scratch, NODE_STRING, NULL, place);
+        n->string = arena_copy_z(f->keep, piece);
+        node_adopt(list, n);
+    }
+    return list;
+}
+
 static bool
 is_empty_list(const char *standard)
 {
@@ -343,6 +361,33 @@ read_group(struct fill *f, const struct setting *row, const struct node *n, void
 }
 
 static void
+read_group_apart(struct fill *f, const struct setting *row, const struct node *n,
+                 void *field)
+{
+    void *made = arena_alloc(f->keep, row->inner_size);
+
+    fill_group(f, row->inner, row->name, n, n->place, made);
+    *(const void **)field = made;
+}
+
+/* One for all that do not write it: there may be 100,000. */
+static void
+lend_group(struct fill *f, const struct setting *row, struct place place, void *field)
+{
+    size_t i = 0;
+
+    while (i < f->n_lent && f->lent[i].row != row)
+        i++;
+    assert(i < sizeof f->lent / sizeof *f->lent);
+    if (i == f->n_lent) {
+        f->lent[f->n_lent++] = (struct lent){ row,
+                                              arena_alloc(f->keep, row->inner_size) };
+        fill_group(f, row->inner, row->name, NULL, place, f->lent[i].made);
+    }
+    *(const void **)field = f->lent[i].made;
+}
+
+static void
 read_caller(struct fill *f, const struct setting *row, const struct node *n,
             void *field)
 {
@@ -429,6 +474,7 @@ static const struct type types[] = {
     [SETTING_CALLER] = { "group, or `\"any\"`", "{ uid = 1000; } or \"any\"",
                          NODE_GROUP, read_caller },
     [SETTING_GROUP] = { "group", "{ ... }", NODE_GROUP, read_group },
+    [SETTING_GROUP_APART] = { "group", "{ ... }", NODE_GROUP, read_group_apart },
     [SETTING_GROUPS] = { "list of groups", "( { ... } )", NODE_LIST, read_groups },
     [SETTING_NAMED_GROUPS] = { "group of named groups", "{ name = { ... }; }",
                                NODE_GROUP, read_named_groups },
@@ -470,12 +516,18 @@ fill_standard(struct fill *f, const struct setting *row, struct place place,
         fill_group(f, row->inner, row->name, NULL, place, field);
         return;
     }
+    if (row->type == SETTING_GROUP_APART) {
+        lend_group(f, row, place, field);
+        return;
+    }
     if (row->standard == NULL || is_empty_list(row->standard))
         return;
     if (may_be_any(row))
         n.type = NODE_STRING;
     n.string = row->standard;
-    if (n.type == NODE_BOOL)
+    if (n.type == NODE_LIST)
+        n = *list_of(f, row->standard, place);
+    else if (n.type == NODE_BOOL)
         n.integer = strcmp(row->standard, "true") == 0;
     else if (n.type == NODE_INTEGER)
         ok = value_integer(row->standard, &n.integer);

@@ -24,6 +24,8 @@ enum setting_type {
     SETTING_CIDRS,          /* struct cidrs: a list of addresses and ranges          */
     SETTING_CALLER,         /* struct conf_caller: a group, or the word "any"         */
     SETTING_GROUP,          /* the struct itself, its rows in `inner`          */
+    SETTING_GROUP_APART,    /* a pointer to one of inner_size bytes: all that are not
+                               written share one, never NULL        */
     SETTING_GROUPS, /* struct groups: a list of groups, each inner_size bytes         */
     SETTING_NAMED_GROUPS, /* struct groups of a group of groups; row 0 of `inner` takes
                              the name      */
@@ -50,8 +52,8 @@ struct setting {
 };
 
 /* Where something stands in the config: for every message, and for `rule` in the log.
- * The first field of every struct that a SETTING_GROUP, _GROUPS or _NAMED_GROUPS row
- * fills. */
+ * The first field of every struct that a SETTING_GROUP, _GROUP_APART, _GROUPS or
+ * _NAMED_GROUPS row fills. */
 struct place {
     const char *file;
     unsigned line;

@@ -60,22 +60,19 @@ suggest(struct suggestion *s, const char *written, const char *word)
 static const struct {
     const char *group, *key;
 } later_keys[] = {
-    { "source", "client_auth" },    { "source", "client_id" },
-    { "source", "client_key" },     { "source", "scope" },
-    { "source", "token_endpoint" }, { "source", "value" },
-    { "rules", "opaque" },          { "rules", "own_proof" },
+    { "source", "value" },
+    { "rules", "opaque" },
     { "trust", "jwks_url" },
 };
 
 static const struct {
     const char *key, *word;
 } later_words[] = {
-    { "kind", "aws" },   { "kind", "azure" },   { "kind", "dns" },
-    { "kind", "gcp" },   { "kind", "oauth" },   { "kind", "reverse" },
-    { "kind", "socks" }, { "kind", "spiffe" },  { "kind", "transparent" },
-    { "kind", "unix" },  { "kind", "vault" },   { "bind", "basic" },
-    { "bind", "dpop" },  { "bind", "httpsig" }, { "bind", "mtls" },
-    { "bind", "path" },  { "bind", "query" },   { "bind", "sigv4" },
+    { "kind", "aws" },    { "kind", "azure" },       { "kind", "dns" },
+    { "kind", "gcp" },    { "kind", "reverse" },     { "kind", "socks" },
+    { "kind", "spiffe" }, { "kind", "transparent" }, { "kind", "unix" },
+    { "kind", "vault" },  { "bind", "basic" },       { "bind", "path" },
+    { "bind", "query" },  { "bind", "sigv4" },
 };
 
 bool

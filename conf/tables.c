@@ -1,39 +1,37 @@
-/* Every key of the config. The order here is the order of the reference and of the
- * printed defaults. */
+/* The root of the config's keys, and the groups whose keys are few; grants, credentials
+ * and doors have files of their own. The order here is the order of the reference and
+ * of the printed defaults. */
 #include "conf/tables.h"
+
+#include "conf/rows.h"
 
 #include <assert.h>
 #include <stdalign.h>
 #include <string.h>
 
-const char *const conf_bind_words[] = {
-    [BIND_WIMSE] = "wimse", [BIND_HEADER] = "header", [BIND_BEARER] = "bearer", NULL
-};
-
-static const char *const door_kinds[] = {
-    [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", [DOOR_OPS] = "ops", NULL
-};
-static const char *const source_kinds[] = {
-    [SOURCE_AUTHORITY] = "authority", [SOURCE_FILE] = "file", NULL
-};
-static const char *const tasks[] = {
-    [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod", NULL
-};
-static const char *const durables[] = {
-    [CONF_DURABLE_QUEUE] = "queue", [CONF_DURABLE_DECISION] = "decision", NULL
-};
-static const char *const schemes[] = {
-    [SCHEME_HTTPS] = "https", [SCHEME_HTTP] = "http", NULL
-};
-static const char *const http_words[] = {
+const char *const conf_bind_words[] = { [BIND_HTTPSIG] = "httpsig",
+                                        [BIND_DPOP] = "dpop",
+                                        [BIND_WIMSE] = "wimse",
+                                        [BIND_MTLS] = "mtls",
+                                        [BIND_HEADER] = "header",
+                                        [BIND_BEARER] = "bearer",
+                                        NULL };
+const char *const conf_source_words[] = { [SOURCE_AUTHORITY] = "authority",
+                                          [SOURCE_FILE] = "file",
+                                          [SOURCE_KEY] = "key",
+                                          [SOURCE_CERTIFICATE] = "certificate",
+                                          [SOURCE_OAUTH] = "oauth",
+                                          [SOURCE_COMMAND] = "command",
+                                          NULL };
+const char *const rows_http[] = {
     [CONF_HTTP_AUTO] = "auto", [CONF_HTTP_1] = "1.1", [CONF_HTTP_2] = "2", NULL
 };
-static const char *const injects[] = {
-    [INJECT_ON_HANDLE] = "on_handle", [INJECT_ALWAYS] = "always", NULL
+const char *const rows_slashes[] = {
+    [SLASHES_REFUSE] = "refuse", [SLASHES_PASS] = "pass", NULL
 };
-static const char *const slashes[] = { "refuse", "pass", NULL };
-static const char *const passes[] = {
-    [CONF_STRIP] = "strip", [CONF_PASS] = "pass", NULL
+
+static const char *const durables[] = {
+    [CONF_DURABLE_QUEUE] = "queue", [CONF_DURABLE_DECISION] = "decision", NULL
 };
 static const char *const details[] = {
     [DETAIL_NONE] = "none", [DETAIL_REASON] = "reason", [DETAIL_HINT] = "hint", NULL
@@ -43,42 +41,6 @@ static const char *const log_formats[] = { "auto", "json", "short", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
 /* clang-format off */
-#define IN(holder, field) offsetof(struct holder, field)
-#define MUST SETTING_REQUIRED
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-#define DAY ((int64_t)24 * HOUR)
-#define KIB ((int64_t)1024)
-#define MIB (1024 * KIB)
-
-#define STRING(key, at, must, text) \
-    { .name = key, .type = SETTING_STRING, .offset = at, .flags = must, .sentence = text }
-#define STRINGS(key, at, must, text) \
-    { .name = key, .type = SETTING_STRINGS, .offset = at, .flags = must, .sentence = text }
-#define STRINGS_OR_ANY(key, at, text) \
-    { .name = key, .type = SETTING_STRINGS_OR_ANY, .offset = at, .flags = MUST, .sentence = text }
-#define INTEGER(key, at, normal, least, most, text) \
-    { .name = key, .type = SETTING_INTEGER, .offset = at, .standard = normal, .min = least, .max = most, \
-      .sentence = text }
-#define DURATION(key, at, must, normal, least, most, text) \
-    { .name = key, .type = SETTING_DURATION, .offset = at, .flags = must, .standard = normal, .min = least, \
-      .max = most, .sentence = text }
-#define SIZE(key, at, normal, least, most, text) \
-    { .name = key, .type = SETTING_SIZE, .offset = at, .standard = normal, .min = least, .max = most, \
-      .sentence = text }
-#define BOOL(key, at, normal, text) \
-    { .name = key, .type = SETTING_BOOL, .offset = at, .standard = normal, .sentence = text }
-#define CHOICE(key, at, must, normal, words, text) \
-    { .name = key, .type = SETTING_CHOICE, .offset = at, .flags = must, .standard = normal, .choices = words, \
-      .sentence = text }
-#define DATE(key, at, how, text) \
-    { .name = key, .type = SETTING_DATE, .offset = at, .flags = how, .sentence = text }
-#define GROUP(key, at, must, table, text) \
-    { .name = key, .type = SETTING_GROUP, .offset = at, .flags = must, .inner = table, .sentence = text }
-#define GROUPS(key, at, must, table, holder, text) \
-    { .name = key, .type = SETTING_GROUPS, .offset = at, .flags = must, .inner = table, \
-      .inner_size = sizeof(struct holder), .sentence = text }
-#define END { .name = NULL }
 
 static const struct setting workload[] = {
     STRING("id", IN(conf_workload, id), 0,
@@ -132,173 +94,6 @@ static const struct setting logging[] = {
            "JSON lines, short text, or short text on a terminal and JSON elsewhere."),
     CHOICE("level", IN(conf_log, level), 0, "info", log_levels,
            "The least level that is written."),
-    END
-};
-
-static const struct setting trust[] = {
-    STRING("domain", IN(conf_trust, domain), MUST,
-           "A trust domain whose workloads may come in, if a rule lets them."),
-    STRING("jwks_file", IN(conf_trust, jwks_file), MUST,
-           "The keys of that domain's authorities, as they publish them."),
-    STRINGS("subjects", IN(conf_trust, subjects), MUST,
-            "Identifiers of that domain that are believed; one that ends in `/*` means any below."),
-    STRINGS("issuers", IN(conf_trust, issuers), 0,
-            "Accepted `iss` claims. Without it: `spiffe://` or `wimse://` and the domain."),
-    END
-};
-
-static const struct setting gate_rule[] = {
-    STRINGS_OR_ANY("methods", IN(conf_gate_rule, methods), "Methods that may pass."),
-    STRINGS_OR_ANY("paths", IN(conf_gate_rule, paths),
-                   "Paths that may pass: `*` is one whole segment, `**` at the end any tail."),
-    STRINGS_OR_ANY("subjects", IN(conf_gate_rule, subjects),
-                   "Workloads that may pass; `\"any\"`: all that the trust believes."),
-    STRINGS_OR_ANY("grants", IN(conf_gate_rule, grants),
-                   "Values of the grant in the token's context that are accepted."),
-    STRINGS_OR_ANY("purposes", IN(conf_gate_rule, purposes),
-                   "Values of the purpose in the token's context that are accepted."),
-    CHOICE("encoded_slashes", IN(conf_gate_rule, encoded_slashes), 0, "refuse", slashes,
-           "Whether a path may hold `%2F`, which some services read as a slash and some do not."),
-    BOOL("require_body_digest", IN(conf_gate_rule, require_body_digest), "false",
-         "The proof must cover the body."),
-    BOOL("websocket", IN(conf_gate_rule, websocket), "false",
-         "Whether a GET may open a WebSocket: its handshake is proved like any request, what follows passes as it comes."),
-    END
-};
-
-static const struct setting door[] = {
-    CHOICE("kind", IN(conf_door, kind), MUST, NULL, door_kinds,
-           "`forward`: the workload's way out (CONNECT and absolute-form). `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
-    { .name = "listen", .type = SETTING_LISTEN, .offset = IN(conf_door, listen), .flags = MUST,
-      .sentence = "Address and port; port 0 lets the kernel choose." },
-    BOOL("http2", IN(conf_door, http2), "true",
-         "Forward and gate: clients are offered HTTP/2 inside TLS, beside HTTP/1.1."),
-    BOOL("h2c", IN(conf_door, h2c), "false",
-         "Forward: HTTP/2 with prior knowledge is taken in the clear, as a proxy request or after CONNECT. Without it such a client is refused."),
-    STRING("certificate", IN(conf_door, certificate), 0,
-           "Gate: PEM file of the chain shown to clients. Required there."),
-    STRING("key", IN(conf_door, key), 0,
-           "Gate: PEM file of its key, owned by `user` (or root) and readable by nobody else, mode 0600. Required there."),
-    STRINGS("names", IN(conf_door, names), 0,
-            "Gate: its own origins, with the port unless it is 443, `\"https://orders.example:8443\"`: what proofs must be made for. Required there."),
-    STRING("upstream", IN(conf_door, upstream), 0,
-           "Gate: the service behind, `\"http://127.0.0.1:8080\"` or `\"https://...\"`. Required there."),
-    STRING("upstream_trust", IN(conf_door, upstream_trust), 0,
-           "Gate: CA file for an https upstream; without it the system's roots."),
-    CHOICE("upstream_http", IN(conf_door, upstream_http), 0, "auto", http_words,
-           "Gate: which HTTP its service is spoken to in, as `http` of a rule."),
-    GROUPS("trust", IN(conf_door, trust), 0, trust, conf_trust,
-           "Gate: whose tokens are believed. Required there."),
-    GROUPS("rules", IN(conf_door, rules), 0, gate_rule, conf_gate_rule,
-           "Gate: what may pass to the service; what fits no rule is refused. Required there."),
-    BOOL("keep_proof", IN(conf_door, keep_proof), "false",
-         "Gate: leave token and proof in the request for the service to see."),
-    INTEGER("replay_entries", IN(conf_door, replay_entries), "65536", 1, 16777216,
-            "Gate: proofs remembered against replay; when it is full, requests are refused."),
-    END
-};
-
-static const struct setting source[] = {
-    CHOICE("kind", IN(conf_source, kind), MUST, NULL, source_kinds,
-           "`authority`: our own authority issues a workload identity token for the task. `file`: a file holds the secret."),
-    STRING("path", IN(conf_source, path), 0,
-           "File: the secret and one newline at most behind it; an absolute path. Its directory is watched: a new secret is used as soon as it is whole. Required there."),
-    END
-};
-
-static const struct setting handle[] = {
-    STRING("shape", IN(conf_handle, shape), 0,
-           "What the handle looks like: text with one `{N}` in it, 16 to 128, in whose place N random letters and digits stand: `\"ghp_{36}\"`. Without shape and value: `\"hf_{32}\"`."),
-    STRING("value", IN(conf_handle, value), 0,
-           "The handle itself, for an environment that is written before Holdfast starts: at least 16 characters, unlike any other credential's. Instead of `shape`."),
-    STRING("env", IN(conf_handle, env), 0,
-           "The variable it is published as in `handles.env`. Without it: `HOLDFAST_` and the credential's name in capitals, `-` as `_`."),
-    END
-};
-
-static const struct setting credential[] = {
-    STRING("name", IN(conf_credential, name), 0, "The group's own name."),
-    STRING("owner", IN(conf_credential, owner), MUST, "Who answers for it."),
-    STRING("approved_by", IN(conf_credential, approved_by), MUST,
-           "Who approved its use; better somebody else than the approver of the grants that use it."),
-    STRING("ticket", IN(conf_credential, ticket), MUST, "Where the approval is written down."),
-    DURATION("rotate_every", IN(conf_credential, rotate_every_ms), MUST, NULL, MINUTE, 3650 * DAY,
-             "How often it is replaced by a new one."),
-    STRING("privileges", IN(conf_credential, privileges), MUST,
-           "What the upstream lets its holder do, in words for the ledger."),
-    GROUP("source", IN(conf_credential, source), MUST, source, "Where it comes from."),
-    GROUP("handle", IN(conf_credential, handle), 0, handle,
-          "What the workload holds in its stead; only of a source that yields a secret (`file`)."),
-    STRING("header", IN(conf_credential, header), 0,
-           "The header field it is presented in by `bind = [\"header\"]`: `\"X-Api-Key\"`. Required there."),
-    STRING("prefix", IN(conf_credential, prefix), 0,
-           "What stands before it in that field, with the space between them: `\"token \"`."),
-    END
-};
-
-static const struct setting caller[] = {
-    { .name = "uid", .type = SETTING_INTEGER, .offset = IN(conf_caller, uid), .flags = MUST, .min = 0,
-      .max = 4294967294, .sentence = "The uid of the calling process, as the kernel tells it." },
-    END
-};
-
-static const struct setting rule[] = {
-    STRING("host", IN(conf_rule, host), MUST,
-           "A host name, an address (IPv6 in brackets), or `*.` and a name: one or more labels below it, not the name itself."),
-    INTEGER("port", IN(conf_rule, port), NULL, 1, 65535,
-            "The port; without it the scheme's own (443 or 80)."),
-    CHOICE("scheme", IN(conf_rule, scheme), 0, "https", schemes,
-           "`http` never carries a credential."),
-    CHOICE("http", IN(conf_rule, http), 0, "auto", http_words,
-           "Which HTTP the host is spoken to in. `auto`: inside TLS the host chooses, in the clear it is 1.1. `2`: nothing else, in the clear with prior knowledge; for gRPC there."),
-    STRINGS_OR_ANY("methods", IN(conf_rule, methods), "Methods that are allowed."),
-    STRINGS_OR_ANY("paths", IN(conf_rule, paths),
-                   "Paths that are allowed: `*` is one whole segment, `**` at the end any tail."),
-    STRING("credential", IN(conf_rule, credential), 0,
-           "The name of the credential that is presented; with it `bind` must be written."),
-    STRINGS("bind", IN(conf_rule, bind), 0,
-            "How it is presented. `wimse` (of source `authority`): a token and a proof made for this one request; a copy is useless. `bearer` (`Authorization: Bearer`) and `header` (the credential's `header`), of source `file`: the secret itself."),
-    STRING("unbound_because", IN(conf_rule, unbound_because), 0,
-           "Why a secret may leave unbound, for the log and for `check --lint`. Required with `bearer` and `header`, an error with anything else."),
-    CHOICE("inject", IN(conf_rule, inject), 0, "on_handle", injects,
-           "When it is presented: where the workload shows its handle, or `always`. `authority` has no handle: write `always` there."),
-    CHOICE("cookies", IN(conf_rule, cookies), 0, "strip", passes,
-           "What happens to the workload's own cookies."),
-    CHOICE("encoded_slashes", IN(conf_rule, encoded_slashes), 0, "refuse", slashes,
-           "Whether a path may hold `%2F`, which some services read as a slash and some do not: npm's scoped packages and GitLab's projects need `pass`."),
-    CHOICE("signed_urls", IN(conf_rule, signed_urls), 0, "strip", passes,
-           "`pass` lets signed query strings through on GET and HEAD; only in a rule without credential."),
-    BOOL("websocket", IN(conf_rule, websocket), "false",
-         "Whether a GET may open a WebSocket: its handshake is judged, stripped and signed like any request, what follows passes as it comes until its task ends."),
-    { .name = "addresses", .type = SETTING_CIDRS, .offset = IN(conf_rule, addresses),
-      .sentence = "Private or special addresses this rule may reach; a metadata service only by its exact address." },
-    STRING("upstream_trust", IN(conf_rule, upstream_trust), 0,
-           "CA file for this host; without it the system's roots."),
-    STRINGS("purposes", IN(conf_rule, purposes), 0,
-            "Those of the grant's purposes that this rule is for; without it all of them."),
-    END
-};
-
-static const struct setting grant[] = {
-    STRING("name", IN(conf_grant, name), MUST, "What the ledger, the log and the tokens call it."),
-    STRING("owner", IN(conf_grant, owner), MUST, "Who answers for it."),
-    STRING("approved_by", IN(conf_grant, approved_by), MUST, "Who approved it; better not its owner."),
-    STRING("ticket", IN(conf_grant, ticket), MUST, "Where the approval is written down."),
-    DATE("approved_at", IN(conf_grant, approved_at), MUST, "When it was approved."),
-    DATE("expires_at", IN(conf_grant, expires_at), MUST | SETTING_LAST_SECOND,
-         "When it ends; a day means its last second. An expired grant refuses."),
-    STRINGS("purposes", IN(conf_grant, purposes), MUST,
-            "What it is for. A task states one of them, and so do its tokens; `standing` and `pod`, which nobody starts, have exactly one."),
-    CHOICE("task", IN(conf_grant, task), MUST, NULL, tasks,
-           "`required`: an orchestrator starts each task and ends it. `pod`: begun with Holdfast, under the id `workload.pod`, and ended with it. `standing`: begun at first need, renewed by `ttl`."),
-    DURATION("ttl", IN(conf_grant, ttl_ms), MUST, NULL, 10 * SECOND, 30 * DAY,
-             "How long one task lives, with its keys and tokens."),
-    DURATION("drain", IN(conf_grant, drain_ms), 0, "0s", 0, HOUR,
-             "How long running exchanges of a task that has ended may finish; `0s` cuts them at once."),
-    { .name = "caller", .type = SETTING_CALLER, .offset = IN(conf_grant, caller), .flags = MUST,
-      .inner = caller, .inner_size = sizeof(struct conf_caller),
-      .sentence = "Which processes may use it. What cannot be established does not match." },
-    GROUPS("rules", IN(conf_grant, rules), MUST, rule, conf_rule, "What it allows."),
     END
 };
 
@@ -383,10 +178,10 @@ static const struct setting root[] = {
          "Reload when the config's files change, or when the directory they are mounted from is swapped, without being told."),
     CHOICE("deny_detail", IN(conf, deny_detail), 0, "reason", details,
            "What a refused client is told: nothing, the reason, or also what to change (which tells it the policy)."),
-    GROUPS("doors", IN(conf, doors), MUST, door, conf_door, "The listeners."),
-    { .name = "credentials", .type = SETTING_NAMED_GROUPS, .offset = IN(conf, credentials), .inner = credential,
+    GROUPS("doors", IN(conf, doors), MUST, rows_door, conf_door, "The listeners."),
+    { .name = "credentials", .type = SETTING_NAMED_GROUPS, .offset = IN(conf, credentials), .inner = rows_credential,
       .inner_size = sizeof(struct conf_credential), .sentence = "What Holdfast holds in the workload's stead, by name." },
-    GROUPS("grants", IN(conf, grants), SETTING_ALLOW_EMPTY, grant, conf_grant,
+    GROUPS("grants", IN(conf, grants), SETTING_ALLOW_EMPTY, rows_grant, conf_grant,
            "Written permissions; nothing leaves without one."),
     GROUP("limits", IN(conf, limits), 0, limits, "Ceilings; over one of them a request is refused and others are unharmed."),
     END

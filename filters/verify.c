@@ -47,6 +47,8 @@ trust_open(const struct conf_door *door, size_t number, struct buf *report,
     for (size_t i = 0; i < door->trust.n; i++) {
         const struct conf_trust *t = &trust[i];
 
+        if (t->jwks_file == NULL) /* the door accepts nothing that it would prove */
+            continue;
         if (trust_anchors_add(anchors, t->domain, t->jwks_file, t->subjects.at,
                               t->subjects.n, t->issuers.at, t->issuers.n) == REASON_OK)
             continue;

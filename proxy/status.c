@@ -167,8 +167,7 @@ write_credentials(const struct holdfast *h, struct buf *out)
     for (size_t i = 0; i < conf->credentials.n && i < CREDENTIALS_TOLD; i++) {
         json_open(out, NULL, '{');
         json_put_z(out, "name", c[i].name);
-        json_put_z(out, "source",
-                   c[i].source.kind == SOURCE_FILE ? "file" : "authority");
+        json_put_z(out, "source", conf_source_words[c[i].source.kind]);
         write_state(h, &c[i], out);
         json_close(out, '}');
     }

@@ -47,12 +47,43 @@ same_caller(const struct conf_caller *a, const struct conf_caller *b)
 
 /* ---- rules */
 
+static bool
+same_trust(const struct groups *a, const struct groups *b)
+{
+    const struct conf_trust *x = a->at, *y = b->at;
+
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!same_z(x[i].domain, y[i].domain) ||
+            !same_z(x[i].jwks_file, y[i].jwks_file) ||
+            !same_strings(&x[i].subjects, &y[i].subjects) ||
+            !same_strings(&x[i].issuers, &y[i].issuers))
+            return false;
+    return true;
+}
+
+static bool
+same_signature(const struct conf_signature *a, const struct conf_signature *b)
+{
+    if (a == b || a == NULL || b == NULL)
+        return a == b;
+    return a->profile == b->profile && a->expires_ms == b->expires_ms &&
+           a->nonce == b->nonce && a->created == b->created && a->alg == b->alg &&
+           a->response == b->response && same_z(a->tag, b->tag) &&
+           same_z(a->label, b->label) && same_z(a->audience, b->audience) &&
+           same_z(a->response_jwks_file, b->response_jwks_file) &&
+           same_strings(&a->components, &b->components) &&
+           same_trust(&a->response_trust, &b->response_trust);
+}
+
 bool
 rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b)
 {
     return a->scheme == b->scheme && a->http == b->http && a->inject == b->inject &&
            a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
            a->signed_urls == b->signed_urls && a->websocket == b->websocket &&
+           a->own_proof == b->own_proof && same_signature(a->signature, b->signature) &&
            same_z(a->credential, b->credential) &&
            same_z(a->upstream_trust, b->upstream_trust) &&
            same_strings(&a->bind, &b->bind) && same_cidrs(&a->addresses, &b->addresses);

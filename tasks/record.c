@@ -9,9 +9,6 @@
 static const char *const task_words[] = {
     [TASK_STANDING] = "standing", [TASK_REQUIRED] = "required", [TASK_POD] = "pod"
 };
-static const char *const source_words[] = {
-    [SOURCE_AUTHORITY] = "authority", [SOURCE_FILE] = "file"
-};
 
 /* What is not known is not there. */
 static void
@@ -91,6 +88,47 @@ put_cidrs(struct buf *out, const char *key, const struct cidrs *list)
     json_close(out, ']');
 }
 
+static void
+put_trust(struct buf *out, const char *key, const struct groups *list)
+{
+    const struct conf_trust *t = list->at;
+
+    json_open(out, key, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        json_open(out, NULL, '{');
+        json_put_z(out, "domain", t[i].domain);
+        json_put_z(out, "jwks_file", t[i].jwks_file);
+        put_list(out, "subjects", &t[i].subjects);
+        put_list(out, "issuers", &t[i].issuers);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+/* Of a rule that signs: the others all share what nobody wrote. */
+static void
+put_signature(struct buf *out, const struct conf_rule *r)
+{
+    const struct conf_signature *s = r->signature;
+
+    if (s == NULL || !conf_names_bind(&r->bind, BIND_HTTPSIG))
+        return;
+    json_open(out, "signature", '{');
+    json_put_number(out, "profile", s->profile);
+    put_list(out, "components", &s->components);
+    json_put_number(out, "expires_ms", s->expires_ms);
+    json_put_number(out, "nonce", s->nonce);
+    json_put_number(out, "created", s->created);
+    json_put_number(out, "alg", s->alg);
+    json_put_z(out, "tag", s->tag);
+    json_put_z(out, "label", s->label);
+    json_put_z(out, "audience", s->audience);
+    json_put_number(out, "response", s->response);
+    json_put_z(out, "response_jwks_file", s->response_jwks_file);
+    put_trust(out, "response_trust", &s->response_trust);
+    json_close(out, '}');
+}
+
 /* What rules of a grant say alike is written once, and copied while it stays the same.
  */
 struct rest {
@@ -120,9 +158,11 @@ put_rest(struct buf *out, const struct conf_rule *r)
     put_list(out, "methods", &r->methods);
     json_put_z(out, "credential", r->credential);
     put_list(out, "bind", &r->bind);
+    put_signature(out, r);
     json_put_z(out, "unbound_because", r->unbound_because);
     json_put_number(out, "inject", r->inject);
     json_put_number(out, "cookies", r->cookies);
+    json_put_number(out, "own_proof", r->own_proof);
     json_put_number(out, "encoded_slashes", r->encoded_slashes);
     json_put_number(out, "signed_urls", r->signed_urls);
     json_put_number(out, "websocket", r->websocket);
@@ -210,6 +250,22 @@ record_grant(struct buf *out, uint64_t generation, const struct conf_grant *g)
     put_digest(out, "digest", digest);
 }
 
+/* Of most sources there is nobody to ask: a file's secret lives until it is rotated,
+ * what the authority signs or a command tells, until it expires. */
+static void
+put_revocation(struct buf *out, const struct conf_source *s)
+{
+    struct buf path = { 0 };
+
+    if (s->kind == SOURCE_OAUTH && s->revocation_endpoint != NULL) {
+        buf_printf(&path, "rfc7009 %s", s->revocation_endpoint);
+        json_put_text(out, "revocation", buf_text(&path));
+    } else {
+        json_put_z(out, "revocation", "none");
+    }
+    buf_free(&path);
+}
+
 void
 record_credential(struct buf *out, uint64_t generation, const struct conf_credential *c)
 {
@@ -218,10 +274,8 @@ record_credential(struct buf *out, uint64_t generation, const struct conf_creden
     put_approval(out, c->owner, c->approved_by, c->ticket);
     json_put_number(out, "rotate_every_s", c->rotate_every_ms / 1000);
     put_known(out, "privileges", c->privileges);
-    json_put_z(out, "source", source_words[c->source.kind]);
-    /* Neither kind of source has anybody to ask: a file's secret lives until it is
-     * rotated, and what the authority signs, until it expires. */
-    json_put_z(out, "revocation", "none");
+    json_put_z(out, "source", conf_source_words[c->source.kind]);
+    put_revocation(out, &c->source);
 }
 
 void

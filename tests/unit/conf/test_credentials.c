@@ -40,7 +40,7 @@ static const struct {
     { "kind = \"authority\";", "kind = \"authority\"; path = \"/x\";", 19,
       ORDERS ".source.path", "the authority reads no file" },
     { "kind = \"authority\";", "kind = \"aws\";", 19, ORDERS ".source.kind",
-      "\"aws\" is not built yet: write kind = \"authority\" or \"file\";" },
+      "\"aws\" is not built yet: write kind = \"authority\" or \"file\" or" },
     { "kind = \"authority\";", "kind = \"flie\";", 19, ORDERS ".source.kind",
       "did you mean \"file\"?" },
     /* handles */
@@ -167,7 +167,7 @@ static const struct {
     { "bind = [\"bearer\"]", "bind = [\"baerer\"]", 27, BEARER ".bind[0]",
       "did you mean \"bearer\"?" },
     { "bind = [\"bearer\"]", "bind = [\"basic\"]", 27, BEARER ".bind[0]",
-      "is not built yet: write \"wimse\", \"header\" or \"bearer\"" },
+      "is not built yet: write \"header\" or \"bearer\"" },
     { "bind = [\"bearer\"];", "", 26, BEARER ".bind", "write bind = [\"bearer\"];" },
     { "bind = [\"bearer\"]", "bind = []", 27, BEARER ".bind", "is empty" },
     { "unbound_because = \"bearer only\";", "", 26, BEARER ".unbound_because",

@@ -162,16 +162,16 @@ static const struct {
       29, RULE ".opaque", "is not built yet: remove it" },
     { "jwks_file =", "jwks_url = \"x\"; jwks_file =", 10, GATE ".trust[0].jwks_url",
       "is not built yet" },
-    { "kind = \"authority\"", "kind = \"oauth\"; scope = \"x\"", 19,
-      "credentials.orders.source.kind", "\"oauth\" is not built yet" } /* and scope */,
+    { "kind = \"authority\"", "kind = \"vault\"; value = \"x\"", 19,
+      "credentials.orders.source.kind", "\"vault\" is not built yet" } /* and value */,
     { "\"standing\"", "\"pod\"", 26, "grants[0].task", "write workload.pod = " },
     { "\"standing\"", "\"standin\"", 26, "grants[0].task",
       "did you mean \"standing\"?" },
     { "\"standing\"", "\"x\"", 26, "grants[0].task", "\"x\" is no choice" },
     { "kind = \"forward\"", "kind = \"transparent\"", 5, DOOR ".kind",
       "not built yet" },
-    { "bind = [\"wimse\"]", "bind = [\"dpop\"]", 31, RULE ".bind[0]",
-      "\"dpop\": is not built yet: write \"wimse\"" },
+    { "bind = [\"wimse\"]", "bind = [\"sigv4\"]", 31, RULE ".bind[0]",
+      "\"sigv4\": is not built yet: write \"header\"" },
     { "bind = [\"wimse\"]", "bind = [\"wimsey\"]", 31, RULE ".bind[0]",
       "did you mean \"wimse\"?" },
     { "bind = [\"wimse\"]", "bind = [\"cookie\"]", 31, RULE ".bind[0]",
@@ -513,7 +513,7 @@ static const struct {
 static bool
 is_double(size_t i)
 {
-    static const char *const doubles[] = { "tll =", "kind = \"oauth\"; scope = \"x\"",
+    static const char *const doubles[] = { "tll =", "kind = \"vault\"; value = \"x\"",
                                            "domain = \"spiffe://prod.example\"",
                                            "  ord*rs = {" };
 

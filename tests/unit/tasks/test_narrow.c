@@ -16,7 +16,8 @@ a_rule_with_another_word_is_another_rule(void **state)
 {
     static const char *const other[] = { "other" };
     static const struct cidr range = { .bits = 8 };
-    enum { WORDS = 15 };
+    static const struct conf_signature signature = { .label = "sig1" };
+    enum { WORDS = 17 };
 
     for (int i = 0; i < WORDS; i++) {
         struct stage *s = *state;
@@ -41,6 +42,8 @@ a_rule_with_another_word_is_another_rule(void **state)
         r->upstream_trust = i == 12 ? "/ca.pem" : r->upstream_trust;
         r->http = i == 13 ? CONF_HTTP_2 : r->http;
         r->websocket = i == 14;
+        r->own_proof = i == 15 ? CONF_PASS : r->own_proof;
+        r->signature = i == 16 ? &signature : r->signature;
         if (compare(s, &s->grants[REQUIRED], &is) != GRANT_NARROWER)
             fail_msg("word %d", i);
         if (compare(s, &is, &s->grants[REQUIRED]) != GRANT_NARROWER)

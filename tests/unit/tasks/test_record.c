@@ -238,9 +238,44 @@ change(struct conf_rule *r, size_t i)
     case 16:
         r->websocket = true;
         break;
+    case 17:
+        r->own_proof = CONF_PASS;
+        break;
     default:
         grant.rules.n = 1;
         break;
+    }
+}
+
+static void
+a_digest_of_a_rule_that_signs_tells_how(void **state)
+{
+    static const struct conf_trust trust = { .domain = "prod.example" };
+    static const struct conf_signature ways[] = {
+        { .label = "sig1" },
+        { .label = "sig1", .profile = PROFILE_PLAIN },
+        { .label = "sig1", .components = { .at = others, .n = 1 } },
+        { .label = "sig1", .expires_ms = 5000 },
+        { .label = "sig1", .nonce = true },
+        { .label = "sig1", .created = true },
+        { .label = "sig1", .alg = true },
+        { .label = "sig1", .tag = "t" },
+        { .label = "sig2" },
+        { .label = "sig1", .audience = "a" },
+        { .label = "sig1", .response = RESPONSE_VERIFY },
+        { .label = "sig1", .response_jwks_file = "/j" },
+        { .label = "sig1", .response_trust = { (void *)(uintptr_t)&trust, 1 } },
+    };
+    enum { WAYS = sizeof ways / sizeof *ways };
+    char told[WAYS][65];
+
+    (void)state;
+    rules[1].bind = (struct strings){ .at = conf_bind_words, .n = 1 };
+    for (size_t i = 0; i < WAYS; i++) {
+        rules[1].signature = &ways[i];
+        digest_now(told[i]);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(told[i], told[j]);
     }
 }
 
@@ -253,7 +288,7 @@ a_digest_of_rules_tells_every_change_but_that_of_their_place(void **state)
     rules[0].place = (struct place){ "other.conf", 99 };
     digest_now(after);
     assert_string_equal(before, after);
-    for (size_t i = 0; i < 36; i++) {
+    for (size_t i = 0; i < 38; i++) {
         (void)begin(state);
         change(&rules[i % 2], i / 2);
         digest_now(after);
@@ -286,6 +321,39 @@ a_credential_names_who_answers_for_it_and_what_it_may(void **state)
     j = object_of(&members);
     says(j, "source", "authority");
     json_free(j);
+}
+
+static void
+tell_revocation(const char *source, const char *wanted)
+{
+    struct buf members = { 0 };
+    struct json *j;
+
+    record_credential(&members, 8, &credential);
+    j = object_of(&members);
+    says(j, "source", source);
+    says(j, "revocation", wanted);
+    json_free(j);
+}
+
+static void
+who_is_asked_to_revoke_is_told_where_there_is_somebody(void **state)
+{
+    static const enum conf_source_kind kinds[] = { SOURCE_KEY, SOURCE_CERTIFICATE,
+                                                   SOURCE_OAUTH, SOURCE_COMMAND };
+    static const char *const words[] = { "key", "certificate", "oauth", "command" };
+
+    (void)state;
+    credential.source.revocation_endpoint = "https://as.example/revoke";
+    for (size_t i = 0; i < 4; i++) {
+        credential.source.kind = kinds[i];
+        tell_revocation(words[i], kinds[i] == SOURCE_OAUTH
+                                      ? "rfc7009 https://as.example/revoke"
+                                      : "none");
+    }
+    credential.source.kind = SOURCE_OAUTH;
+    credential.source.revocation_endpoint = NULL;
+    tell_revocation("oauth", "none");
 }
 
 static void
@@ -329,7 +397,9 @@ main(void)
         TEST(every_kind_of_task_and_caller_has_its_word),
         TEST(what_is_not_known_is_not_there),
         TEST(a_digest_of_rules_tells_every_change_but_that_of_their_place),
+        TEST(a_digest_of_a_rule_that_signs_tells_how),
         TEST(a_credential_names_who_answers_for_it_and_what_it_may),
+        TEST(who_is_asked_to_revoke_is_told_where_there_is_somebody),
         TEST(a_generation_tells_its_config_and_how_much_it_holds),
         TEST(no_record_holds_a_newline),
     };
