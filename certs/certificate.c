@@ -1,9 +1,9 @@
 /* The common part of our certificates. */
 #include "certs/certificate.h"
 
-#include "base/digest.h"
-
+#include <assert.h>
 #include <openssl/asn1.h>
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <time.h>
@@ -67,4 +67,15 @@ certificate_validity(const X509 *x, struct validity *v)
 {
     return seconds_of(X509_get0_notBefore(x), &v->from_s) &&
            seconds_of(X509_get0_notAfter(x), &v->until_s);
+}
+
+void
+certificate_thumbprint(const X509 *x, char out[SHA256_BASE64URL_SIZE])
+{
+    unsigned char digest[SHA256_SIZE];
+    unsigned n = 0;
+    int ok = X509_digest(x, EVP_sha256(), digest, &n);
+
+    assert(ok == 1 && n == SHA256_SIZE);
+    (void)base64url_encode(digest, SHA256_SIZE, out);
 }

@@ -1,7 +1,10 @@
 /* What every certificate we make has, for ca.c and leaf.c: version 3, a random serial,
- * a validity, extensions in the words of openssl's x509v3_config. */
+ * a validity, extensions in the words of openssl's x509v3_config. And what is asked of
+ * anybody's. */
 #ifndef CERTS_CERTIFICATE_H
 #define CERTS_CERTIFICATE_H
+
+#include "base/digest.h"
 
 #include <openssl/types.h>
 #include <stdbool.h>
@@ -20,5 +23,7 @@ X509 *certificate_new(struct validity v);
 bool certificate_extend(X509 *x, X509 *issuer, int nid, const char *value);
 
 bool certificate_validity(const X509 *x, struct validity *v);
+/* x5t#S256 (RFC 8705 section 3.1): base64url of the SHA-256 of its DER; no NUL. */
+void certificate_thumbprint(const X509 *x, char out[SHA256_BASE64URL_SIZE]);
 
 #endif
