@@ -76,7 +76,7 @@ secret_equals(const struct secret *s, struct text t)
 }
 
 /* What is asked of a file besides being one. */
-enum guard { GUARD_NONE, GUARD_OWNER_ONLY, GUARD_MOUNTED };
+enum guard { GUARD_NONE, GUARD_OWNER_ONLY, GUARD_MOUNTED, GUARD_SHOWN };
 
 static const struct {
     mode_t forbidden;
@@ -84,6 +84,7 @@ static const struct {
 } guards[] = {
     [GUARD_OWNER_ONLY] = { S_IRWXG | S_IRWXO, "lets group or others in", "0600" },
     [GUARD_MOUNTED] = { S_IWGRP | S_IRWXO, "lets others in, or group write", "0400" },
+    [GUARD_SHOWN] = { S_IWGRP | S_IWOTH, "lets group or others write", "0644" },
 };
 
 /* A file that is asked for; who wants to tell what is wrong with it has `fault`, else
@@ -108,6 +109,13 @@ tell(const struct wanted *w, enum reason why, const char *format, ...)
         return log_reason(why, "%s: %s", w->path, message);
     buf_printf(w->fault, "%s: %s", w->path, message);
     return why;
+}
+
+/* What an orchestrator mounts is made of links. */
+static bool
+is_mounted(const struct wanted *w)
+{
+    return w->guard == GUARD_MOUNTED || w->guard == GUARD_SHOWN;
 }
 
 static bool
@@ -217,12 +225,12 @@ tell_unopened(const struct wanted *w)
 static enum reason
 open_file(const struct wanted *w, int *fd)
 {
-    int follow = w->guard == GUARD_MOUNTED ? 0 : O_NOFOLLOW;
+    int follow = is_mounted(w) ? 0 : O_NOFOLLOW;
 
     *fd = open(w->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
     /* A volume's link may be swapped, and what it pointed to go, while we walk along
      * it. */
-    if (*fd < 0 && errno == ENOENT && w->guard == GUARD_MOUNTED)
+    if (*fd < 0 && errno == ENOENT && is_mounted(w))
         *fd = open(w->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd >= 0)
         return judge_file(*fd, w);
@@ -275,6 +283,16 @@ secret_read_mounted(const char *path, size_t max, struct buf *fault,
 {
     const struct wanted w = {
         .path = path, .max = max, .guard = GUARD_MOUNTED, .fault = fault
+    };
+
+    return read_wanted(&w, out);
+}
+
+enum reason
+secret_read_shown(const char *path, size_t max, struct buf *fault, struct secret **out)
+{
+    const struct wanted w = {
+        .path = path, .max = max, .guard = GUARD_SHOWN, .fault = fault
     };
 
     return read_wanted(&w, out);

@@ -23,6 +23,10 @@ MUST_USE enum reason secret_read(const char *path, size_t max, bool owner_only,
  * is logged. */
 MUST_USE enum reason secret_read_mounted(const char *path, size_t max,
                                          struct buf *fault, struct secret **out);
+/* The same for what is shown to others but stands beside a secret, a certificate: all
+ * may read it. */
+MUST_USE enum reason secret_read_shown(const char *path, size_t max, struct buf *fault,
+                                       struct secret **out);
 void secret_free(struct secret *s);
 
 /* A loan for as long as the secret lives. A forked child finds zeros there. */

@@ -113,16 +113,15 @@ oversee_secrets(struct holdfast *h, const struct vault *secrets)
     const struct groups *credentials = &generation_conf(h->generation)->credentials;
     const struct conf_credential *c = credentials->at;
     struct overseer *o = h->overseer;
-    const struct secret *secret;
 
     free(o->credentials);
     o->credentials = memory_new_array(credentials->n, sizeof *o->credentials);
     o->n_credentials = 0;
     for (size_t i = 0; i < credentials->n; i++)
-        if (c[i].source.kind == SOURCE_FILE)
+        if (vault_has_files(&c[i]))
             o->credentials[o->n_credentials++] = (struct secret_file){
                 .credential = c[i].name,
-                .is_readable = vault_find(secrets, &c[i], &secret) == REASON_OK,
+                .is_readable = vault_fault(secrets, &c[i]) == NULL,
                 .written_s = vault_written_s(secrets, &c[i]),
                 .rotate_every_ms = c[i].rotate_every_ms
             };

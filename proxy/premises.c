@@ -165,8 +165,8 @@ look_at_secret(const struct premises *p, const struct vault *vault,
         warn(p, c, "secret", "%s; what needs it is refused until then", fault);
     else if (age_s > c->rotate_every_ms / 1000)
         warn(p, c, "overdue_rotation",
-             "%s is %" PRId64 " days old: its rotation is overdue", c->source.path,
-             age_s / (24 * 60 * 60));
+             "%s is %" PRId64 " days old: its rotation is overdue",
+             vault_oldest(vault, c), age_s / (24 * 60 * 60));
 }
 
 static void
@@ -176,7 +176,7 @@ look_at_secrets(const struct premises *p)
     struct vault *vault = vault_read(p->conf);
 
     for (size_t i = 0; i < p->conf->credentials.n; i++)
-        if (credentials[i].source.kind == SOURCE_FILE)
+        if (vault_has_files(&credentials[i]))
             look_at_secret(p, vault, &credentials[i]);
     vault_unref(vault);
 }

@@ -1,5 +1,6 @@
 #include "proxy/secrets.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "proxy/chronicle.h"
@@ -17,8 +18,10 @@ struct secrets {
     struct ledger *ledger;
     struct watch *watch;
     struct job *job;
-    struct event *later;           /* when no thread could be started */
+    struct event *later;           /* no thread could be started, or a pair is not
+                                      settled */
     struct generation *generation; /* followed; a reference */
+    struct vault *last;            /* as they were read last; NULL: not yet */
     bool is_told;                  /* to the ledger */
     bool changed;                  /* since what is being read was begun */
     struct secrets_told read;      /* the thread's while it runs; references … */
@@ -41,7 +44,8 @@ work(void *owner)
     struct secrets *s = owner;
 
     s->read.why = secrets_publish(s->read.generation);
-    s->read.vault = vault_read(generation_conf(s->read.generation));
+    s->read.vault = vault_read_again(generation_conf(s->read.generation), s->last,
+                                     clock_monotonic_ms());
     /* Last, so that what stands in the ledger fails no more. */
     if (s->read.why == REASON_OK && s->must_tell)
         s->read.why = chronicle_tell(s->ledger, s->read.generation);
@@ -77,6 +81,23 @@ begin(struct secrets *s)
     event_add(s->later, &pause);
 }
 
+/* What is read next is held against this one. */
+static void
+remember(struct secrets *s, struct vault *v)
+{
+    int64_t wait_ms = vault_settles_ms(v) - clock_monotonic_ms();
+    struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+
+    vault_ref(v);
+    vault_unref(s->last);
+    s->last = v;
+    if (vault_settles_ms(v) == 0)
+        return;
+    if (wait_ms < 0)
+        wait = (struct timeval){ 0, 0 };
+    event_add(s->later, &wait);
+}
+
 static void
 done(void *owner)
 {
@@ -84,6 +105,7 @@ done(void *owner)
     struct secrets_told told = s->read;
 
     s->read = (struct secrets_told){ 0 };
+    remember(s, told.vault);
     if (told.generation == s->generation) {
         s->is_told |= told.why == REASON_OK;
         s->on_read(s->owner, &told);
@@ -133,23 +155,33 @@ secrets_free(struct secrets *s)
     job_free(s->job);
     event_free(s->later);
     forget_read(&s->read);
+    vault_unref(s->last);
     generation_unref(s->generation);
     free(s);
+}
+
+struct paths {
+    const char **at;
+    size_t n;
+};
+
+static void
+add_path(void *owner, const char *path)
+{
+    struct paths *p = owner;
+
+    p->at = memory_resize(p->at, p->n + 1, sizeof *p->at);
+    p->at[p->n++] = path;
 }
 
 static void
 watch_files(struct secrets *s)
 {
-    const struct groups *all = &generation_conf(s->generation)->credentials;
-    const struct conf_credential *credentials = all->at;
-    const char **paths = memory_new_array(all->n, sizeof *paths);
-    size_t n = 0;
+    struct paths paths = { 0 };
 
-    for (size_t i = 0; i < all->n; i++)
-        if (credentials[i].source.kind == SOURCE_FILE)
-            paths[n++] = credentials[i].source.path;
-    watch_set(s->watch, paths, n);
-    free(paths);
+    vault_each_path(generation_conf(s->generation), add_path, &paths);
+    watch_set(s->watch, paths.at, paths.n);
+    free(paths.at);
 }
 
 /* Watched first: what changes while it is read is read again. */

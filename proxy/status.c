@@ -142,18 +142,18 @@ write_workers(const struct holdfast *h, struct buf *out)
 static void
 write_state(const struct holdfast *h, const struct conf_credential *c, struct buf *out)
 {
-    const struct secret *secret;
-    enum reason why;
+    bool is_readable;
 
-    if (c->source.kind != SOURCE_FILE) {
+    if (!vault_has_files(c)) {
         json_put_z(out, "state", "ready");
         return;
     }
     if (h->vault == NULL)
         return;
-    why = vault_find(h->vault, c, &secret);
-    json_put_z(out, "state", why == REASON_OK ? "readable" : reason_token(why));
-    if (why == REASON_OK)
+    is_readable = vault_fault(h->vault, c) == NULL;
+    json_put_z(out, "state",
+               is_readable ? "readable" : reason_token(REASON_CREDENTIAL_UNAVAILABLE));
+    if (is_readable)
         json_put_number(out, "age_s", clock_wall_s() - vault_written_s(h->vault, c));
 }
 

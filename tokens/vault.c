@@ -1,85 +1,193 @@
-/* One slot a credential, in the config's order. */
-#include "tokens/vault.h"
+/* One slot a credential, in the config's order; and its files, each read once. */
+#include "tokens/vault_parts.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 
-enum { SECRET_MAX = 16 * 1024 };
+struct slot {
+    const struct secret *secret; /* of a `file` credential; its file's */
+    const char *fault;           /* one of its files'; NULL: nothing is wrong */
+    const char *oldest;          /* its file that was written first, … */
+    int64_t written_s;           /* … then; NULL and 0: there is a fault */
+    struct pair *pair;           /* of a `certificate` credential */
+    char *certificate, *key, *pair_fault; /* its paths; NULL for the others */
+    int64_t unsettled_ms; /* the pair is another vault's, since then; 0: it is not */
+};
 
 struct vault {
     atomic_uint references;
     const struct conf_credential *credentials; /* of the config it was read for */
     size_t n;
-    struct secret **secrets; /* NULL: there is none to be had */
-    char **faults;           /* … and what is wrong with its file */
-    int64_t *written_s;      /* their files were */
+    struct slot *slots;
+    struct held *files; /* by path and content */
+    size_t n_files;
 };
 
-/* What a field's value may hold and keeps: visible ASCII, and spaces that are not at an
- * end. Whatever else is in there, it was not meant as a secret for a header. */
-static bool
-may_stand_in_a_field(struct text t)
+/* ---- its files */
+
+static int
+compare_named(const void *a, const void *b)
 {
-    for (size_t i = 0; i < t.n; i++)
-        if (t.at[i] < ' ' || t.at[i] > '~')
-            return false;
-    return t.n > 0 && t.at[0] != ' ' && t.at[t.n - 1] != ' ';
+    const struct named *x = a, *y = b;
+    int order = strcmp(x->path, y->path);
+
+    return order != 0 ? order : (int)x->content - (int)y->content;
 }
 
-static struct secret *
-read_one(const struct conf_credential *c, char **fault)
+/* `named` is what a held file begins with. */
+static struct held *
+held_find(const struct vault *v, const struct named *named)
 {
-    struct secret *s = NULL;
-    struct buf told = { 0 };
-    enum reason why = secret_read_mounted(c->source.path, SECRET_MAX, &told, &s);
+    return bsearch(named, v->files, v->n_files, sizeof *v->files, compare_named);
+}
 
-    if (why == REASON_OK && !may_stand_in_a_field(secret_reveal(s))) {
-        buf_printf(&told,
-                   "%s: holds bytes that cannot stand in a header field: write the "
-                   "secret alone, on one line",
-                   c->source.path);
-        secret_free(s);
-        s = NULL;
+static struct named *
+gather(const struct vault *v, size_t *n)
+{
+    struct named *all = memory_new_array(v->n * NAMED_MAX, sizeof *all);
+
+    *n = 0;
+    for (size_t i = 0; i < v->n; i++)
+        *n += named_by(&v->credentials[i], all + *n);
+    qsort(all, *n, sizeof *all, compare_named);
+    return all;
+}
+
+/* A file that several credentials name is read once: they shall not differ. */
+static void
+read_files(struct vault *v)
+{
+    struct named *all;
+    size_t n;
+
+    all = gather(v, &n);
+    v->files = memory_new_array(n, sizeof *v->files);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && compare_named(&all[i - 1], &all[i]) == 0)
+            continue;
+        v->files[v->n_files].named = all[i];
+        held_read(&v->files[v->n_files++]);
     }
-    buf_add_byte(&told, '\0');
-    *fault = s == NULL ? memory_copy_z(buf_text(&told).at) : NULL;
-    buf_free(&told);
-    return s;
+    free(all);
 }
 
-/* Of a link, what it leads to: that is what was rotated. */
-static int64_t
-time_of(const char *path)
-{
-    struct stat st;
+/* ---- its slots */
 
-    return stat(path, &st) == 0 ? st.st_mtime : 0;
+static const struct slot *
+slot_before(const struct vault *before, const struct slot *s)
+{
+    for (size_t i = 0; before != NULL && i < before->n; i++) {
+        const struct slot *b = &before->slots[i];
+
+        if (b->pair != NULL && strcmp(b->certificate, s->certificate) == 0 &&
+            strcmp(b->key, s->key) == 0)
+            return b;
+    }
+    return NULL;
+}
+
+/* Their files are being changed, one after the other. */
+static void
+keep_pair_before(struct slot *s, const struct vault *before, int64_t now_ms)
+{
+    const struct slot *b = slot_before(before, s);
+    int64_t since_ms;
+
+    if (b == NULL)
+        return;
+    since_ms = b->unsettled_ms != 0 ? b->unsettled_ms : now_ms;
+    if (now_ms - since_ms >= VAULT_SETTLE_MS)
+        return;
+    s->pair = b->pair;
+    pair_ref(s->pair);
+    s->unsettled_ms = since_ms;
+}
+
+static void
+read_pair(struct slot *s, const struct conf_source *source, const struct vault *before,
+          int64_t now_ms)
+{
+    bool unsettled;
+
+    s->certificate = memory_copy_z(source->certificate);
+    s->key = memory_copy_z(source->key);
+    s->pair = pair_read(source, &s->pair_fault, &unsettled);
+    if (unsettled)
+        keep_pair_before(s, before, now_ms);
+    if (s->pair == NULL)
+        s->fault = s->pair_fault;
+}
+
+static void
+note_file(struct slot *s, const struct held *h)
+{
+    if (s->fault == NULL)
+        s->fault = h->fault;
+    if (h->named.content == CONTENT_FIELD)
+        s->secret = h->secret;
+    if (s->oldest != NULL && s->written_s <= h->written_s)
+        return;
+    s->oldest = h->named.path;
+    s->written_s = h->written_s;
+}
+
+static void
+fill_slot(struct vault *v, size_t i, const struct vault *before, int64_t now_ms)
+{
+    const struct conf_source *source = &v->credentials[i].source;
+    struct slot *s = &v->slots[i];
+    struct named named[NAMED_MAX];
+    size_t n = named_by(&v->credentials[i], named);
+
+    if (source->kind == SOURCE_CERTIFICATE)
+        read_pair(s, source, before, now_ms);
+    for (size_t k = 0; k < n; k++)
+        note_file(s, held_find(v, &named[k]));
+    if (s->fault == NULL)
+        return;
+    s->oldest = NULL;
+    s->written_s = 0;
 }
 
 struct vault *
-vault_read(const struct conf *conf)
+vault_read_again(const struct conf *conf, const struct vault *before, int64_t now_ms)
 {
     struct vault *v = memory_new(sizeof *v);
 
     atomic_init(&v->references, 1);
     v->credentials = conf->credentials.at;
     v->n = conf->credentials.n;
-    v->secrets = memory_new_array(v->n, sizeof *v->secrets);
-    v->faults = memory_new_array(v->n, sizeof *v->faults);
-    v->written_s = memory_new_array(v->n, sizeof *v->written_s);
-    for (size_t i = 0; i < v->n; i++) {
-        if (v->credentials[i].source.kind != SOURCE_FILE)
-            continue;
-        v->secrets[i] = read_one(&v->credentials[i], &v->faults[i]);
-        if (v->secrets[i] != NULL)
-            v->written_s[i] = time_of(v->credentials[i].source.path);
-    }
+    v->slots = memory_new_array(v->n, sizeof *v->slots);
+    read_files(v);
+    for (size_t i = 0; i < v->n; i++)
+        fill_slot(v, i, before, now_ms);
     return v;
+}
+
+struct vault *
+vault_read(const struct conf *conf)
+{
+    return vault_read_again(conf, NULL, clock_monotonic_ms());
+}
+
+int64_t
+vault_settles_ms(const struct vault *v)
+{
+    int64_t first_ms = 0;
+
+    for (size_t i = 0; i < v->n; i++) {
+        int64_t at_ms = v->slots[i].unsettled_ms;
+
+        if (at_ms != 0 && (first_ms == 0 || at_ms < first_ms))
+            first_ms = at_ms;
+    }
+    return first_ms != 0 ? first_ms + VAULT_SETTLE_MS : 0;
 }
 
 void
@@ -88,60 +196,114 @@ vault_ref(struct vault *v)
     atomic_fetch_add(&v->references, 1);
 }
 
+static void
+empty_slot(struct slot *s)
+{
+    pair_unref(s->pair);
+    free(s->certificate);
+    free(s->key);
+    free(s->pair_fault);
+}
+
 void
 vault_unref(struct vault *v)
 {
     if (v == NULL || atomic_fetch_sub(&v->references, 1) != 1)
         return;
-    for (size_t i = 0; i < v->n; i++) {
-        secret_free(v->secrets[i]);
-        free(v->faults[i]);
-    }
-    free(v->secrets);
-    free(v->faults);
-    free(v->written_s);
+    for (size_t i = 0; i < v->n; i++)
+        empty_slot(&v->slots[i]);
+    for (size_t i = 0; i < v->n_files; i++)
+        held_forget(&v->files[i]);
+    free(v->slots);
+    free(v->files);
     free(v);
 }
 
-static size_t
+/* ---- what it lends */
+
+static const struct slot *
 slot_of(const struct vault *v, const struct conf_credential *c)
 {
     assert(c >= v->credentials && c < v->credentials + v->n);
-    return (size_t)(c - v->credentials);
-}
-
-int64_t
-vault_written_s(const struct vault *v, const struct conf_credential *c)
-{
-    return v->written_s[slot_of(v, c)];
-}
-
-const char *
-vault_fault(const struct vault *v, const struct conf_credential *c)
-{
-    return v->faults[slot_of(v, c)];
-}
-
-void
-vault_tell(const struct vault *v)
-{
-    for (size_t i = 0; i < v->n; i++)
-        if (v->faults[i] != NULL)
-            log_reason(REASON_CREDENTIAL_UNAVAILABLE,
-                       "%s:%u: credentials.%s: %s; requests that need it are refused "
-                       "until then",
-                       v->credentials[i].place.file, v->credentials[i].place.line,
-                       v->credentials[i].name, v->faults[i]);
+    return &v->slots[c - v->credentials];
 }
 
 enum reason
 vault_find(const struct vault *v, const struct conf_credential *c,
            const struct secret **out)
 {
-    size_t i = slot_of(v, c);
-
-    *out = v->secrets[i];
+    *out = slot_of(v, c)->secret;
     return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
+}
+
+enum reason
+vault_text(const struct vault *v, const char *path, struct text *out)
+{
+    const struct held *h = held_find(v, &(struct named){ path, CONTENT_TEXT });
+
+    *out = text_of(NULL, 0);
+    if (h == NULL || h->secret == NULL)
+        return REASON_CREDENTIAL_UNAVAILABLE;
+    *out = secret_reveal(h->secret);
+    return REASON_OK;
+}
+
+enum reason
+vault_pair(const struct vault *v, const struct conf_credential *certificate,
+           struct pair **out)
+{
+    *out = slot_of(v, certificate)->pair;
+    return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
+}
+
+/* ---- what is told of it */
+
+bool
+vault_has_files(const struct conf_credential *c)
+{
+    struct named named[NAMED_MAX];
+
+    return named_by(c, named) > 0;
+}
+
+int64_t
+vault_written_s(const struct vault *v, const struct conf_credential *c)
+{
+    return slot_of(v, c)->written_s;
+}
+
+const char *
+vault_oldest(const struct vault *v, const struct conf_credential *c)
+{
+    return slot_of(v, c)->oldest;
+}
+
+const char *
+vault_fault(const struct vault *v, const struct conf_credential *c)
+{
+    return slot_of(v, c)->fault;
+}
+
+static void
+tell_slot(const struct conf_credential *c, const struct slot *s)
+{
+    if (s->fault != NULL)
+        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
+                   "%s:%u: credentials.%s: %s; requests that need it are refused until "
+                   "then",
+                   c->place.file, c->place.line, c->name, s->fault);
+    else if (s->unsettled_ms != 0)
+        log_warn("%s:%u: credentials.%s: %s; the certificate before is shown for up to "
+                 "%d s",
+                 c->place.file, c->place.line, c->name, s->pair_fault,
+                 VAULT_SETTLE_MS / 1000);
+}
+
+void
+vault_tell(const struct vault *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        tell_slot(&v->credentials[i], &v->slots[i]);
 }
 
 void
@@ -149,8 +311,24 @@ vault_count(const struct vault *v, size_t *held, size_t *missing)
 {
     *held = *missing = 0;
     for (size_t i = 0; i < v->n; i++) {
-        *held += v->secrets[i] != NULL;
-        *missing += v->secrets[i] == NULL &&
-                    v->credentials[i].source.kind == SOURCE_FILE;
+        if (!vault_has_files(&v->credentials[i]))
+            continue;
+        *held += v->slots[i].fault == NULL;
+        *missing += v->slots[i].fault != NULL;
+    }
+}
+
+void
+vault_each_path(const struct conf *conf, void (*on_path)(void *owner, const char *path),
+                void *owner)
+{
+    const struct conf_credential *credentials = conf->credentials.at;
+    struct named named[NAMED_MAX];
+
+    for (size_t i = 0; i < conf->credentials.n; i++) {
+        size_t n = named_by(&credentials[i], named);
+
+        for (size_t k = 0; k < n; k++)
+            on_path(owner, named[k].path);
     }
 }
