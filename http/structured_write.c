@@ -41,17 +41,33 @@ write_decimal(int64_t thousandths, struct buf *out)
     return true;
 }
 
+/* How much of the front of t stands as it is between quotes. */
+static size_t
+plain_part(struct text t)
+{
+    size_t n = 0;
+
+    while (n < t.n && t.at[n] >= ' ' && t.at[n] <= '~' && t.at[n] != '"' &&
+           t.at[n] != '\\')
+        n++;
+    return n;
+}
+
 bool
 sf_write_string(struct text t, struct buf *out)
 {
+    size_t n;
+
     buf_add_byte(out, '"');
-    for (size_t i = 0; i < t.n; i++) {
-        if (t.at[i] < ' ' || t.at[i] > '~')
+    while ((n = plain_part(t)) < t.n) {
+        if (t.at[n] != '"' && t.at[n] != '\\')
             return false;
-        if (t.at[i] == '"' || t.at[i] == '\\')
-            buf_add_byte(out, '\\');
-        buf_add_byte(out, t.at[i]);
+        buf_add(out, text_of(t.at, n));
+        buf_add_byte(out, '\\');
+        buf_add_byte(out, t.at[n]);
+        t = text_of(t.at + n + 1, t.n - n - 1);
     }
+    buf_add(out, t);
     buf_add_byte(out, '"');
     return true;
 }

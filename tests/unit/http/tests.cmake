@@ -24,3 +24,4 @@ endif()
 
 unit_test(http test_structured http PkgConfig::JANSSON m)
 unit_test(http test_structured_peer http)
+unit_test(http test_content_digest http)

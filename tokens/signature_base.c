@@ -1,0 +1,184 @@
+/* The signature base: identifier, colon, value, for each component in its order, and
+ * the parameters last. */
+#include "tokens/signature_parts.h"
+
+#include "base/digest.h"
+
+/* ---- fields */
+
+/* sf wants to know what a field is (RFC 9421 section 2.1.1): these we know. */
+static const struct {
+    struct text name;
+    enum sf_type type;
+} structured[] = {
+    { { "content-digest", 14 }, SF_DICTIONARY },
+    { { "repr-digest", 11 }, SF_DICTIONARY },
+    { { "want-content-digest", 19 }, SF_DICTIONARY },
+    { { "want-repr-digest", 16 }, SF_DICTIONARY },
+    { { "signature-input", 15 }, SF_DICTIONARY },
+    { { "signature", 9 }, SF_DICTIONARY },
+    { { "accept-signature", 16 }, SF_DICTIONARY },
+    { { "signature-agent", 15 }, SF_DICTIONARY },
+    { { "priority", 8 }, SF_DICTIONARY },
+    { { "cache-status", 12 }, SF_LIST },
+    { { "proxy-status", 12 }, SF_LIST },
+    { { "accept-ch", 9 }, SF_LIST },
+    { { "client-cert", 11 }, SF_ITEM },
+    { { "client-cert-chain", 17 }, SF_LIST },
+};
+
+static const struct signature_fields *
+fields_of(const struct signature_scene *s, const struct component *c)
+{
+    return s->status == 0 || c->of_request ? &s->asked : &s->answered;
+}
+
+/* Neither line ends nor bytes beyond ASCII (RFC 9421 section 2.5): two readers would
+ * find two bases. */
+static bool
+is_plain(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if ((t.at[i] < ' ' && t.at[i] != '\t') || t.at[i] > '~')
+            return false;
+    return true;
+}
+
+static bool
+add_value(const struct component *c, struct text value, struct buf *out)
+{
+    if (c->as_bytes)
+        sf_write_bytes(value, out);
+    else
+        buf_add(out, value);
+    return c->as_bytes || is_plain(value);
+}
+
+/* All values of this name, as they stand; false: there is none. */
+static bool
+add_values(const struct headers *h, const struct component *c, struct buf *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < h->n; i++) {
+        if (!text_equals_nocase(h->at[i].name, c->name))
+            continue;
+        if (any)
+            buf_add_z(out, ", ");
+        any = true;
+        if (!add_value(c, h->at[i].value, out))
+            return false;
+    }
+    return any;
+}
+
+/* What a codec keeps apart from the other fields. */
+static bool
+add_kept_apart(const struct signature_fields *f, const struct component *c,
+               struct buf *out)
+{
+    if (f->host.at != NULL && text_equals(c->name, TEXT("host")))
+        return add_value(c, f->host, out);
+    if (!f->has_length || c->as_bytes || !text_equals(c->name, TEXT("content-length")))
+        return false;
+    buf_add_u64(out, f->length);
+    return true;
+}
+
+static bool
+parse_field(const struct signature_fields *f, const struct component *c,
+            enum sf_type type, struct arena *a, struct sf_field *out)
+{
+    struct text value;
+
+    return sf_join(f->headers, c->name, a, &value) && sf_parse(type, value, a, out) &&
+           !out->repeated;
+}
+
+static bool
+add_member(const struct signature_fields *f, const struct component *c, struct arena *a,
+           struct buf *out)
+{
+    const struct sf_member *m;
+    struct sf_field field;
+
+    return parse_field(f, c, SF_DICTIONARY, a, &field) &&
+           (m = sf_find(&field, c->key)) != NULL && sf_write_member(m, out);
+}
+
+static bool
+add_in_order(const struct signature_fields *f, const struct component *c,
+             struct arena *a, struct buf *out)
+{
+    struct sf_field field;
+
+    for (size_t i = 0; i < sizeof structured / sizeof *structured; i++) {
+        if (text_equals(c->name, structured[i].name))
+            return parse_field(f, c, structured[i].type, a, &field) &&
+                   sf_write(structured[i].type, &field, out);
+    }
+    return false;
+}
+
+static bool
+add_field(const struct signature_scene *s, const struct component *c, struct arena *a,
+          struct buf *out)
+{
+    const struct signature_fields *f = fields_of(s, c);
+
+    if (c->of_trailer || (c->of_request && s->status == 0))
+        return false;
+    if (c->has_key)
+        return add_member(f, c, a, out);
+    if (c->in_order)
+        return add_in_order(f, c, a, out);
+    return add_values(f->headers, c, out) || add_kept_apart(f, c, out);
+}
+
+bool
+component_stands(const struct signature_scene *s, struct text field)
+{
+    return headers_has((s->status == 0 ? &s->asked : &s->answered)->headers, field);
+}
+
+/* ---- lines */
+
+static bool
+stood_before(const struct component *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (component_equals(&all[i], &all[n]))
+            return true;
+    return false;
+}
+
+static bool
+add_line(const struct signature_scene *s, const struct sf_item *i,
+         const struct component *c, struct arena *a, struct buf *out)
+{
+    bool ok;
+
+    if (!sf_write_item(i, out))
+        return false;
+    buf_add_z(out, ": ");
+    ok = c->name.n > 0 && c->name.at[0] == '@' ? component_add_derived(s, c, a, out)
+                                               : add_field(s, c, a, out);
+    buf_add_byte(out, '\n');
+    return ok;
+}
+
+enum reason
+signature_base_write(const struct signature_scene *s, const struct sf_member *input,
+                     struct arena *a, struct buf *out)
+{
+    struct component *all = arena_alloc(a, input->n_inner * sizeof *all);
+
+    for (size_t i = 0; i < input->n_inner; i++) {
+        if (!component_read(&input->inner[i], &all[i]) || stood_before(all, i) ||
+            !add_line(s, &input->inner[i], &all[i], a, out))
+            return REASON_SIGNATURE_COMPONENT;
+    }
+    buf_add_z(out, "\"@signature-params\": ");
+    return input->is_inner && sf_write_member(input, out) ? REASON_OK
+                                                          : REASON_SIGNATURE_COMPONENT;
+}
