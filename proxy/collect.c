@@ -1,6 +1,7 @@
 /* COLLECT: what of the request's body is read before anything is sent. A body that a
- * proof covers is waited for, whole; of one that streams, what has come already is
- * read, so that a malformed one is refused whole where it came whole. */
+ * proof covers is waited for, whole; of another, what has come already is read, so that
+ * a malformed one is refused whole where it came whole, and its service hears nothing.
+ */
 #include "proxy/exchange.h"
 
 #include "filters/present.h"
@@ -19,16 +20,26 @@ has_body(const struct exchange *x)
     return x->request.body.kind != BODY_NONE && x->request.body.kind != BODY_TUNNEL;
 }
 
+/* What has a length and comes by HTTP/1 can be wrong in nothing but its end, which is
+ * the connection's; HTTP/2's frames end where they like. */
+static bool
+may_be_malformed(const struct exchange *x)
+{
+    enum body_kind kind = x->request.body.kind;
+
+    return kind == BODY_STREAM || (kind == BODY_LENGTH && conn_is_shared(x->conn));
+}
+
 /* Not waited for, and covered by no proof: whether it were would depend on how the
  * bytes fell into packets. */
-static enum reason
+enum reason
 read_ahead(struct exchange *x)
 {
     enum reason why = REASON_OK;
     enum flow flow = FLOW_OK;
     struct text piece;
 
-    if (x->request.body.kind != BODY_STREAM)
+    if (x->held || !may_be_malformed(x))
         return REASON_OK;
     while (flow == FLOW_OK && buf_length(&x->body) < x->conn->link.ceiling) {
         flow = stream_read_body(x->down, x->arena, &piece, &why);

@@ -112,6 +112,8 @@ enum pace wait_once(struct exchange *x, int64_t ms, enum reason on_timeout);
 /* Reads a body small enough to be covered by a proof before it is forwarded. *ready: it
  * is whole, or is not to be held. */
 enum reason hold_body(struct exchange *x, bool *ready); /* collect.c */
+/* Reads what has come of a body that is not held, unless enough waits to be sent. */
+enum reason read_ahead(struct exchange *x); /* collect.c */
 void
 present_send(struct exchange *x); /* present.c: what was presented, to the upstream */
 /* It waits no more for its record. */

@@ -69,7 +69,9 @@ present(struct exchange *x)
     struct verdict verdict;
     enum reason why;
 
-    if ((why = ending_allow(x)) != REASON_OK || (why = take_stream(x)) != REASON_OK)
+    /* Of the body more may have come while we dialled. */
+    if ((why = ending_allow(x)) != REASON_OK || (why = read_ahead(x)) != REASON_OK ||
+        (why = take_stream(x)) != REASON_OK)
         return refuse(x, why);
     x->view.now_s = clock_wall_s();  /* dialling may have taken its time … */
     x->view.vault = x->epoch->vault; /* … and the secrets are as they are now */
