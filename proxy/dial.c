@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "filters/present.h"
+#include "filters/show.h"
 #include "proxy/ending.h"
 
 #include <assert.h>
@@ -65,6 +66,23 @@ http_of(const struct exchange *x)
     return http;
 }
 
+/* The client certificate by which this request is bound, as it is now: a retry may find
+ * another one. */
+static enum reason
+take_pair(struct exchange *x)
+{
+    struct pair *now;
+    enum reason why;
+
+    x->view.vault = x->epoch->vault;
+    why = show_find_pair(&x->view, &now);
+    if (now != NULL)
+        pair_ref(now);
+    pair_unref(x->pair);
+    x->pair = now;
+    return why;
+}
+
 static struct upstream_key
 key_of(const struct exchange *x)
 {
@@ -72,6 +90,8 @@ key_of(const struct exchange *x)
     struct text task;
 
     memset(key.task, 0, sizeof key.task);
+    if (x->pair != NULL)
+        strcpy(key.shows, pair_thumbprint(x->pair));
     find_destination(x, &key.target, &key.client);
     if (is_gate(x))
         key.grant = exchange_door(x);
@@ -265,11 +285,13 @@ greet(struct exchange *x)
         return refuse(x, why);
     if (u->key.client == NULL)
         return use_fresh(x);
-    upstream_begin_tls(u,
-                       generation_client(x->epoch->generation,
-                                         is_gate(x) ? exchange_door(x)->upstream_trust
-                                                    : x->view.rule->upstream_trust),
-                       x->epoch->sessions);
+    if (!upstream_begin_tls(u,
+                            generation_client(x->epoch->generation,
+                                              is_gate(x)
+                                                  ? exchange_door(x)->upstream_trust
+                                                  : x->view.rule->upstream_trust),
+                            x->pair, x->epoch->sessions))
+        return refuse(x, REASON_CREDENTIAL_UNAVAILABLE);
     return wait_for(x, exchange_limits(x)->handshake_timeout_ms,
                     REASON_UPSTREAM_TLS_TIMEOUT);
 }
@@ -280,8 +302,7 @@ follow_connection(struct exchange *x)
     struct upstream *u = x->up;
     struct metrics *m = x->worker->metrics;
     bool handshaken = u->link.tls != NULL;
-    enum reason why = u->link.why == REASON_CLIENT_GONE ? REASON_UPSTREAM_CLOSED
-                                                        : u->link.why;
+    enum reason why = link_why_lost(&u->link);
 
     switch (u->link.state) {
     case LINK_OPEN:
@@ -290,7 +311,8 @@ follow_connection(struct exchange *x)
         if (!handshaken)
             return greet(x);
         metrics_handshake(m, SIDE_UPSTREAM, true, tls_is_resumed(u->link.tls));
-        return use_fresh(x);
+        return upstream_is_known(u) ? use_fresh(x)
+                                    : refuse(x, REASON_CLIENT_CERTIFICATE_UNASKED);
     case LINK_DEAD:
         if (u->wire != NULL)
             return refuse(x, why);
@@ -329,6 +351,7 @@ enum pace
 dial(struct exchange *x)
 {
     struct upstream_key key;
+    enum reason why;
 
     if (x->up != NULL)
         return follow_connection(x);
@@ -338,6 +361,8 @@ dial(struct exchange *x)
         return WAIT;
     if (list_is_linked(&x->follower.member))
         return WAIT;
+    if ((why = take_pair(x)) != REASON_OK)
+        return refuse(x, why);
     key = key_of(x);
     if (take_pooled(x, &key))
         return ride(x);

@@ -21,6 +21,7 @@ struct errand {
     struct resolver *resolver;
     struct wake *owner; /* rung when it is over */
     struct tls_client *client;
+    struct pair *pair; /* a reference, or NULL */
     struct authority to;
     struct arena *arena; /* what is asked, and the answer's head */
     struct request request;
@@ -145,6 +146,11 @@ greet(struct errand *e)
     t = tls_dial(e->client, e->link.fd, &e->to.host, ALPN_H1);
     if (e->is_retry)
         tls_quieten(t);
+    if (e->pair != NULL && !tls_show(t, e->pair)) {
+        tls_free(t);
+        end(e, REASON_CREDENTIAL_UNAVAILABLE);
+        return;
+    }
     e->stage = SHAKING;
     alarm_set(e->loop, &e->alarm, time_left(e));
     link_dial_tls(&e->link, t);
@@ -176,11 +182,11 @@ ask(struct errand *e)
 static void
 follow_handshake(struct errand *e)
 {
-    enum reason why = e->link.why == REASON_CLIENT_GONE ? REASON_UPSTREAM_CLOSED
-                                                        : e->link.why;
-
     if (e->link.state == LINK_DEAD)
-        end(e, why);
+        end(e, link_why_lost(&e->link));
+    else if (e->link.state == LINK_OPEN && e->pair != NULL &&
+             !tls_has_shown(e->link.tls))
+        end(e, REASON_CLIENT_CERTIFICATE_UNASKED);
     else if (e->link.state == LINK_OPEN)
         ask(e);
 }
@@ -242,10 +248,10 @@ follow_answer(struct errand *e)
         flow = read_body(e, &why);
     if (flow == FLOW_END)
         end(e, REASON_OK);
-    else if (flow == FLOW_BROKEN)
+    else if (flow == FLOW_BROKEN && why != REASON_UPSTREAM_CLOSED)
         end(e, why);
-    else if (e->link.state == LINK_DEAD || e->link.read_ended)
-        end(e, REASON_UPSTREAM_CLOSED);
+    else if (flow == FLOW_BROKEN || e->link.state == LINK_DEAD || e->link.read_ended)
+        end(e, link_why_lost(&e->link));
     else
         go_on(e);
 }
@@ -319,6 +325,8 @@ errand_new(struct loop *loop, struct resolver *resolver, const struct errand_ask
     e->resolver = resolver;
     e->owner = bell;
     e->client = ask->client;
+    if ((e->pair = ask->pair) != NULL)
+        pair_ref(e->pair);
     e->answer_max = ask->answer_max;
     e->is_retry = ask->is_retry;
     e->link.fd = -1;
@@ -374,6 +382,7 @@ errand_free(struct errand *e)
         return;
     if (e->stage != OVER)
         let_go(e);
+    pair_unref(e->pair);
     buf_wipe(&e->answer_body);
     arena_free(e->arena);
     free(e);

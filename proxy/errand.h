@@ -27,6 +27,8 @@ struct errand_ask {
     size_t n_fields;
     struct text body;          /* empty: none */
     struct tls_client *client; /* verifies the service; outlives the errand */
+    struct pair *pair;         /* the service is shown this certificate, and has to ask
+                                  for one; NULL: none */
     size_t answer_max;         /* bytes of the answer's body */
     int64_t timeout_ms;
     bool is_retry; /* a failure like the last is not logged in detail once more */
@@ -42,6 +44,7 @@ bool errand_is_over(const struct errand *e);
 
 /* REASON_OK: a whole answer is here, whatever its status. Else REASON_DNS_*,
  * _NAME_PROHIBITED, _ADDRESS_PROHIBITED, _CONNECT_FAILED, _PEER_ADDRESS, _UPSTREAM_*,
+ * _CLIENT_CERTIFICATE_*, _CREDENTIAL_UNAVAILABLE (the pair cannot be shown),
  * _ANSWER_TOO_LARGE; its deadline: _DNS_TIMEOUT, _CONNECT_TIMEOUT,
  * _UPSTREAM_TLS_TIMEOUT or _UPSTREAM_TIMEOUT. */
 enum reason errand_why(const struct errand *e);

@@ -31,6 +31,7 @@ end(struct exchange *x)
 
     enter_leave(x);
     exchange_drop_upstream(x);
+    pair_unref(x->pair);
     lookup_drop(&x->lookup);
     wake_cancel(&x->wake);
     alarm_clear(&x->alarm);

@@ -60,6 +60,7 @@ struct exchange {
     struct approach approach; /* dialling, while others wait for what comes of it */
     struct follower follower; /* or waiting for another's */
     unsigned n_followed;      /* whoever it was may wait for us now */
+    struct pair *pair; /* the service is shown this certificate: a reference, or NULL */
     struct upstream *up;
     struct stream *up_stream; /* its place on the upstream's wire */
     uint64_t up_received;     /* of the link, when the request was sent */

@@ -21,6 +21,17 @@ die(struct link *l, enum reason why)
     buf_free(&l->out);
 }
 
+/* Of a service that will not have our certificate, TLS can say more than that it left.
+ */
+enum reason
+link_why_lost(const struct link *l)
+{
+    if (l->tls != NULL && tls_why(l->tls) != REASON_OK)
+        return tls_why(l->tls);
+    return l->why == REASON_OK || l->why == REASON_CLIENT_GONE ? REASON_UPSTREAM_CLOSED
+                                                               : l->why;
+}
+
 /* ---- reading and writing, plain or TLS */
 
 static enum io

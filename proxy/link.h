@@ -93,6 +93,9 @@ link_push(struct link *l)
 /* After everything in `out` has gone: we send no more, and say so; `write_shut` then.
  * When TLS's word for it finds the socket full, the bell rings for another try. */
 void link_shut_write(struct link *l);
+/* Of one to a service that has ended: REASON_UPSTREAM_CLOSED, or what is known besides.
+ */
+enum reason link_why_lost(const struct link *l);
 /* It has another end: a reset takes it away. */
 bool link_has_peer(const struct link *l);
 /* The address at the other end is this one (getpeername). */

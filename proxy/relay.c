@@ -232,6 +232,8 @@ retry(struct exchange *x)
 enum pace
 relay_fail(struct exchange *x, enum reason why)
 {
+    if (why == REASON_UPSTREAM_CLOSED)
+        why = link_why_lost(&x->up->link);
     if ((why == REASON_UPSTREAM_CLOSED || stream_is_unprocessed(x->up_stream)) &&
         may_retry(x))
         return retry(x);

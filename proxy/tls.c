@@ -19,11 +19,13 @@ on_message(int is_sent, int version, int type, const void *at, size_t n, SSL *ss
     struct tls *t = tls_of(ssl);
 
     (void)version;
-    (void)at;
-    (void)n;
     (void)arg;
-    if (type == SSL3_RT_HANDSHAKE && !is_sent && t->is_shaken)
+    if (type != SSL3_RT_HANDSHAKE)
+        return;
+    if (!is_sent && t->is_shaken)
         t->chatter++;
+    if (t->dialled)
+        tls_note_certificates(t, is_sent != 0, at, n);
 }
 
 /* X25519 before P-256: the latter costs 670,000 instructions more per handshake in
@@ -156,13 +158,15 @@ static enum reason
 explain_failure(struct tls *t)
 {
     long verdict = SSL_get_verify_result(t->ssl);
-    enum reason why = is_about_protocol() ? REASON_UPSTREAM_PROTOCOL
-                                          : REASON_UPSTREAM_TLS;
+    enum reason why = tls_judge_alert(t);
+
+    if (why == REASON_OK)
+        why = is_about_protocol() ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_TLS;
 
     if (t->why != REASON_OK)
         return t->why; /* the ClientHello was refused: said already */
     if (!t->dialled)
-        return REASON_CLIENT_TLS;
+        return tls_judge_client(t);
     if (t->is_quiet)
         return verdict == X509_V_OK ? why : REASON_UPSTREAM_CERTIFICATE;
     if (verdict == X509_V_OK)
@@ -245,6 +249,8 @@ tls_read(struct tls *t, char *at, size_t room, size_t *n)
     if (SSL_read_ex(t->ssl, at, room, n) == 1)
         return IO_OK;
     io = wants(t, 0);
+    if (io == IO_FAILED)
+        tls_note_alert(t);
     if (io >= IO_ENDED)
         forget_errors();
     return io;

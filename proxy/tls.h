@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/host.h"
 #include "base/reason.h"
+#include "certs/client_identity.h"
+#include "certs/pair.h"
 #include "certs/trust.h"
 
 #include <openssl/types.h>
@@ -42,6 +44,11 @@ struct tls_server *tls_server_new(void);
 /* Shows one certificate chain from PEM files (a gate's own). Logs the detail. */
 MUST_USE enum reason tls_server_load(const char *certificate, const char *key,
                                      struct tls_server **out);
+/* From now on clients are asked for a certificate, for TLS clients and by a CA of this
+ * trust, which is taken over. They may show none. Before the first tls_accept. */
+void tls_server_ask_clients(struct tls_server *s, struct trust *trust);
+/* Whom it asks by; NULL: it asks for none. */
+const struct trust *tls_server_clients(const struct tls_server *s);
 void tls_server_free(struct tls_server *s);
 
 struct tls_client *tls_client_new(struct trust *trust);
@@ -60,6 +67,12 @@ struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host,
 /* Of a tls_dial: why its handshake fails is not logged. Who asks again and again has
  * said it once. */
 void tls_quieten(struct tls *t);
+/* Before the handshake of a tls_dial: a peer that asks for a certificate is shown this
+ * one. False, logged: OpenSSL does not take it. */
+MUST_USE bool tls_show(struct tls *t, const struct pair *p);
+/* After the handshake: it was, in this one or in the one that is resumed. A peer that
+ * did not ask, or could not have verified ours, was shown nothing. */
+bool tls_has_shown(const struct tls *t);
 /* Before the handshake of a tls_dial: offers this session, which the same trust must
  * have verified for the same host; the peer may refuse it, and is verified anew then.
  */
@@ -68,6 +81,9 @@ void tls_resume(struct tls *t, const struct tls_session *s);
  * is called from within tls_handshake and tls_read. */
 void tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
                        void *owner);
+/* Of a tls_accept, after the handshake: whom the client's certificate names, now the
+ * caller's; NULL: it showed none. */
+struct client_identity *tls_read_client(const struct tls *t);
 /* The handshake was a shorter one. */
 bool tls_is_resumed(const struct tls *t);
 
@@ -81,6 +97,8 @@ void tls_free(struct tls *t);
 
 /* IO_OK: done. After IO_FAILED tls_why says why and the detail is logged. */
 enum io tls_handshake(struct tls *t);
+/* Of reading and writing too, where the peer did not want our certificate, or wanted
+ * one (in TLS 1.3 it says so when the handshake is over for us); else REASON_OK. */
 enum reason tls_why(const struct tls *t);
 
 /* n is at least 1 with IO_OK. */

@@ -25,6 +25,9 @@ on_session(SSL *ssl, SSL_SESSION *session)
     if (t->keep == NULL || SSL_SESSION_is_resumable(session) != 1 ||
         SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
         return 0;
+    /* Or a shorter handshake would pass for one in which ours was shown. */
+    if (t->may_show && !tls_has_shown(t))
+        return 0;
     t->keep(t->owner, (struct tls_session *)session);
     return 1;
 }
@@ -80,6 +83,9 @@ tls_client_new(struct trust *trust)
     tls_set_common(c->ctx);
     SSL_CTX_set1_cert_store(c->ctx, trust_store(trust));
     SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+    /* What we show is what its file says: no chain is looked for among those whom we
+     * trust. */
+    SSL_CTX_set_mode(c->ctx, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(c->ctx,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->ctx, on_session);

@@ -23,6 +23,9 @@ struct tls {
     int fd;
     bool dialled;
     enum alpn offers;
+    bool may_show;     /* dialled: it has a certificate of ours, … */
+    bool is_asked;     /* … the peer asked for one, … */
+    bool has_shown;    /* … and was sent it in this handshake */
     bool is_quiet;     /* its failure is not logged */
     bool more_follows; /* the record being written is not the last for now */
     struct buf early;  /* read from the socket before TLS began */
@@ -36,6 +39,8 @@ struct tls {
 
 struct tls_server {
     SSL_CTX *ctx;
+    struct trust *clients; /* by which they are asked for certificates; NULL: they are
+                              not */
 };
 
 struct tls_client {
@@ -55,6 +60,18 @@ tls_of(const SSL *ssl)
 {
     return BIO_get_data(SSL_get_rbio(ssl));
 }
+
+/* tls_pair.c. A handshake message of a connection that we dialled. */
+void tls_note_certificates(struct tls *t, bool is_sent, const unsigned char *at,
+                           size_t n);
+/* What OpenSSL's first error says of our certificate, or of our having none; REASON_OK:
+ * nothing. */
+enum reason tls_judge_alert(const struct tls *t);
+/* The same of what reading or writing ended with: noted, and logged. */
+void tls_note_alert(struct tls *t);
+
+/* tls_clients.c. Why a client's handshake has failed. */
+enum reason tls_judge_client(const struct tls *t);
 
 /* As ALPN spells it. */
 struct text tls_alpn(enum alpn offers);

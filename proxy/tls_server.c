@@ -148,6 +148,7 @@ tls_server_free(struct tls_server *s)
     if (s == NULL)
         return;
     SSL_CTX_free(s->ctx);
+    trust_unref(s->clients);
     free(s);
 }
 

@@ -134,15 +134,22 @@ upstream_forget_task(struct upstream *u)
     u->sessions = NULL;
 }
 
-void
-upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *sessions)
+bool
+upstream_begin_tls(struct upstream *u, struct tls_client *c, const struct pair *shows,
+                   struct sessions *sessions)
 {
     static const enum alpn offers[] = {
         [CONF_HTTP_AUTO] = ALPN_BOTH, [CONF_HTTP_1] = ALPN_H1, [CONF_HTTP_2] = ALPN_H2
     };
     struct tls *t = tls_dial(c, u->link.fd, &u->key.target.host, offers[u->key.http]);
-    struct tls_session *session = sessions_take(sessions, &u->key);
+    struct tls_session *session;
 
+    assert(strcmp(u->key.shows, shows != NULL ? pair_thumbprint(shows) : "") == 0);
+    if (shows != NULL && !tls_show(t, shows)) {
+        tls_free(t);
+        return false;
+    }
+    session = sessions_take(sessions, &u->key);
     u->sessions = sessions;
     tls_keep_sessions(t, keep_session, u);
     if (session != NULL) {
@@ -150,6 +157,14 @@ upstream_begin_tls(struct upstream *u, struct tls_client *c, struct sessions *se
         tls_session_free(session);
     }
     link_dial_tls(&u->link, t);
+    return true;
+}
+
+bool
+upstream_is_known(const struct upstream *u)
+{
+    return u->key.shows[0] == '\0' ||
+           (u->link.tls != NULL && tls_has_shown(u->link.tls));
 }
 
 /* So that its service need not wonder whether a request is lost (RFC 9113 section 6.8).
@@ -195,6 +210,7 @@ upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
            a->presents == b->presents && a->http == b->http &&
+           strcmp(a->shows, b->shows) == 0 &&
            authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
 }
 

@@ -17,6 +17,8 @@ struct upstream_key {
     const struct tls_client *client; /* NULL: plain */
     const void *grant;               /* of this generation; a gate's door */
     bool presents;                   /* its requests leave with a credential */
+    char shows[PAIR_THUMBPRINT_SIZE]; /* of the certificate that the service is shown,
+                                         and asked for; empty: none */
     enum conf_http http;             /* what it is offered */
     char task[TASK_ID_MAX + 1];      /* id; empty at a gate */
 };
@@ -56,9 +58,12 @@ struct upstream *upstream_dial(struct loop *loop, const struct upstream_key *key
                                const struct wire_limits *limits, size_t ceiling,
                                void (*on_change)(void *user), void *user);
 /* Connected: begins TLS with what its key says, resuming a session of the key if there
- * is one. `sessions` outlives the connection. */
-void upstream_begin_tls(struct upstream *u, struct tls_client *c,
-                        struct sessions *sessions);
+ * is one. `sessions` outlives the connection. shows: the certificate of its key; NULL
+ * where that has none. False, logged: it cannot be shown. */
+MUST_USE bool upstream_begin_tls(struct upstream *u, struct tls_client *c,
+                                 const struct pair *shows, struct sessions *sessions);
+/* Handshaken: the service knows us by the certificate of its key, or that has none. */
+bool upstream_is_known(const struct upstream *u);
 /* Its task has ended: it may go on to its end, but what TLS still gives for a next
  * connection is not kept. */
 void upstream_forget_task(struct upstream *u);

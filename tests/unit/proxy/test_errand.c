@@ -1,5 +1,6 @@
 /* proxy/errand.c against a service of the test's own: what arrives there, and what
  * becomes of what it answers, or does not. */
+#include "tests/unit/certs/clients.h"
 #include "tests/unit/proxy/stage.h"
 
 #include "certs/key.h"
@@ -43,6 +44,7 @@ static char nameserver[32];
 static const char *servers[1] = { nameserver };
 static int silent_udp;
 static struct bell bell;
+static struct pair *pair; /* what the service is shown; NULL: nothing */
 
 static enum reason
 choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
@@ -190,6 +192,7 @@ send_to(const char *host, struct tls_client *verifier, int64_t timeout_ms)
                               .n_fields = 2,
                               .body = TEXT("what is said"),
                               .client = verifier,
+                              .pair = pair,
                               .answer_max = ANSWER_MAX,
                               .timeout_ms = timeout_ms };
     struct url url;
@@ -498,6 +501,59 @@ who_lets_go_at_any_moment_hears_nothing_more(void **state)
     errand_free(NULL);
 }
 
+/* ---- our own certificate */
+
+static void
+have_asked(const char *authority)
+{
+    struct trust *trust;
+
+    assert_int_equal(trust_load(in_scratch(authority), &trust), REASON_OK);
+    tls_server_free(server);
+    server = tls_server_new();
+    tls_server_ask_clients(server, trust);
+    service.answer = "HTTP/1.1 204 None\r\n\r\n";
+    service.has_answered = false;
+    service.heard[0] = '\0';
+}
+
+static void
+a_service_that_asks_for_our_certificate_is_shown_it(void **state)
+{
+    struct client_identity *who;
+
+    (void)state;
+    make_authority("clients", NULL);
+    make_client("clients", "a", NULL);
+    pair = pair_of("a");
+    have_asked("clients.pem");
+    expect(REASON_OK, LONG_MS);
+    who = tls_read_client(service.link.tls);
+    assert_true(
+        text_equals(client_identity_thumbprint(who), text_z(pair_thumbprint(pair))));
+    client_identity_free(who);
+    pair_unref(pair);
+    pair = NULL;
+}
+
+/* Or what is asked would be asked by nobody. */
+static void
+nothing_is_said_to_a_service_that_does_not_ask_for_it_or_refuses_it(void **state)
+{
+    (void)state;
+    make_authority("clients", NULL);
+    make_authority("strangers", NULL);
+    make_client("clients", "a", NULL);
+    pair = pair_of("a");
+    expect(REASON_CLIENT_CERTIFICATE_UNASKED, LONG_MS);
+    assert_string_equal(service.heard, "");
+    have_asked("strangers.pem");
+    expect(REASON_CLIENT_CERTIFICATE_REFUSED, LONG_MS);
+    assert_string_equal(service.heard, "");
+    pair_unref(pair);
+    pair = NULL;
+}
+
 int
 main(void)
 {
@@ -514,6 +570,9 @@ main(void)
         ERRAND_TEST(each_silence_ends_it_by_a_reason_of_its_own),
         ERRAND_TEST(an_answer_that_never_ends_is_cut_by_the_deadline),
         ERRAND_TEST(who_lets_go_at_any_moment_hears_nothing_more),
+        ERRAND_TEST(a_service_that_asks_for_our_certificate_is_shown_it),
+        ERRAND_TEST(
+            nothing_is_said_to_a_service_that_does_not_ask_for_it_or_refuses_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
