@@ -1,76 +1,9 @@
 /* proxy/pool.c: what many may ride on, and who is on the way to it. */
-#include "tests/unit/proxy/stage.h"
+#include "tests/unit/proxy/pooling.h"
 
-#include "proxy/pool.h"
 #include "tests/unit/http/frames.h"
 
-enum { CEILING = 64 * 1024, LONG_MS = 60 * 1000, PER_KEY = 2 };
-
-static const struct wire_limits limits = { 16384, 100, 8192, 65536, 100 };
-
-static struct pool *pool;
-static struct address here;
-static uint16_t port;
-static int door, peer;
 static struct buf heard;
-
-static int
-begin(void **state)
-{
-    if (stage_begin(state) != 0)
-        return -1;
-    here = loopback();
-    door = listening_socket(&port);
-    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
-    return 0;
-}
-
-static int
-end(void **state)
-{
-    pool_free(pool);
-    buf_free(&heard);
-    close(peer);
-    close(door);
-    return stage_end(state);
-}
-
-#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
-static void
-on_change(void *user)
-{
-    (void)user;
-}
-
-static struct upstream_key
-key_of(const char *name)
-{
-    struct upstream_key key;
-
-    memset(&key, 0, sizeof key);
-    key.target = (struct authority){ host_of(name), 443 };
-    memcpy(key.task, "t-1", 4);
-    return key;
-}
-
-/* Dialled, found to speak this, and its dialler rides on it. */
-static struct upstream *
-dial_one(const struct upstream_key *key, enum wire_version version)
-{
-    struct upstream *u = upstream_dial(loop, key, &here, port, &limits, CEILING,
-                                       on_change, pool);
-
-    assert_non_null(u);
-    UNTIL(u->link.state == LINK_OPEN);
-    close(peer);
-    peer = accept(door, NULL, NULL);
-    not_blocking(peer);
-    upstream_speak(u, version);
-    pool_share(pool, u);
-    u->user = NULL;
-    return u;
-}
 
 /* What it was sent so far stands in `heard`. */
 static bool
@@ -121,7 +54,7 @@ static void
 end_the_pool(void)
 {
     pool_free(pool);
-    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
+    pool = pool_new(loop, PER_KEY, IN_ALL, LONG_MS);
 }
 
 /* ---- many on one */
@@ -367,7 +300,7 @@ a_pool_that_goes_wakes_who_follows(void **state)
     approach_begin(pool, &first, &key);
     assert_true(approach_follow(pool, &key, &a.follower));
     pool_free(pool);
-    pool = pool_new(loop, PER_KEY, 1000, LONG_MS);
+    pool = pool_new(loop, PER_KEY, IN_ALL, LONG_MS);
     settle();
     assert_int_equal(a.rung, 1);
     approach_end(pool, &first);
