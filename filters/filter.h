@@ -78,6 +78,14 @@ struct view {
     struct text task;    /* its id; a standing one's is that which signed */
     struct facts facts;  /* gate: what was proved */
 
+    /* what there is to present with, as far as the rule's credential wants it; on loan
+     * from the exchange */
+    const struct token *token; /* NULL: none */
+    struct dpop_signer *dpop;  /* of the token's key; NULL: none */
+    struct key *signing_key;   /* of source "key"; NULL: none … */
+    struct text signing_key_id;
+    struct text connection_x5t; /* of the certificate that the connection showed */
+
     /* for the log */
     struct headers
         removed; /* originals of what strip took, for filters that must read them;

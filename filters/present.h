@@ -13,6 +13,9 @@ extern const struct filter present_filter;
 /* Whether this request, once judged, is to leave with the rule's credential. */
 bool present_is_wanted(const struct view *v);
 
+/* How it will leave with it; BINDING_NONE: without. */
+enum binding present_binding(const struct view *v);
+
 /* Takes away what an attempt before this one presented: a retry proves anew. */
 void present_forget(struct view *v);
 

@@ -93,10 +93,9 @@ hold_body(struct exchange *x, bool *ready)
 static bool
 is_covered(const struct exchange *x)
 {
-    const struct conf_rule *rule = x->view.rule;
+    enum binding b = present_binding(&x->view);
 
-    return present_is_wanted(&x->view) &&
-           binding_covers_body(rule->bind.at, rule->bind.n);
+    return b != BINDING_NONE && binding_covers_body(b, x->view.rule);
 }
 
 enum pace

@@ -15,12 +15,12 @@ word_of(const struct explain_step *s)
     return s->verdict.answer == PASS ? "pass" : "deny";
 }
 
-/* The first is the strongest that was written; a credential can do all of its rule's.
- */
 static const char *
-binding_of(const struct conf_rule *r)
+binding_of(const struct view *v)
 {
-    return r->bind.n > 0 ? r->bind.at[0] : "nothing";
+    const struct conf_credential *c = conf_credential(v->conf, v->rule->credential);
+
+    return binding_word(c == NULL ? BINDING_NONE : binding_choose(v->rule, c));
 }
 
 /* ---- text */
@@ -50,13 +50,15 @@ say_stripped(const struct view *v, const struct explain_step *s)
 }
 
 static void
-say_presented(const struct conf_rule *r)
+say_presented(const struct view *v)
 {
+    const struct conf_rule *r = v->rule;
+
     if (r == NULL || r->credential == NULL) {
         printf("nothing\n");
         return;
     }
-    printf("credential %s, bound as %s%s\n", r->credential, binding_of(r),
+    printf("credential %s, bound as %s%s\n", r->credential, binding_of(v),
            r->inject == INJECT_ALWAYS ? "" : ", where its handle stands");
     if (r->unbound_because != NULL)
         printf("          a bearer exception: %s\n", r->unbound_because);
@@ -67,7 +69,7 @@ say_step(const struct view *v, const struct explain_step *s)
 {
     printf("step      %-8s %-8s ", s->phase, s->filter);
     if (s->presents)
-        say_presented(v->rule);
+        say_presented(v);
     else if (s->verdict.answer == PASS)
         printf("pass\n");
     else
@@ -173,14 +175,16 @@ write_notes(struct buf *out, const struct note *n, const struct note *until)
 }
 
 static void
-write_presented(struct buf *out, const struct conf_rule *r)
+write_presented(struct buf *out, const struct view *v)
 {
+    const struct conf_rule *r = v->rule;
+
     if (r == NULL || r->credential == NULL) {
         json_put_z(out, "credential", NULL);
         return;
     }
     json_put_z(out, "credential", r->credential);
-    json_put_z(out, "binding", binding_of(r));
+    json_put_z(out, "binding", binding_of(v));
     json_put_z(out, "inject", r->inject == INJECT_ALWAYS ? "always" : "on_handle");
     if (r->unbound_because != NULL)
         json_put_z(out, "unbound_because", r->unbound_because);
@@ -196,7 +200,7 @@ write_step(struct buf *out, const struct view *v, const struct explain_step *s)
     if (s->verdict.answer == DENY)
         json_put_z(out, "reason", reason_token(s->verdict.reason));
     if (s->presents)
-        write_presented(out, v->rule);
+        write_presented(out, v);
     json_open(out, "notes", '[');
     write_notes(out, s->notes, s->until);
     json_close(out, ']');

@@ -9,27 +9,34 @@
 
 /* A stranger's of the same name must not leave beside ours: some service reads the
  * first. */
-static void
-put(struct headers *headers, struct text name, struct text prefix,
-    const struct secret *secret)
+void
+secret_put(struct headers *headers, struct text name, struct text prefix,
+           struct text secret)
 {
-    struct text bytes = secret_reveal(secret);
-    char *value = arena_alloc(headers->arena, prefix.n + bytes.n);
+    char *value = arena_alloc(headers->arena, prefix.n + secret.n);
 
     if (prefix.n > 0)
         memcpy(value, prefix.at, prefix.n);
-    memcpy(value + prefix.n, bytes.at, bytes.n);
+    memcpy(value + prefix.n, secret.at, secret.n);
     headers_remove(headers, name);
-    headers_add_secret(headers, name, text_of(value, prefix.n + bytes.n));
+    headers_add_secret(headers, name, text_of(value, prefix.n + secret.n));
 }
 
 enum reason
 bearer_present(const struct means *with, const struct presented *request, int64_t now_s,
                struct headers *headers, struct evidence *evidence)
 {
+    struct text secret;
+
     (void)request;
     (void)now_s;
-    put(headers, TEXT("Authorization"), TEXT("Bearer "), with->secret);
+    if (with->token != NULL && token_form(with->token) == FORM_BEARER)
+        secret = token_value(with->token);
+    else if (with->secret != NULL)
+        secret = secret_reveal(with->secret);
+    else
+        return REASON_NO_BINDING;
+    secret_put(headers, TEXT("Authorization"), TEXT("Bearer "), secret);
     *evidence = (struct evidence){ .binding = "bearer" };
     return REASON_OK;
 }
@@ -40,7 +47,10 @@ header_present(const struct means *with, const struct presented *request, int64_
 {
     (void)request;
     (void)now_s;
-    put(headers, text_z(with->header), text_z(with->prefix), with->secret);
+    if (with->secret == NULL || with->header == NULL)
+        return REASON_NO_BINDING;
+    secret_put(headers, text_z(with->header), text_z(with->prefix),
+               secret_reveal(with->secret));
     *evidence = (struct evidence){ .binding = "header" };
     return REASON_OK;
 }

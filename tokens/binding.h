@@ -1,5 +1,5 @@
-/* Bindings: how a credential is presented so that a copy is useless. Above this header
- * nobody knows which one it was, except to log its name. */
+/* Bindings: how a credential is presented so that a copy is useless. Which one it is
+ * follows from the config alone; above this header nobody knows how it is done. */
 #ifndef TOKENS_BINDING_H
 #define TOKENS_BINDING_H
 
@@ -9,6 +9,35 @@
 #include "http/message.h"
 #include "tokens/authority.h"
 #include "tokens/context.h"
+#include "tokens/token.h"
+
+struct conf_credential;
+struct conf_rule;
+struct conf_signature;
+
+/* The strongest first. */
+enum binding {
+    BINDING_NONE,
+    BINDING_HTTPSIG, /* RFC 9421 */
+    BINDING_DPOP,    /* RFC 9449 */
+    BINDING_WIMSE,   /* WIT and WPT */
+    BINDING_MTLS,    /* a client certificate, and what is bound to it (RFC 8705) */
+    BINDING_HEADER,  /* the secret itself, in a field of its own … */
+    BINDING_BEARER   /* … or in Authorization */
+};
+
+/* The strongest of the rule's list that this credential can do, from the config alone:
+ * nothing that a service or an authorization server says makes it a weaker one. NONE:
+ * nothing in the list can be done. */
+enum binding binding_choose(const struct conf_rule *r, const struct conf_credential *c);
+/* As in a rule's bind list, log and ledger; "none". */
+const char *binding_word(enum binding b);
+/* What an access token presented this way has to be bound to. */
+enum token_form binding_form(enum binding b);
+/* It says something of the body, so that a small one is worth waiting for. */
+bool binding_covers_body(enum binding b, const struct conf_rule *r);
+/* … and cannot be done without: a body that is not known whole is refused. */
+bool binding_needs_body(enum binding b, const struct conf_rule *r);
 
 /* What one task is known by: its key, its WIT and everything that is constant in its
  * proofs. Made at task start; immutable, so any thread; its key is wiped when the last
@@ -55,8 +84,10 @@ struct presented {
 
 struct evidence {
     const char *binding;  /* "wimse", "bearer": for log and ledger */
-    struct text proof_id; /* the jti, in the headers' arena; empty: no proof was made,
-                             what was presented is good for whoever copies it */
+    struct text proof_id; /* the jti, in the headers' arena; empty: no proof was made */
+    struct text thumbprint; /* of the key or certificate that it was proved with, in the
+                               same arena; empty: what was presented is good for whoever
+                               copies it */
 };
 
 /* What there is to present with. A binding that lacks what it needs cannot be done. */
@@ -65,21 +96,26 @@ struct means {
     const struct secret *secret; /* NULL: none */
     const char *header;          /* the field a secret is put in; NULL: none */
     const char *prefix;          /* what stands before it there; NULL: nothing */
+    const struct token *token;   /* an access token; NULL: none */
+    struct dpop_signer *dpop;    /* of the token's key; NULL: none */
+    struct key *signing_key;     /* of source "key", this thread's; NULL: none … */
+    struct text signing_key_id;  /* … and its keyid */
+    const struct conf_signature *signature; /* how the rule signs; NULL: it does not */
+    struct text connection_x5t; /* of the certificate that the connection showed; empty:
+                                   it showed none */
 };
 
-/* Adds to `headers` what the first binding of `words` that can be done puts there (the
- * values copied into their arena), in place of what a stranger may have put there under
- * the same names. words as in the rule's bind list. A proof covers the other tokens
- * that still stand in `headers`: call this last. Nothing is added on failure.
- * REASON_NO_BINDING; REASON_PLAIN_CREDENTIAL when the scheme is not https; REASON_SIGN
- * (also when the presenter's time is over, or a token field stands there twice). */
-MUST_USE enum reason binding_present(const struct means *with, const char *const *words,
-                                     size_t n_words, const struct presented *request,
-                                     int64_t now_s, struct headers *headers,
+/* Adds to `headers` what the binding puts there (the values copied into their arena),
+ * in place of what a stranger may have put there under the same names. A proof covers
+ * the other tokens that still stand in `headers`: call this last. Nothing is added on
+ * failure. REASON_NO_BINDING; REASON_PLAIN_CREDENTIAL when the scheme is not https;
+ * REASON_SIGN (also when the presenter's time is over, or a token field stands there
+ * twice); REASON_CERTIFICATE_CHANGED when the connection did not show the certificate
+ * that is needed. */
+MUST_USE enum reason binding_present(const struct means *with, enum binding b,
+                                     const struct presented *request, int64_t now_s,
+                                     struct headers *headers,
                                      struct evidence *evidence);
-/* Whether any of `words` says something of the body, so that it is worth waiting for.
- */
-bool binding_covers_body(const char *const *words, size_t n_words);
 
 /* ---- the gate's side */
 

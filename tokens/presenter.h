@@ -29,8 +29,22 @@ MUST_USE enum reason wpt_present(const struct means *with,
                                  const struct presented *request, int64_t now_s,
                                  struct headers *headers, struct evidence *evidence);
 
-/* bearer.c: "Authorization: Bearer" and the secret, or the secret in a field of the
- * credential's own. */
+/* bound.c: an access token with a proof of its key, or on a connection that showed its
+ * certificate. Where the certificate is the credential there is no token, and nothing
+ * is put into the head. */
+MUST_USE enum reason dpop_present(const struct means *with,
+                                  const struct presented *request, int64_t now_s,
+                                  struct headers *headers, struct evidence *evidence);
+MUST_USE enum reason mtls_present(const struct means *with,
+                                  const struct presented *request, int64_t now_s,
+                                  struct headers *headers, struct evidence *evidence);
+
+/* bearer.c: puts `secret` behind the prefix into the field, in place of a stranger's.
+ */
+void secret_put(struct headers *headers, struct text name, struct text prefix,
+                struct text secret);
+/* "Authorization: Bearer" and the secret or access token, or the secret in a field
+ * of the credential's own. */
 MUST_USE enum reason bearer_present(const struct means *with,
                                     const struct presented *request, int64_t now_s,
                                     struct headers *headers, struct evidence *evidence);

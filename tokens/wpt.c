@@ -141,12 +141,15 @@ wpt_present(const struct means *with, const struct presented *request, int64_t n
             struct headers *headers, struct evidence *evidence)
 {
     struct presenter *p = with->presenter;
-    const struct identity *i = p->identity;
+    const struct identity *i;
     struct carried carried;
     int64_t exp_s = now_s + PROOF_SECONDS;
     struct text jti;
     enum reason why;
 
+    if (p == NULL)
+        return REASON_NO_BINDING;
+    i = p->identity;
     carried_find(headers, &carried);
     if (carried.access_repeated || carried.other_repeated || now_s >= i->expires_s)
         return REASON_SIGN;
@@ -162,7 +165,11 @@ wpt_present(const struct means *with, const struct presented *request, int64_t n
         headers_add_secret(headers, FIELD_TOKEN, arena_copy(headers->arena, i->wit));
         headers_add_secret(headers, FIELD_PROOF,
                            arena_copy(headers->arena, buf_text(&p->proof)));
-        *evidence = (struct evidence){ "wimse", jti };
+        *evidence = (struct evidence){
+            .binding = "wimse",
+            .proof_id = jti,
+            .thumbprint = arena_copy(headers->arena, presenter_thumbprint(p)),
+        };
     }
     buf_drop(&p->claims, buf_length(&p->claims));
     buf_drop(&p->proof, buf_length(&p->proof));

@@ -5,7 +5,6 @@
 #include "authority.h"
 #include "filters/vouch.h"
 
-static const char *const wimse[] = { "wimse" };
 static const char *const get[] = { "GET" };
 static const char *const orders_paths[] = { "/v1/**" };
 static const char *const grants[] = { "nightly" };
@@ -39,7 +38,7 @@ present(struct stage *g)
     const struct means with = { .presenter = g->presenter };
     struct evidence evidence;
 
-    assert_int_equal(binding_present(&with, wimse, 1, &request, NOW,
+    assert_int_equal(binding_present(&with, BINDING_WIMSE, &request, NOW,
                                      &g->s.request.headers, &evidence),
                      REASON_OK);
 }

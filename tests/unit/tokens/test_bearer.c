@@ -37,11 +37,11 @@ end(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 static enum reason
-present(const struct means *with, const char *word, const char *scheme)
+present(const struct means *with, enum binding b, const char *scheme)
 {
     struct presented request = { .scheme = text_z(scheme), .method = TEXT("GET") };
 
-    return binding_present(with, &word, 1, &request, 1000000, &headers, &evidence);
+    return binding_present(with, b, &request, 1000000, &headers, &evidence);
 }
 
 static void
@@ -62,7 +62,7 @@ bearer_stands_in_authorization_alone(void **state)
 
     (void)state;
     headers_add(&headers, TEXT("authorization"), TEXT("Bearer theirs"));
-    assert_int_equal(present(&with, "bearer", "https"), REASON_OK);
+    assert_int_equal(present(&with, BINDING_BEARER, "https"), REASON_OK);
     assert_field("Authorization", "Bearer s3cr3t");
     assert_string_equal(evidence.binding, "bearer");
     assert_true(text_is_empty(evidence.proof_id));
@@ -77,11 +77,11 @@ header_stands_in_its_own_field_behind_its_prefix(void **state)
     (void)state;
     headers_add(&headers, TEXT("x-api-key"), TEXT("theirs"));
     headers_add(&headers, TEXT("X-API-KEY"), TEXT("theirs too"));
-    assert_int_equal(present(&with, "header", "https"), REASON_OK);
+    assert_int_equal(present(&with, BINDING_HEADER, "https"), REASON_OK);
     assert_field("X-Api-Key", "s3cr3t");
     assert_string_equal(evidence.binding, "header");
     with.prefix = "token ";
-    assert_int_equal(present(&with, "header", "https"), REASON_OK);
+    assert_int_equal(present(&with, BINDING_HEADER, "https"), REASON_OK);
     assert_field("X-Api-Key", "token s3cr3t");
     assert_int_equal(headers.n, 2);
 }
@@ -93,7 +93,7 @@ what_is_presented_is_a_copy(void **state)
     const struct means with = { .secret = secret };
 
     (void)state;
-    assert_int_equal(present(&with, "bearer", "https"), REASON_OK);
+    assert_int_equal(present(&with, BINDING_BEARER, "https"), REASON_OK);
     secret_free(secret);
     secret = NULL;
     assert_field("Authorization", "Bearer s3cr3t");
@@ -106,10 +106,10 @@ without_what_it_needs_a_binding_cannot_be_done_and_adds_nothing(void **state)
     const struct means no_header = { .secret = secret };
 
     (void)state;
-    assert_int_equal(present(&nothing, "bearer", "https"), REASON_NO_BINDING);
-    assert_int_equal(present(&nothing, "header", "https"), REASON_NO_BINDING);
-    assert_int_equal(present(&no_header, "header", "https"), REASON_NO_BINDING);
-    assert_int_equal(present(&no_header, "wimse", "https"), REASON_NO_BINDING);
+    assert_int_equal(present(&nothing, BINDING_BEARER, "https"), REASON_NO_BINDING);
+    assert_int_equal(present(&nothing, BINDING_HEADER, "https"), REASON_NO_BINDING);
+    assert_int_equal(present(&no_header, BINDING_HEADER, "https"), REASON_NO_BINDING);
+    assert_int_equal(present(&no_header, BINDING_WIMSE, "https"), REASON_NO_BINDING);
     assert_int_equal(headers.n, 1);
     assert_null(evidence.binding);
 }
@@ -120,27 +120,24 @@ a_secret_is_never_put_on_a_plain_request(void **state)
     const struct means with = { .secret = secret, .header = "X-Api-Key" };
 
     (void)state;
-    assert_int_equal(present(&with, "bearer", "http"), REASON_PLAIN_CREDENTIAL);
-    assert_int_equal(present(&with, "header", "http"), REASON_PLAIN_CREDENTIAL);
-    assert_int_equal(present(&with, "bearer", ""), REASON_PLAIN_CREDENTIAL);
+    assert_int_equal(present(&with, BINDING_BEARER, "http"), REASON_PLAIN_CREDENTIAL);
+    assert_int_equal(present(&with, BINDING_HEADER, "http"), REASON_PLAIN_CREDENTIAL);
+    assert_int_equal(present(&with, BINDING_BEARER, ""), REASON_PLAIN_CREDENTIAL);
     assert_int_equal(headers.n, 1);
 }
 
 static void
-the_first_word_that_can_be_done_is_taken(void **state)
+an_access_token_bound_to_nothing_is_a_bearers(void **state)
 {
-    const char *const words[] = { "wimse", "header", "bearer" };
-    const struct means with = { .secret = secret };
-    struct presented request = { .scheme = TEXT("https"), .method = TEXT("GET") };
+    struct token *token = token_new(TEXT("t0k3n"), FORM_BEARER, NULL, NULL, 0);
+    const struct means with = { .token = token };
 
     (void)state;
-    assert_int_equal(
-        binding_present(&with, words, 3, &request, 1000000, &headers, &evidence),
-        REASON_OK);
+    assert_int_equal(present(&with, BINDING_BEARER, "https"), REASON_OK);
+    assert_field("Authorization", "Bearer t0k3n");
     assert_string_equal(evidence.binding, "bearer");
-    assert_true(binding_covers_body(words, 3));
-    assert_false(binding_covers_body(words + 1, 2));
-    assert_false(binding_covers_body(NULL, 0));
+    assert_true(text_is_empty(evidence.thumbprint));
+    token_unref(token);
 }
 
 int
@@ -152,7 +149,7 @@ main(void)
         TEST(what_is_presented_is_a_copy),
         TEST(without_what_it_needs_a_binding_cannot_be_done_and_adds_nothing),
         TEST(a_secret_is_never_put_on_a_plain_request),
-        TEST(the_first_word_that_can_be_done_is_taken),
+        TEST(an_access_token_bound_to_nothing_is_a_bearers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,11 @@
  * request. */
 #include "forge.h"
 
+#include "conf/conf.h"
 #include "tokens/authority.h"
 #include "tokens/carried.h"
 
 #include <pthread.h>
-
-static const char *const wimse[] = { "wimse" };
 
 struct stage {
     char directory[40], keep[64], jwks[64];
@@ -94,7 +93,7 @@ stage_close(void **state)
 static enum reason
 present(struct stage *s, int64_t now_s)
 {
-    return binding_present(&s->with, wimse, 1, &s->request, now_s, &s->headers,
+    return binding_present(&s->with, BINDING_WIMSE, &s->request, now_s, &s->headers,
                            &s->evidence);
 }
 
@@ -264,20 +263,24 @@ a_proof_never_outlives_its_token(void **state)
 
 struct refusal {
     const char *name;
-    const char *word, *scheme, *fields;
+    enum binding binding;
+    const char *scheme, *fields;
     bool sign_fails;
     enum reason why;
 };
 
 static const struct refusal refusals[] = {
-    { "no such binding", "dpop", "https", "", false, REASON_NO_BINDING },
-    { "no binding", "", "https", "", false, REASON_NO_BINDING },
-    { "plain http", "wimse", "http", "", false, REASON_PLAIN_CREDENTIAL },
-    { "no scheme", "wimse", "", "", false, REASON_PLAIN_CREDENTIAL },
-    { "signing fails", "wimse", "https", "", true, REASON_SIGN },
-    { "two access tokens", "wimse", "https", "Authorization: a\nAuthorization: b",
+    { "no binding", BINDING_NONE, "https", "", false, REASON_NO_BINDING },
+    { "no access token", BINDING_DPOP, "https", "", false, REASON_NO_BINDING },
+    { "no secret", BINDING_BEARER, "https", "", false, REASON_NO_BINDING },
+    { "no certificate shown", BINDING_MTLS, "https", "", false,
+      REASON_CERTIFICATE_CHANGED },
+    { "plain http", BINDING_WIMSE, "http", "", false, REASON_PLAIN_CREDENTIAL },
+    { "no scheme", BINDING_WIMSE, "", "", false, REASON_PLAIN_CREDENTIAL },
+    { "signing fails", BINDING_WIMSE, "https", "", true, REASON_SIGN },
+    { "two access tokens", BINDING_WIMSE, "https", "Authorization: a\nAuthorization: b",
       false, REASON_SIGN },
-    { "two API keys", "wimse", "https", "X-Api-Key: a\nx-api-key: b", false,
+    { "two API keys", BINDING_WIMSE, "https", "X-Api-Key: a\nx-api-key: b", false,
       REASON_SIGN },
 };
 
@@ -296,7 +299,7 @@ what_cannot_be_presented_is_refused_and_adds_nothing(void **state)
         before = s->headers.n;
         s->request.scheme = text_z(r->scheme);
         key_fail_signing(r->sign_fails);
-        why = binding_present(&s->with, &r->word, 1, &s->request, NOW, &s->headers,
+        why = binding_present(&s->with, r->binding, &s->request, NOW, &s->headers,
                               &s->evidence);
         key_fail_signing(false);
         if (why != r->why)
@@ -309,19 +312,72 @@ what_cannot_be_presented_is_refused_and_adds_nothing(void **state)
     assert_int_equal(present(s, NOW), REASON_OK); /* a refusal leaves nothing behind */
 }
 
-static void
-the_first_binding_that_can_be_done_is_taken(void **state)
+static struct conf_rule
+rule_of(const char *const *words, size_t n)
 {
-    static const char *const words[] = { "dpop", "wimse" };
-    struct stage *s = *state;
+    return (struct conf_rule){ .bind = { .at = words, .n = n } };
+}
 
-    assert_int_equal(binding_present(&s->with, words, 2, &s->request, NOW, &s->headers,
-                                     &s->evidence),
-                     REASON_OK);
-    assert_string_equal(s->evidence.binding, "wimse");
-    assert_int_equal(
-        binding_present(&s->with, NULL, 0, &s->request, NOW, &s->headers, &s->evidence),
-        REASON_NO_BINDING);
+static const struct choice {
+    const char *name;
+    int source;
+    const char *header;
+    const char *words[3];
+    enum binding choice;
+} choices[] = {
+    { "authority", SOURCE_AUTHORITY, NULL, { "wimse" }, BINDING_WIMSE },
+    { "authority yields no secret",
+      SOURCE_AUTHORITY,
+      NULL,
+      { "bearer" },
+      BINDING_NONE },
+    { "file", SOURCE_FILE, NULL, { "bearer" }, BINDING_BEARER },
+    { "a file signs nothing",
+      SOURCE_FILE,
+      NULL,
+      { "wimse", "bearer" },
+      BINDING_BEARER },
+    { "header", SOURCE_FILE, "X-Api-Key", { "header", "bearer" }, BINDING_HEADER },
+    { "not as written but by strength",
+      SOURCE_FILE,
+      "X-Api-Key",
+      { "bearer", "header" },
+      BINDING_HEADER },
+    { "no field named", SOURCE_FILE, NULL, { "header", "bearer" }, BINDING_BEARER },
+    { "nothing", SOURCE_AUTHORITY, NULL, { NULL }, BINDING_NONE },
+};
+
+static void
+the_strongest_binding_that_the_credential_can_do_is_chosen(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        const struct choice *c = &choices[i];
+        struct conf_credential credential = { .source.kind = c->source,
+                                              .header = c->header };
+        struct conf_rule rule;
+        size_t n = 0;
+
+        while (n < 3 && c->words[n] != NULL)
+            n++;
+        rule = rule_of(c->words, n);
+        if (binding_choose(&rule, &credential) != c->choice)
+            fail_msg("%s: %s", c->name,
+                     binding_word(binding_choose(&rule, &credential)));
+    }
+}
+
+static void
+of_these_a_proof_alone_says_something_of_the_body(void **state)
+{
+    const struct conf_rule rule = { .host = NULL };
+
+    (void)state;
+    assert_true(binding_covers_body(BINDING_WIMSE, &rule));
+    assert_false(binding_covers_body(BINDING_DPOP, &rule));
+    assert_false(binding_covers_body(BINDING_MTLS, &rule));
+    assert_false(binding_covers_body(BINDING_BEARER, &rule));
+    assert_false(binding_needs_body(BINDING_WIMSE, &rule));
 }
 
 static void
@@ -375,7 +431,7 @@ present_many(void *arg)
         struct facts facts;
 
         headers_init(&request.headers, arena);
-        bad += binding_present(&with, wimse, 1, &s->request, NOW, &request.headers,
+        bad += binding_present(&with, BINDING_WIMSE, &s->request, NOW, &request.headers,
                                &evidence) != REASON_OK;
         bad += proof_verify(&verifier, &request, &s->request, NOW, arena, &facts) !=
                REASON_OK;
@@ -414,9 +470,9 @@ an_identity_lives_as_long_as_its_last_presenter(void **state)
     p = presenter_new(i);
     identity_unref(i);
     with = (struct means){ .presenter = p };
-    assert_int_equal(
-        binding_present(&with, wimse, 1, &s->request, NOW, &s->headers, &s->evidence),
-        REASON_OK);
+    assert_int_equal(binding_present(&with, BINDING_WIMSE, &s->request, NOW,
+                                     &s->headers, &s->evidence),
+                     REASON_OK);
     presenter_free(p);
 }
 
@@ -432,7 +488,8 @@ main(void)
         staged(a_strangers_proof_does_not_leave_beside_ours),
         staged(a_proof_never_outlives_its_token),
         staged(what_cannot_be_presented_is_refused_and_adds_nothing),
-        staged(the_first_binding_that_can_be_done_is_taken),
+        cmocka_unit_test(the_strongest_binding_that_the_credential_can_do_is_chosen),
+        cmocka_unit_test(of_these_a_proof_alone_says_something_of_the_body),
         staged(a_task_without_a_token_has_no_identity),
         staged(threads_that_share_an_identity_sign_at_the_same_time),
         staged(an_identity_lives_as_long_as_its_last_presenter),

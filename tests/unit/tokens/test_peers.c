@@ -38,7 +38,6 @@ static int
 make(void **state)
 {
     static struct made made;
-    static const char *const words[] = { "wimse" };
     struct presented request = {
         .scheme = TEXT("https"),
         .method = TEXT("POST"),
@@ -62,7 +61,7 @@ make(void **state)
     made.arena = arena_new();
     headers_init(&made.headers, made.arena);
     assert_int_equal(
-        binding_present(&with, words, 1, &request, NOW, &made.headers, &evidence),
+        binding_present(&with, BINDING_WIMSE, &request, NOW, &made.headers, &evidence),
         REASON_OK);
     *state = &made;
     return 0;

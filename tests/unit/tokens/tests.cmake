@@ -1,6 +1,7 @@
 unit_test(tokens test_anchors tokens)
 unit_test(tokens test_authority tokens)
 unit_test(tokens test_binding tokens)
+unit_test(tokens test_dpop tokens)
 unit_test(tokens test_identifier tokens)
 unit_test(tokens test_jws tokens)
 unit_test(tokens test_peers tokens)
