@@ -46,6 +46,7 @@ gather_means(const struct view *v, const struct conf_credential *c, struct means
                             .dpop = v->dpop,
                             .signing_key = v->signing_key,
                             .signing_key_id = v->signing_key_id,
+                            .signature = v->rule->signature,
                             .connection_x5t = v->connection_x5t };
     if (c->source.kind == SOURCE_AUTHORITY) {
         with->presenter = v->entry != NULL ? entry_presenter(v->entry) : NULL;

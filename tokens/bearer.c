@@ -22,19 +22,26 @@ secret_put(struct headers *headers, struct text name, struct text prefix,
     headers_add_secret(headers, name, text_of(value, prefix.n + secret.n));
 }
 
+/* What was got for this task counts before what lies in a file; a token that is bound
+ * is not shown unbound. */
+static struct text
+secret_of(const struct means *with)
+{
+    if (with->token != NULL)
+        return token_form(with->token) == FORM_BEARER ? token_value(with->token)
+                                                      : text_z(NULL);
+    return with->secret != NULL ? secret_reveal(with->secret) : text_z(NULL);
+}
+
 enum reason
 bearer_present(const struct means *with, const struct presented *request, int64_t now_s,
                struct headers *headers, struct evidence *evidence)
 {
-    struct text secret;
+    struct text secret = secret_of(with);
 
     (void)request;
     (void)now_s;
-    if (with->token != NULL && token_form(with->token) == FORM_BEARER)
-        secret = token_value(with->token);
-    else if (with->secret != NULL)
-        secret = secret_reveal(with->secret);
-    else
+    if (text_is_empty(secret))
         return REASON_NO_BINDING;
     secret_put(headers, TEXT("Authorization"), TEXT("Bearer "), secret);
     *evidence = (struct evidence){ .binding = "bearer" };
@@ -45,12 +52,13 @@ enum reason
 header_present(const struct means *with, const struct presented *request, int64_t now_s,
                struct headers *headers, struct evidence *evidence)
 {
+    struct text secret = secret_of(with);
+
     (void)request;
     (void)now_s;
-    if (with->secret == NULL || with->header == NULL)
+    if (text_is_empty(secret) || with->header == NULL)
         return REASON_NO_BINDING;
-    secret_put(headers, text_z(with->header), text_z(with->prefix),
-               secret_reveal(with->secret));
+    secret_put(headers, text_z(with->header), text_z(with->prefix), secret);
     *evidence = (struct evidence){ .binding = "header" };
     return REASON_OK;
 }

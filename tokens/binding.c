@@ -5,49 +5,58 @@
 
 #include <string.h>
 
+/* After conf_bind_words, which has no word for none. */
 static const struct way {
-    const char *word; /* as in a rule's bind list */
     enum token_form form;
     bool covers_body;
     enum reason (*present)(const struct means *with, const struct presented *request,
                            int64_t now_s, struct headers *headers,
                            struct evidence *evidence);
 } ways[] = {
-    [BINDING_NONE] = { .word = "none" },
-    [BINDING_HTTPSIG] = { .word = "httpsig" },
-    [BINDING_DPOP] = { .word = "dpop", .form = FORM_DPOP, .present = dpop_present },
-    [BINDING_WIMSE] = { .word = "wimse", .covers_body = true, .present = wpt_present },
-    [BINDING_MTLS] = { .word = "mtls", .form = FORM_MTLS, .present = mtls_present },
-    [BINDING_HEADER] = { .word = "header", .present = header_present },
-    [BINDING_BEARER] = { .word = "bearer", .present = bearer_present },
+    [BINDING_NONE] = { .present = NULL },
+    [BINDING_HTTPSIG] = { .present = NULL },
+    [BINDING_DPOP] = { .form = FORM_DPOP, .present = dpop_present },
+    [BINDING_WIMSE] = { .covers_body = true, .present = wpt_present },
+    [BINDING_MTLS] = { .form = FORM_MTLS, .present = mtls_present },
+    [BINDING_HEADER] = { .present = header_present },
+    [BINDING_BEARER] = { .present = bearer_present },
 };
+
+_Static_assert((int)BINDING_HTTPSIG == (int)BIND_HTTPSIG + 1 &&
+                   (int)BINDING_BEARER == (int)BIND_BEARER + 1,
+               "bindings stand in the order of their words");
+
+static bool
+yields_secret(const struct conf_credential *c, enum binding b)
+{
+    return b == BINDING_BEARER || (b == BINDING_HEADER && c->header != NULL);
+}
 
 static bool
 can_do(const struct conf_credential *c, enum binding b)
 {
-    switch ((enum conf_source_kind)c->source.kind) {
+    switch (c->source.kind) {
     case SOURCE_AUTHORITY:
-        return b == BINDING_WIMSE;
+        return b == BINDING_HTTPSIG || b == BINDING_WIMSE;
+    case SOURCE_KEY:
+        return b == BINDING_HTTPSIG;
+    case SOURCE_CERTIFICATE:
+        return b == BINDING_MTLS;
+    case SOURCE_OAUTH:
+        return b == BINDING_DPOP || b == BINDING_BEARER ||
+               (b == BINDING_MTLS && c->source.client_certificate != NULL);
     case SOURCE_FILE:
-        return b == BINDING_BEARER || (b == BINDING_HEADER && c->header != NULL);
+    case SOURCE_COMMAND:
+        return yields_secret(c, b);
     }
-    return false;
-}
-
-static bool
-names(const struct strings *list, const char *word)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (strcmp(list->at[i], word) == 0)
-            return true;
     return false;
 }
 
 enum binding
 binding_choose(const struct conf_rule *r, const struct conf_credential *c)
 {
-    for (enum binding b = BINDING_NONE + 1; b <= BINDING_BEARER; b++)
-        if (can_do(c, b) && names(&r->bind, ways[b].word))
+    for (enum binding b = BINDING_HTTPSIG; b <= BINDING_BEARER; b++)
+        if (can_do(c, b) && conf_names_bind(&r->bind, (enum conf_bind)(b - 1)))
             return b;
     return BINDING_NONE;
 }
@@ -55,7 +64,7 @@ binding_choose(const struct conf_rule *r, const struct conf_credential *c)
 const char *
 binding_word(enum binding b)
 {
-    return ways[b].word;
+    return b == BINDING_NONE ? "none" : conf_bind_words[b - 1];
 }
 
 enum token_form
@@ -70,12 +79,19 @@ binding_covers_body(enum binding b, const struct conf_rule *r)
     return ways[b].covers_body || binding_needs_body(b, r);
 }
 
+/* Where the rule does not say what is signed, the body's digest is. */
 bool
 binding_needs_body(enum binding b, const struct conf_rule *r)
 {
-    (void)b;
-    (void)r;
-    return false;
+    const struct strings *signs = r->signature == NULL ? NULL
+                                                       : &r->signature->components;
+
+    if (b != BINDING_HTTPSIG)
+        return false;
+    for (size_t i = 0; signs != NULL && i < signs->n; i++)
+        if (strncmp(signs->at[i], "content-digest", strlen("content-digest")) == 0)
+            return true;
+    return signs == NULL || signs->n == 0;
 }
 
 enum reason

@@ -137,6 +137,7 @@ an_access_token_bound_to_nothing_is_a_bearers(void **state)
     assert_field("Authorization", "Bearer t0k3n");
     assert_string_equal(evidence.binding, "bearer");
     assert_true(text_is_empty(evidence.thumbprint));
+    assert_int_equal(present(&with, BINDING_HEADER, "https"), REASON_NO_BINDING);
     token_unref(token);
 }
 
