@@ -77,6 +77,20 @@ check_each(const struct check *k, const void *object, const char *key,
     }
 }
 
+/* Lists that operators write are short. */
+void
+check_no_repeats(const struct check *k, const void *object, const char *key,
+                 const struct strings *s)
+{
+    for (size_t i = 1; i < s->n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(s->at[i], s->at[j]) == 0) {
+                check_complain(k, object, key, "says \"%.80s\" twice: write it once",
+                               s->at[i]);
+                return;
+            }
+}
+
 /* ---- the workload, and what a forward door needs */
 
 static bool
@@ -190,8 +204,7 @@ check_witness(const struct check *k)
         check_complain(k, w, "url",
                        "is missing: write url = "
                        "\"https://witness.example/checkpoints\";");
-    if (w->url != NULL)
-        check_value(k, w, "url", w->url, pattern_url_error(k->fill->scratch, w->url));
+    check_url(k, w, "url", w->url);
     if (w->trust != NULL)
         check_value(k, w, "trust", w->trust, pattern_file_error(w->trust));
 }
@@ -247,6 +260,24 @@ check_is_published(const struct check *k, const char *path)
 
     return n > 0 && strncmp(path, publish, n) == 0 &&
            (path[n] == '/' || publish[n - 1] == '/');
+}
+
+void
+check_url(const struct check *k, const void *object, const char *key, const char *url)
+{
+    if (url != NULL)
+        check_value(k, object, key, url, pattern_url_error(k->fill->scratch, url));
+}
+
+void
+check_secret_file(const struct check *k, const void *object, const char *key,
+                  const char *path)
+{
+    check_value(k, object, key, path, pattern_file_error(path));
+    if (check_is_published(k, path))
+        check_complain(k, object, key,
+                       "lies in ca.publish, which the workload can read: write another "
+                       "directory");
 }
 
 static void

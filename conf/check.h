@@ -17,12 +17,32 @@ void check_conf(const struct conf *c, struct fill *f);
 void check_doors(const struct check *k);
 void check_grants(const struct check *k);
 void check_credentials(const struct check *k);
+void check_source(const struct check *k, const struct conf_source *s);
+void check_bindings(const struct check *k, const struct conf_rule *r);
+/* c: the rule's credential; NULL: there is none of that name. */
+void check_signature(const struct check *k, const struct conf_rule *r,
+                     const struct conf_credential *c);
+void check_gate(const struct check *k, const struct conf_door *door);
+void check_issuers(const struct check *k, const struct conf_door *door);
+/* needs_keys: something is verified by that domain's. */
+void check_trust(const struct check *k, const struct conf_trust *t, bool needs_keys);
 
 /* Was this key written in the group that filled the object? */
 bool check_has_key(const struct check *k, const void *object, const char *key);
 
 /* Where the workload reads, nothing of ours may lie. */
 bool check_is_published(const struct check *k, const char *path);
+
+/* Where Holdfast itself sends something; NULL is nothing. */
+void check_url(const struct check *k, const void *object, const char *key,
+               const char *url);
+/* A file that nobody but Holdfast may read. */
+void check_secret_file(const struct check *k, const void *object, const char *key,
+                       const char *path);
+
+/* This name, written there, is no credential's. */
+void check_credential_name(const struct check *k, const void *object, const char *key,
+                           const char *name);
 
 /* At that key of the object's group; at the group when the key is absent. */
 void check_complain(const struct check *k, const void *object, const char *key,
@@ -38,6 +58,10 @@ void check_value(const struct check *k, const void *object, const char *key,
 void check_each(const struct check *k, const void *object, const char *key,
                 const struct strings *s,
                 const char *(*error_of)(struct arena *a, const char *z));
+
+/* Nothing stands in a list twice. */
+void check_no_repeats(const struct check *k, const void *object, const char *key,
+                      const struct strings *s);
 
 /* A rule of either kind that lets a WebSocket through lets through what asks for one.
  */

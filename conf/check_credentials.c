@@ -1,44 +1,25 @@
-/* Credentials: what each kind of source takes and what it does not, and handles that
- * cannot be mistaken for one another. */
+/* Credentials: what stands for their secrets, and handles that cannot be mistaken for
+ * one another. */
 #include "conf/check.h"
 
 #include "conf/pattern.h"
+#include "conf/suggest.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* What stands for a secret means nothing where there is none. */
 static void
-check_file_source(const struct check *k, const struct conf_credential *c)
-{
-    const struct conf_source *s = &c->source;
-
-    if (!check_has_key(k, s, "path"))
-        check_complain(k, s, "path",
-                       "is missing: write path = \"/run/secrets/github-token\";");
-    if (s->path == NULL)
-        return;
-    check_value(k, s, "path", s->path, pattern_file_error(s->path));
-    if (check_is_published(k, s->path))
-        check_complain(k, s, "path",
-                       "lies in ca.publish, which the workload can read: write another "
-                       "directory");
-}
-
-/* Nothing of the workload's own stands for a token that is made for each request. */
-static void
-check_authority_source(const struct check *k, const struct conf_credential *c)
+check_no_secret(const struct check *k, const struct conf_credential *c)
 {
     static const char *const keys[] = { "handle", "header", "prefix" };
 
-    if (check_has_key(k, &c->source, "path"))
-        check_complain(k, &c->source, "path",
-                       "the authority reads no file: remove it, or write kind = "
-                       "\"file\"");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (check_has_key(k, c, keys[i]))
             check_complain(k, c, keys[i],
-                           "the authority yields no secret that it could stand for: "
-                           "remove it");
+                           "a source of kind \"%s\" yields no secret that it could "
+                           "stand for: remove it",
+                           conf_source_words[c->source.kind]);
 }
 
 static void
@@ -63,6 +44,9 @@ check_field(const struct check *k, const struct conf_credential *c)
         check_value(k, c, "header", c->header, pattern_field_error(c->header));
     if (c->prefix != NULL)
         check_value(k, c, "prefix", c->prefix, pattern_prefix_error(c->prefix));
+    if (c->source.kind == SOURCE_OAUTH && check_has_key(k, c, "header"))
+        check_complain(k, c, "header",
+                       "a token goes into Authorization and nowhere else: remove it");
     if (check_has_key(k, c, "prefix") && !check_has_key(k, c, "header"))
         check_complain(k, c, "prefix",
                        "stands before a secret in the credential's header: write "
@@ -139,7 +123,7 @@ check_claimed(const struct check *k)
     struct claim *variables = arena_alloc(k->fill->scratch, n * sizeof *variables);
 
     for (size_t i = 0; i < n; i++) {
-        if (all[i].source.kind != SOURCE_FILE)
+        if (!conf_has_handle(&all[i]))
             continue;
         variables[n_variables++] = (struct claim){ variable_of(k, &all[i]), &all[i] };
         if (all[i].handle.value != NULL)
@@ -150,16 +134,34 @@ check_claimed(const struct check *k)
 }
 
 void
+check_credential_name(const struct check *k, const void *object, const char *key,
+                      const char *name)
+{
+    const struct conf_credential *all = k->conf->credentials.at;
+    struct suggestion near = { 0 };
+
+    for (size_t i = 0; i < k->conf->credentials.n; i++)
+        suggest(&near, name, all[i].name);
+    if (near.word != NULL)
+        check_complain(k, object, key,
+                       "no credential is named \"%.80s\", did you mean \"%s\"?", name,
+                       near.word);
+    else
+        check_complain(k, object, key,
+                       "no credential is named \"%.80s\": write it under credentials",
+                       name);
+}
+
+void
 check_credentials(const struct check *k)
 {
     const struct conf_credential *all = k->conf->credentials.at;
 
     for (size_t i = 0; i < k->conf->credentials.n; i++) {
-        if (all[i].source.kind == SOURCE_FILE)
-            check_file_source(k, &all[i]);
-        if (all[i].source.kind == SOURCE_AUTHORITY &&
-            check_has_key(k, &all[i], "source")) {
-            check_authority_source(k, &all[i]);
+        check_source(k, &all[i].source);
+        if (check_has_key(k, &all[i].source, "kind") && (int)all[i].source.kind >= 0 &&
+            !conf_has_handle(&all[i])) {
+            check_no_secret(k, &all[i]);
             continue;
         }
         check_handle(k, &all[i].handle);

@@ -1,8 +1,6 @@
-/* Doors: no two on one address; what a gate needs and what only a gate has; whom it
- * trusts; and that there is more to do than to be watched. */
+/* Doors: no two on one address; what a gate needs and what only a gate has; and that
+ * there is more to do than to be watched. */
 #include "conf/check.h"
-
-#include "conf/pattern.h"
 
 #include <string.h>
 
@@ -49,8 +47,13 @@ static const struct {
     { "key", true, "key = \"/run/secrets/gate.key\";" },
     { "names", true, "names = [\"https://orders.example\"];" },
     { "upstream", true, "upstream = \"http://127.0.0.1:8080\";" },
-    { "trust", true, "trust = ( { ... } );" },
     { "rules", true, "rules = ( { ... } );" },
+    { "trust", false, NULL },
+    { "accept", false, NULL },
+    { "clients_trust", false, NULL },
+    { "nonce", false, NULL },
+    { "issuers", false, NULL },
+    { "signature", false, NULL },
     { "upstream_trust", false, NULL },
     { "upstream_http", false, NULL },
     { "keep_proof", false, NULL },
@@ -84,78 +87,6 @@ check_protocols(const struct check *k, const struct conf_door *door)
         check_complain(k, door, "h2c",
                        "belongs to a forward door: remove it, or write kind = "
                        "\"forward\"");
-}
-
-static const char *
-https_origin_error(struct arena *a, const char *z)
-{
-    return pattern_origin_error(a, z, false);
-}
-
-static const char *
-subject_error(struct arena *a, const char *z)
-{
-    (void)a;
-    return pattern_identity_error(z, true);
-}
-
-/* Of what the door accepts: something proves a workload identity token. */
-static bool
-signs_by_authority(const struct conf_door *door)
-{
-    return conf_names_bind(&door->accept, BIND_WIMSE) ||
-           conf_names_bind(&door->accept, BIND_HTTPSIG);
-}
-
-/* A domain may stand in several entries: each sidecar's key then speaks for its own
- * subjects alone. */
-static void
-check_trust(const struct check *k, const struct conf_door *door,
-            const struct conf_trust *t)
-{
-    if (signs_by_authority(door) && !check_has_key(k, t, "jwks_file"))
-        check_complain(
-            k, t, "jwks_file",
-            "is missing: write jwks_file = \"/etc/holdfast/prod.jwks.json\";");
-    if (t->domain == NULL)
-        return;
-    check_value(k, t, "domain", t->domain, pattern_domain_error(t->domain));
-    check_each(k, t, "subjects", &t->subjects, subject_error);
-    for (size_t i = 0; i < t->subjects.n; i++)
-        if (pattern_identity_error(t->subjects.at[i], true) == NULL &&
-            !text_equals(pattern_identity_domain(t->subjects.at[i]), text_z(t->domain)))
-            check_complain_element(
-                k, t, "subjects", t->subjects.at[i],
-                "is of another trust domain: trust it by an entry of its own");
-}
-
-static void
-check_gate_rule(const struct check *k, const struct conf_gate_rule *r)
-{
-    check_each(k, r, "methods", &r->methods, pattern_method_error);
-    check_websocket(k, r, r->websocket, &r->methods);
-    check_each(k, r, "paths", &r->paths, pattern_path_error);
-    check_each(k, r, "subjects", &r->subjects, subject_error);
-}
-
-static void
-check_gate(const struct check *k, const struct conf_door *door)
-{
-    const struct conf_trust *trust = door->trust.at;
-    const struct conf_gate_rule *rules = door->rules.at;
-
-    check_each(k, door, "names", &door->names, https_origin_error);
-    if (door->upstream != NULL)
-        check_value(k, door, "upstream", door->upstream,
-                    pattern_origin_error(k->fill->scratch, door->upstream, true));
-    if (door->upstream_trust != NULL && door->upstream != NULL &&
-        strncmp(door->upstream, "http://", 7) == 0)
-        check_complain(k, door, "upstream_trust",
-                       "the upstream is plain http: remove this, or write https://");
-    for (size_t i = 0; i < door->trust.n; i++)
-        check_trust(k, door, &trust[i]);
-    for (size_t i = 0; i < door->rules.n; i++)
-        check_gate_rule(k, &rules[i]);
 }
 
 /* A door whose kind was refused may have been meant to serve. */

@@ -1,5 +1,4 @@
-/* Grants and their rules: what a rule with a credential must say, and what one without
- * must not. */
+/* Grants and their rules: whom and what they name, and for which purposes. */
 #include "conf/check.h"
 
 #include "conf/pattern.h"
@@ -7,183 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *
-bind_error(struct arena *a, const char *z)
-{
-    struct suggestion near = { 0 };
-
-    for (size_t i = 0; conf_bind_words[i] != NULL; i++) {
-        if (strcmp(z, conf_bind_words[i]) == 0)
-            return NULL;
-        suggest(&near, z, conf_bind_words[i]);
-    }
-    if (is_later_word("bind", z))
-        return "is not built yet: write \"header\" or \"bearer\"";
-    if (near.word == NULL)
-        return "is no binding: write \"httpsig\", \"dpop\", \"wimse\", \"mtls\", "
-               "\"header\" or \"bearer\"";
-    return arena_copy_z(
-        a, arena_printf(a, "is no binding, did you mean \"%s\"?", near.word));
-}
-
-static void
-check_credential_name(const struct check *k, const struct conf_rule *r)
-{
-    const struct conf_credential *all = k->conf->credentials.at;
-    struct suggestion near = { 0 };
-
-    for (size_t i = 0; i < k->conf->credentials.n; i++)
-        suggest(&near, r->credential, all[i].name);
-    if (near.word != NULL)
-        check_complain(k, r, "credential",
-                       "no credential is named \"%.80s\", did you mean \"%s\"?",
-                       r->credential, near.word);
-    else
-        check_complain(k, r, "credential",
-                       "no credential is named \"%.80s\": write it under credentials",
-                       r->credential);
-}
-
-/* ---- bindings */
-
-static bool
-binds(const struct conf_rule *r, enum conf_bind bind)
-{
-    for (size_t i = 0; i < r->bind.n; i++)
-        if (strcmp(r->bind.at[i], conf_bind_words[bind]) == 0)
-            return true;
-    return false;
-}
-
-/* The secret itself leaves. */
-static bool
-binds_nothing(const struct conf_rule *r)
-{
-    return binds(r, BIND_HEADER) || binds(r, BIND_BEARER);
-}
-
-/* What is no binding has been complained of, and whatever else it says is moot. */
-static bool
-has_known_binds(const struct conf_rule *r)
-{
-    size_t known = 0;
-
-    for (size_t i = 0; i < r->bind.n; i++)
-        for (size_t j = 0; conf_bind_words[j] != NULL; j++)
-            known += strcmp(r->bind.at[i], conf_bind_words[j]) == 0;
-    return known > 0 && known == r->bind.n;
-}
-
-static void
-check_bind_of_secret(const struct check *k, const struct conf_rule *r,
-                     const struct conf_credential *c)
-{
-    if (binds(r, BIND_WIMSE))
-        check_complain_element(k, r, "bind", conf_bind_words[BIND_WIMSE],
-                               "a secret from a file cannot be bound: write \"bearer\" "
-                               "or \"header\", or a credential of the authority");
-    else if (r->bind.n > 1)
-        check_complain(k, r, "bind",
-                       "one of them would be presented and the others never: write "
-                       "one");
-    if (binds(r, BIND_HEADER) && !check_has_key(k, c, "header"))
-        check_complain_element(k, r, "bind", conf_bind_words[BIND_HEADER],
-                               "its credential does not say in which: write header = "
-                               "\"X-Api-Key\"; there");
-}
-
-static void
-check_bind_of_authority(const struct check *k, const struct conf_rule *r)
-{
-    if (binds_nothing(r))
-        check_complain_element(
-            k, r, "bind",
-            conf_bind_words[binds(r, BIND_HEADER) ? BIND_HEADER : BIND_BEARER],
-            "the authority yields no secret: write \"wimse\"");
-    else if (r->bind.n > 1)
-        check_complain(k, r, "bind", "says one thing twice: write it once");
-}
-
-static void
-check_inject(const struct check *k, const struct conf_rule *r,
-             const struct conf_credential *c)
-{
-    if (c->source.kind == SOURCE_AUTHORITY && r->inject == INJECT_ON_HANDLE)
-        check_complain(k, r, "inject",
-                       "the authority has no handle that could be shown, and "
-                       "\"on_handle\" is the default: write inject = \"always\";");
-}
-
-/* Whoever lets a secret out as it is says why, and nobody else does. */
-static void
-check_unbound_because(const struct check *k, const struct conf_rule *r)
-{
-    bool said = check_has_key(k, r, "unbound_because");
-
-    if (binds_nothing(r) && !said)
-        check_complain(k, r, "unbound_because",
-                       "is missing where the secret itself leaves: write "
-                       "unbound_because = \"why nothing better is taken\";");
-    if (!binds_nothing(r) && said)
-        check_complain(k, r, "unbound_because",
-                       "nothing leaves unbound here: remove it");
-}
-
-static void
-check_bind(const struct check *k, const struct conf_rule *r,
-           const struct conf_credential *c)
-{
-    bool secret = c != NULL && c->source.kind == SOURCE_FILE;
-
-    if (!check_has_key(k, r, "bind"))
-        check_complain(k, r, "bind",
-                       "is missing beside a credential: write bind = [\"%s\"];",
-                       secret ? "bearer" : "wimse");
-    if (!has_known_binds(r))
-        return;
-    if (secret)
-        check_bind_of_secret(k, r, c);
-    else if (c != NULL && c->source.kind == SOURCE_AUTHORITY)
-        check_bind_of_authority(k, r);
-    check_unbound_because(k, r);
-}
-
-static void
-check_rule_with_credential(const struct check *k, const struct conf_rule *r)
-{
-    const struct conf_credential *c = conf_credential(k->conf, r->credential);
-
-    if (c == NULL)
-        check_credential_name(k, r);
-    else
-        check_inject(k, r, c);
-    check_bind(k, r, c);
-    if (r->scheme == SCHEME_HTTP)
-        check_complain(k, r, "credential",
-                       "a credential is never presented over plain http: remove it, or "
-                       "write scheme = \"https\"");
-    if (r->signed_urls == CONF_PASS)
-        check_complain(k, r, "signed_urls",
-                       "signed URLs pass only in a rule without credential: remove one "
-                       "of the two");
-}
-
-static void
-check_rule_without_credential(const struct check *k, const struct conf_rule *r)
-{
-    if (check_has_key(k, r, "bind"))
-        check_complain(
-            k, r, "bind",
-            "there is nothing to bind: write credential = \"...\"; or remove it");
-    if (check_has_key(k, r, "inject"))
-        check_complain(
-            k, r, "inject",
-            "there is nothing to inject: write credential = \"...\"; or remove it");
-    if (check_has_key(k, r, "unbound_because"))
-        check_complain(k, r, "unbound_because",
-                       "nothing leaves unbound here: remove it");
-}
 
 static void
 check_rule(const struct check *k, const struct conf_rule *r)
@@ -194,14 +16,10 @@ check_rule(const struct check *k, const struct conf_rule *r)
     check_each(k, r, "methods", &r->methods, pattern_method_error);
     check_websocket(k, r, r->websocket, &r->methods);
     check_each(k, r, "paths", &r->paths, pattern_path_error);
-    check_each(k, r, "bind", &r->bind, bind_error);
     if (r->scheme == SCHEME_HTTP && r->upstream_trust != NULL)
         check_complain(k, r, "upstream_trust",
                        "there is no certificate on plain http: remove it");
-    if (r->credential != NULL)
-        check_rule_with_credential(k, r);
-    else if (!check_has_key(k, r, "credential"))
-        check_rule_without_credential(k, r);
+    check_bindings(k, r);
 }
 
 /* ---- purposes and tasks */

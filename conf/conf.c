@@ -129,6 +129,26 @@ conf_has_handle(const struct conf_credential *c)
     return false;
 }
 
+bool
+conf_can_bind(const struct conf_credential *c, enum conf_bind bind)
+{
+    switch (c->source.kind) {
+    case SOURCE_AUTHORITY:
+        return bind == BIND_HTTPSIG || bind == BIND_WIMSE;
+    case SOURCE_KEY:
+        return bind == BIND_HTTPSIG;
+    case SOURCE_CERTIFICATE:
+        return bind == BIND_MTLS;
+    case SOURCE_OAUTH:
+        return bind == BIND_DPOP || bind == BIND_BEARER ||
+               (bind == BIND_MTLS && c->source.client_certificate != NULL);
+    case SOURCE_FILE:
+    case SOURCE_COMMAND:
+        return bind == BIND_HEADER || bind == BIND_BEARER;
+    }
+    return false;
+}
+
 enum conf_profile
 conf_profile(const struct conf_rule *r, const struct conf_credential *c)
 {

@@ -429,6 +429,8 @@ const void *conf_filter(const struct conf *c, const char *filter);
 const struct conf_credential *conf_credential(const struct conf *c, const char *name);
 /* The source yields a secret that a handle can stand for. */
 bool conf_has_handle(const struct conf_credential *c);
+/* Whether it can be presented so, as its source is. */
+bool conf_can_bind(const struct conf_credential *c, enum conf_bind bind);
 /* PROFILE_WIMSE or PROFILE_PLAIN: how this credential signs under that rule. */
 enum conf_profile conf_profile(const struct conf_rule *r,
                                const struct conf_credential *c);

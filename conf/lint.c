@@ -48,7 +48,14 @@ lint_credential(const struct lint *l, const struct conf_credential *c)
     if (strcmp(c->owner, c->approved_by) == 0)
         WARN(l, "own_approval", c->place, "credentials.%s: %s approved what they own",
              c->name, c->owner);
-    if (c->source.kind == SOURCE_FILE && !is_used(l->conf, c->name))
+    if (c->source.kind == SOURCE_OAUTH && c->source.client_auth == CLIENT_NONE)
+        NOTE(l, "no_client_auth", c->place,
+             "credentials.%s: its authorization server is not shown who asks: whoever "
+             "has what is exchanged there gets the token",
+             c->name);
+    /* A certificate may be another credential's to show. */
+    if (c->source.kind != SOURCE_AUTHORITY && c->source.kind != SOURCE_CERTIFICATE &&
+        !is_used(l->conf, c->name))
         WARN(l, "unused_credential", c->place,
              "credentials.%s: no rule uses it: its secret is held for nothing",
              c->name);
@@ -72,6 +79,12 @@ lint_rule(const struct lint *l, const struct conf_grant *g, const struct conf_ru
     if (r->unbound_because != NULL)
         NOTE(l, "unbound", r->place, "grant %s: %s: %s", g->name, r->bind.at[0],
              r->unbound_because);
+    if (r->own_proof == CONF_PASS)
+        NOTE(
+            l, "own_proof", r->place,
+            "grant %s: the workload's own token and proof pass to %s: no end of a task "
+            "takes them back",
+            g->name, r->host);
     if (c != NULL && strcmp(c->approved_by, g->approved_by) == 0)
         WARN(l, "one_approval", r->place,
              "grant %s: %s approved both this grant and credential %s; the two "
@@ -109,12 +122,25 @@ lint_grant(const struct lint *l, const struct conf_grant *g)
         lint_rule(l, g, &rules[i]);
 }
 
+/* ---- doors */
+
+static void
+lint_door(const struct lint *l, const struct conf_door *d)
+{
+    if (d->kind == DOOR_GATE && d->accept.n == 1 &&
+        conf_names_bind(&d->accept, BIND_MTLS))
+        NOTE(l, "uncovered", d->place,
+             "the gate accepts client certificates alone: they cover the connection, "
+             "and no method, path or body of what is sent on it");
+}
+
 void
 conf_lint(const struct conf *c, int64_t now_s, struct findings *out)
 {
     struct lint l = { .conf = c, .now_s = now_s, .out = out };
     const struct conf_credential *credentials = c->credentials.at;
     const struct conf_grant *grants = c->grants.at;
+    const struct conf_door *doors = c->doors.at;
 
     if (c->ledger.off_because != NULL)
         WARN(&l, "ledger_off", c->ledger.place,
@@ -123,6 +149,8 @@ conf_lint(const struct conf *c, int64_t now_s, struct findings *out)
         NOTE(&l, "no_witness", c->ledger.place,
              "ledger: no witness is sent its checkpoints: who can write to its disk "
              "can cut its end unseen, unless the log is kept elsewhere");
+    for (size_t i = 0; i < c->doors.n; i++)
+        lint_door(&l, &doors[i]);
     for (size_t i = 0; i < c->credentials.n; i++)
         lint_credential(&l, &credentials[i]);
     for (size_t i = 0; i < c->grants.n; i++)

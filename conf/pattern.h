@@ -32,6 +32,14 @@ const char *pattern_url_error(struct arena *a, const char *z);
 /* "10.96.0.10", "127.0.0.1:5353", "[::1]:53". */
 const char *pattern_server_error(const char *z);
 
+/* An absolute URI without fragment, and one of an issuer, which begins with https://:
+ * they are compared, byte for byte. */
+const char *pattern_uri_error(const char *z);
+const char *pattern_issuer_error(const char *z);
+/* Visible ASCII; and words of it that OAuth takes as scopes, with a space between. */
+const char *pattern_visible_error(const char *z);
+const char *pattern_scopes_error(const char *z);
+
 /* From the root, nothing doubled, no "." or "..". */
 const char *pattern_file_error(const char *z);
 
@@ -46,5 +54,12 @@ const char *pattern_shape_error(const char *z);
 const char *pattern_handle_error(const char *z);
 /* A C identifier in capitals. */
 const char *pattern_variable_error(const char *z);
+
+/* What a signature of a request may cover (RFC 9421): a derived component, or a field
+ * that no hop takes away. */
+const char *pattern_component_error(struct arena *a, const char *z);
+/* The name of a signature in its fields, and the value of its tag. */
+const char *pattern_label_error(const char *z);
+const char *pattern_tag_error(const char *z);
 
 #endif

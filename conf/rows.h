@@ -11,6 +11,9 @@ extern const struct setting rows_door[], rows_credential[], rows_grant[], rows_t
 /* The words of enum conf_http and enum conf_slashes, for either kind of rule. */
 extern const char *const rows_http[], *const rows_slashes[];
 
+/* The words of enum conf_grant_type and enum conf_client_auth, by index. */
+extern const char *const rows_grant_types[], *const rows_client_auths[];
+
 /* clang-format off */
 #define IN(holder, field) offsetof(struct holder, field)
 #define MUST SETTING_REQUIRED

@@ -3,22 +3,20 @@
  */
 #include "conf/rows.h"
 
-static const char *const grant_types[] = {
+const char *const rows_grant_types[] = {
     [OAUTH_CLIENT_CREDENTIALS] = "client_credentials",
     [OAUTH_REFRESH_TOKEN] = "refresh_token",
     [OAUTH_JWT_BEARER] = "jwt_bearer",
     [OAUTH_TOKEN_EXCHANGE] = "token_exchange",
     NULL
 };
-static const char *const client_auths[] = {
-    [CLIENT_PRIVATE_KEY_JWT] = "private_key_jwt",
-    [CLIENT_SECRET_BASIC] = "client_secret_basic",
-    [CLIENT_SECRET_POST] = "client_secret_post",
-    [CLIENT_MTLS] = "mtls",
-    [CLIENT_JWT_SVID] = "jwt_svid",
-    [CLIENT_NONE] = "none",
-    NULL
-};
+const char *const rows_client_auths[] = { [CLIENT_PRIVATE_KEY_JWT] = "private_key_jwt",
+                                          [CLIENT_SECRET_BASIC] = "client_secret_basic",
+                                          [CLIENT_SECRET_POST] = "client_secret_post",
+                                          [CLIENT_MTLS] = "mtls",
+                                          [CLIENT_JWT_SVID] = "jwt_svid",
+                                          [CLIENT_NONE] = "none",
+                                          NULL };
 static const char *const authorization_details[] = {
     [DETAILS_NONE] = "none", [DETAILS_GRANT] = "grant", NULL
 };
@@ -47,11 +45,11 @@ static const struct setting source[] = {
            "Oauth: the authorization server's issuer identifier, which assertions are made for. Without it: `token_endpoint`."),
     STRING("trust", IN(conf_source, trust), 0,
            "Oauth: CA file for the authorization server; without it the system's roots."),
-    CHOICE("grant_type", IN(conf_source, grant_type), 0, "client_credentials", grant_types,
+    CHOICE("grant_type", IN(conf_source, grant_type), 0, "client_credentials", rows_grant_types,
            "Oauth: what is exchanged for a token. `client_credentials`: who we are alone; `refresh_token`: the file of that name; `jwt_bearer`: `assertion` (RFC 7523); `token_exchange`: `subject_token`, and perhaps `actor_token` (RFC 8693)."),
     STRING("client_id", IN(conf_source, client_id), 0,
            "Oauth: who asks, as the authorization server calls us. Required but with `jwt_svid`."),
-    CHOICE("client_auth", IN(conf_source, client_auth), 0, NULL, client_auths,
+    CHOICE("client_auth", IN(conf_source, client_auth), 0, NULL, rows_client_auths,
            "Oauth: how it is proved. `private_key_jwt`: an assertion signed with `client_key`. `client_secret_basic`, `client_secret_post`: `client_secret`, in a header field or in the form. `mtls`: `client_certificate`. `jwt_svid`: the file `client_assertion`. `none`: not at all. Required there."),
     STRING("client_secret", IN(conf_source, client_secret), 0, "Oauth: file of the client's secret."),
     STRING("client_key", IN(conf_source, client_key), 0,

@@ -65,13 +65,6 @@ handle_variable(const struct conf_credential *c, struct buf *out)
         buf_add_byte(out, variable_letter(*name));
 }
 
-/* A secret that the workload must not see stands behind it. */
-static bool
-is_due(const struct conf_credential *c)
-{
-    return c->source.kind == SOURCE_FILE;
-}
-
 const struct conf_credential *
 handle_next_due(const struct conf *conf, const struct conf_grant *g, size_t *i)
 {
@@ -86,7 +79,7 @@ handle_next_due(const struct conf *conf, const struct conf_grant *g, size_t *i)
         if (name == NULL || (last != NULL && strcmp(last, name) == 0))
             continue;
         c = conf_credential(conf, name);
-        if (c != NULL && is_due(c))
+        if (c != NULL && conf_has_handle(c))
             return c;
     }
     return NULL;

@@ -123,6 +123,30 @@ a_handle_has_the_shape_of_the_real_thing(void **state)
 }
 
 static void
+a_source_has_a_handle_where_it_yields_a_secret(void **state)
+{
+    static const struct {
+        enum conf_source_kind kind;
+        bool has_handle;
+    } rows[] = {
+        { SOURCE_FILE, true },    { SOURCE_AUTHORITY, false },
+        { SOURCE_OAUTH, true },   { SOURCE_KEY, false },
+        { SOURCE_COMMAND, true }, { SOURCE_CERTIFICATE, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct handles *h;
+
+        credentials[1].source.kind = rows[i].kind;
+        h = make(NULL);
+        assert_int_equal(handles_publish(h, &conf, scratch), REASON_OK);
+        assert_int_equal(exists("handles.uid-1001.env"), rows[i].has_handle);
+        handles_unref(h);
+    }
+}
+
+static void
 two_makings_have_nothing_in_common(void **state)
 {
     struct handles *a = make(NULL), *b = make(NULL);
@@ -497,6 +521,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_handle_has_the_shape_of_the_real_thing),
+        TEST(a_source_has_a_handle_where_it_yields_a_secret),
         TEST(two_makings_have_nothing_in_common),
         TEST(a_handle_is_for_its_caller_and_credential_alone),
         TEST(only_the_whole_value_is_a_handle),
