@@ -2,12 +2,15 @@
 
 #include "filters/present.h"
 
-/* Whose certificate goes with this credential; NULL: none. */
+/* The credential itself, or the one that an oauth credential names. */
 static const struct conf_credential *
-certificate_of(const struct view *v, const struct conf_credential *c)
+certificate_of(const struct view *v)
 {
-    (void)v;
-    return c->source.kind == SOURCE_CERTIFICATE ? c : NULL;
+    const struct conf_credential *c = conf_credential(v->conf, v->rule->credential);
+
+    if (c == NULL || c->source.kind == SOURCE_CERTIFICATE)
+        return c;
+    return conf_client_certificate(v->conf, c);
 }
 
 enum reason
@@ -17,13 +20,9 @@ show_find_pair(const struct view *v, struct pair **out)
     enum reason why;
 
     *out = NULL;
-    if (!present_is_wanted(v))
+    if (present_binding(v) != BINDING_MTLS)
         return REASON_OK;
-    if ((c = conf_credential(v->conf, v->rule->credential)) == NULL)
-        return REASON_CREDENTIAL_UNAVAILABLE;
-    if ((c = certificate_of(v, c)) == NULL)
-        return REASON_OK;
-    if (v->vault == NULL)
+    if ((c = certificate_of(v)) == NULL || v->vault == NULL)
         return REASON_CREDENTIAL_UNAVAILABLE;
     if ((why = vault_pair(v->vault, c, out)) != REASON_OK ||
         !pair_is_expired(*out, v->now_s))

@@ -60,6 +60,7 @@ take_stream(struct exchange *x)
     if (!upstream_is_shared(u) && buf_length(&u->link.in) > 0)
         return REASON_UPSTREAM_MALFORMED;
     x->view.verified_tls = u->link.tls != NULL;
+    x->view.connection_x5t = text_z(u->key.shows);
     return exchange_open_stream(x) ? REASON_OK : REASON_UPSTREAM_MALFORMED;
 }
 

@@ -235,7 +235,7 @@ put_evidence(struct pen *p, const struct view *v)
     if (e->binding != NULL && v->rule != NULL) {
         put_known_z(p, TEXT(",\"credential\":\""), v->rule->credential);
         put_plain_z(p, TEXT(",\"binding\":\""), e->binding);
-        if (text_is_empty(e->proof_id))
+        if (text_is_empty(e->thumbprint))
             put_known_z(p, TEXT(",\"unbound_because\":\""), v->rule->unbound_because);
     }
     put_plain(p, TEXT(",\"proof\":\""), e->proof_id);

@@ -41,8 +41,8 @@ class Authority:
             f.write(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def leaf(self, file, names, not_before=-1, not_after=10, usage=ExtendedKeyUsageOID.SERVER_AUTH, common=None):
-        """A server certificate for these DNS names and addresses; days are counted from now. Its subject is called like the
-        first of them unless told otherwise."""
+        """A server certificate for these DNS names, addresses and URIs; days are counted from now. Its subject is called like
+        the first of them unless told otherwise."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
         certificate = (
@@ -73,6 +73,8 @@ def _write(path, data, mode):
 
 
 def _general_name(name):
+    if "://" in name:
+        return x509.UniformResourceIdentifier(name)
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
