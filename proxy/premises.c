@@ -26,19 +26,20 @@ tell(struct buf *to, const struct place *at, const char *key, const char *format
     buf_printf(to, "%s:%u: %s: %s\n", at->file, at->line, key, message);
 }
 
-/* About the file of a credential. */
+/* About a file of a credential; of some kinds there are several. */
 __attribute__((format(printf, 4, 5))) static void
 warn(const struct premises *p, const struct conf_credential *c, const char *kind,
      const char *format, ...)
 {
     char message[1024];
+    bool one = c->source.path != NULL;
     va_list args;
 
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
     findings_add(p->findings, FINDING_WARNING, kind, c->source.place,
-                 "credentials.%s.source.path: %s", c->name, message);
+                 "credentials.%s.source%s: %s", c->name, one ? ".path" : "", message);
 }
 
 static bool

@@ -27,29 +27,10 @@ _Static_assert((int)BINDING_HTTPSIG == (int)BIND_HTTPSIG + 1 &&
                "bindings stand in the order of their words");
 
 static bool
-yields_secret(const struct conf_credential *c, enum binding b)
-{
-    return b == BINDING_BEARER || (b == BINDING_HEADER && c->header != NULL);
-}
-
-static bool
 can_do(const struct conf_credential *c, enum binding b)
 {
-    switch (c->source.kind) {
-    case SOURCE_AUTHORITY:
-        return b == BINDING_HTTPSIG || b == BINDING_WIMSE;
-    case SOURCE_KEY:
-        return b == BINDING_HTTPSIG;
-    case SOURCE_CERTIFICATE:
-        return b == BINDING_MTLS;
-    case SOURCE_OAUTH:
-        return b == BINDING_DPOP || b == BINDING_BEARER ||
-               (b == BINDING_MTLS && c->source.client_certificate != NULL);
-    case SOURCE_FILE:
-    case SOURCE_COMMAND:
-        return yields_secret(c, b);
-    }
-    return false;
+    return conf_can_bind(c, (enum conf_bind)(b - 1)) &&
+           (b != BINDING_HEADER || c->header != NULL);
 }
 
 enum binding

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import time
 
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from holdfast import BINARY, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Workspace, main, own_network, promise, rows
 
 own_network([])
@@ -227,6 +229,95 @@ def a_secret_that_is_not_as_it_should_be_is_a_warning(row):
     assert ".conf:" in told[0] and ": credentials.hub.source.path: " in told[0] and words in told[0], done
     linted = house.check("--lint")
     assert linted.returncode == 1 and any(": warning: " in line and words in line for line in linted.stdout.splitlines()), linted
+
+
+# ---- credentials of other sources, and a gate that takes their proofs
+
+PAPERS = 'owner = "a@example"; approved_by = "b@example"; ticket = "T-3"; rotate_every = "30d"; privileges = "read";'
+
+SOURCES = f"""
+  signer = {{ {PAPERS} source = {{ kind = "key"; path = "HOME/signer.pem"; }}; }};
+  client = {{ {PAPERS} source = {{ kind = "certificate"; certificate = "HOME/client.pem"; key = "HOME/client.key"; }}; }};
+  helped = {{ {PAPERS} source = {{ kind = "command"; command = ["/bin/true"]; }}; }};
+  minted = {{ {PAPERS} source = {{ kind = "oauth"; token_endpoint = "https://idp.test/token"; client_id = "builder";
+             client_auth = "client_secret_post"; client_secret = "HOME/idp"; client_certificate = "client"; }}; }};
+"""
+
+USES = """,
+  { host = "signed.test"; methods = ["GET"]; paths = "any"; credential = "signer"; bind = ["httpsig"]; inject = "always"; },
+  { host = "tls.test"; methods = ["GET"]; paths = "any"; credential = "client"; bind = ["mtls"]; inject = "always"; },
+  { host = "helped.test"; methods = ["GET"]; paths = "any"; credential = "helped"; bind = ["bearer"]; unbound_because = "none better"; },
+  { host = "minted.test"; methods = ["GET"]; paths = "any"; credential = "minted"; bind = ["dpop", "mtls"]; },
+  { host = "own.test"; methods = ["GET"]; paths = "any"; own_proof = "pass"; } ); }
+);
+"""
+
+
+def bound_house():
+    """A house whose rules bind in every way that takes a file."""
+    house = House()
+    leaf = ws.leaf("client.test", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    for name, source in (("client.pem", leaf.certificate), ("client.key", leaf.key), ("signer.pem", leaf.key)):
+        with open(source, "rb") as f:
+            house.put(name, f.read(), 0o600)
+    house.put("idp", b"not-to-be-seen-either\n", 0o600)
+    house.say("};\ngrants = (", SOURCES.replace("HOME", house.home) + "};\ngrants = (")
+    house.config = house.config[:house.config.rindex(" ); }")] + USES
+    return house
+
+
+@promise
+def every_kind_of_source_passes_where_its_files_are():
+    done = bound_house().check()
+    assert done.returncode == 0 and done.stdout.count("\n") == 1 and "no errors" in done.stdout, done
+
+
+@rows([("client.pem", "client"), ("client.key", "client"), ("idp", "minted")])
+def a_file_that_a_source_lacks_is_a_warning(row):
+    house = bound_house()
+    os.unlink(house.at(row[0]))
+    done = house.check()
+    assert done.returncode == 0 and house.at(row[0]) in done.stdout and "is refused until then" in done.stdout, done
+    assert any(f": credentials.{row[1]}.source: " in line for line in done.stdout.splitlines()), done
+
+
+# What is changed, the key that is named, and what its message says to write.
+CROSSED = [
+    ('bind = ["dpop", "mtls"]', 'bind = ["mtls", "dpop"]', "grants[0].rules[4].bind", 'write "dpop" before "mtls"'),
+    ('bind = ["dpop", "mtls"]', 'bind = ["wimse"]', "grants[0].rules[4].bind[0]", 'write "dpop", "mtls" or "bearer"'),
+    (' client_certificate = "client";', "", "grants[0].rules[4].bind[1]", 'write client_certificate = "NAME";'),
+    ('client_certificate = "client"', 'client_certificate = "signer"', "credentials.minted.source.client_certificate", "certificate"),
+    ('"client_secret_post"', '"private_key_jwt"', "credentials.minted.source.client_key", "write client_key = "),
+    ("/idp\"", "/public/idp\"", "credentials.minted.source.client_secret", "write another directory"),
+    ("/client.key\"", "/public/client.key\"", "credentials.client.source.key", "write another directory"),
+    ("https://idp.test/token", "http://idp.test/token", "credentials.minted.source.token_endpoint", "begins with https://"),
+    ('bind = ["mtls"]; inject = "always";', 'bind = ["mtls"];', "grants[0].rules[2].inject", 'write inject = "always";'),
+    ('own_proof = "pass"', 'own_proof = "pass"; signature = { }', "grants[0].rules[5].signature", 'write credential = "..."'),
+    ('own_proof = "pass"', 'own_proof = "pass"; credential = "minted"; bind = ["dpop"]', "grants[0].rules[5].own_proof", "remove one"),
+    ('names = ["https://orders.test"];', 'names = ["https://orders.test"]; accept = ["mtls"];', "doors[1].clients_trust",
+     "write clients_trust = "),
+    ('names = ["https://orders.test"];', 'names = ["https://orders.test"]; accept = ["wimse", "dpop"];', "doors[1].issuers",
+     "write issuers = "),
+    ('names = ["https://orders.test"];', 'names = ["https://orders.test"]; nonce = "demand";', "doors[1].nonce",
+     'write "dpop" in accept'),
+    ('purposes = "any";', 'purposes = "any"; bindings = ["dpop"];', "doors[1].rules[0].bindings[0]", "add it to its accept"),
+]
+
+
+@rows(CROSSED)
+def keys_that_do_not_fit_together_are_refused_with_what_to_write(row):
+    old_text, new_text, key, words = row
+    house = bound_house()
+    house.say(old_text, new_text)
+    done = house.check()
+    told = done.stderr.splitlines()
+    assert done.returncode == 78 and any(f": {key}: " in line and words in line for line in told), done
+
+
+@promise
+def lint_tells_of_a_proof_that_passes_by_us_and_fails_nobody():
+    done = bound_house().check("--lint")
+    assert done.returncode == 0 and any(": note: grant tests: " in line and "own.test" in line for line in done.stdout.splitlines()), done
 
 
 @promise
