@@ -1,50 +1,16 @@
 /* proxy/tls.h: which HTTP is agreed on inside TLS, with peers of ours and with
  * strangers who choose what they should not. */
-#include "tests/unit/proxy/stage.h"
+#include "tests/unit/proxy/tls_stage.h"
 
 #include "certs/key.h"
-#include "certs/leaf.h"
-#include "proxy/link.h"
-#include "proxy/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#define YEAR_MS (INT64_C(365) * 86400 * 1000)
+enum { NO_PROTOCOL = 0 };
 
-enum { CEILING = 64 * 1024, NO_PROTOCOL = 0 };
-
-static struct ca *ca;
-static struct leaf_cache *leaves;
-static struct tls_server *server;
-static struct tls_client *client;
-
-static int
-begin(void **state)
-{
-    struct trust *trust;
-
-    if (stage_begin(state) != 0)
-        return -1;
-    assert_int_equal(ca_open(in_scratch("ca"), YEAR_MS, &ca), REASON_OK);
-    leaves = leaf_cache_new(ca, 8);
-    server = tls_server_new();
-    assert_int_equal(trust_load(in_scratch("ca/ca.pem"), &trust), REASON_OK);
-    client = tls_client_new(trust);
-    return leaves == NULL;
-}
-
-static int
-end(void **state)
-{
-    tls_client_free(client);
-    tls_server_free(server);
-    leaf_cache_free(leaves);
-    ca_free(ca);
-    return stage_end(state);
-}
-
-#define ALPN_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define ALPN_TEST(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, tls_stage_begin, tls_stage_end)
 
 static enum reason
 choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
@@ -59,11 +25,6 @@ choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
 
 /* ---- both ends are ours */
 
-struct ends {
-    struct link down, up;
-    struct bell down_bell, up_bell;
-};
-
 static void
 shake_hands(struct ends *e, enum alpn shown, enum alpn asked,
             const struct tls_session *session,
@@ -71,27 +32,15 @@ shake_hands(struct ends *e, enum alpn shown, enum alpn asked,
 {
     struct host host = host_of("api.example");
     struct tls *t;
-    int fds[2];
 
-    tcp_pair(fds);
-    bell_hang(&e->down_bell);
-    bell_hang(&e->up_bell);
-    link_open(&e->down, loop, fds[0], CEILING, &e->down_bell.wake);
-    link_open(&e->up, loop, fds[1], CEILING, &e->up_bell.wake);
+    ends_open(e);
     link_accept_tls(&e->down, server, shown, choose, NULL);
     t = tls_dial(client, e->up.fd, &host, asked);
     if (session != NULL)
         tls_resume(t, session);
     tls_keep_sessions(t, keep, owner);
     link_dial_tls(&e->up, t);
-    UNTIL(e->up.state != LINK_HANDSHAKING && e->down.state != LINK_HANDSHAKING);
-}
-
-static void
-ends_close(struct ends *e)
-{
-    link_close(&e->down);
-    link_close(&e->up);
+    ends_shake_hands(e);
 }
 
 static void

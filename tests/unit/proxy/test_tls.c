@@ -1,28 +1,18 @@
 /* proxy/tls.h, mostly as links drive it: whose certificate is taken, which ClientHello,
  * and how an end that was said differs from one that was not. */
-#include "tests/unit/proxy/stage.h"
+#include "tests/unit/proxy/tls_stage.h"
 
-#include "certs/key.h"
-#include "certs/leaf.h"
 #include "base/clock.h"
-#include "proxy/link.h"
+#include "certs/key.h"
 #include "proxy/sessions.h"
-#include "proxy/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#define YEAR_MS (INT64_C(365) * 86400 * 1000)
-
-enum { CEILING = 64 * 1024, DAY_S = 86400 };
+enum { DAY_S = 86400 };
 
 /* ---- a service with a leaf of our own, and a client that trusts it */
-
-static struct ca *ca;
-static struct leaf_cache *leaves;
-static struct tls_server *server;
-static struct tls_client *client;
 
 /* What the service shows, and what it was asked for. */
 static struct {
@@ -33,39 +23,14 @@ static struct {
     unsigned times;
 } choice;
 
-static struct tls_client *
-client_of(const char *file)
-{
-    struct trust *trust;
-
-    assert_int_equal(trust_load(file, &trust), REASON_OK);
-    return tls_client_new(trust);
-}
-
 static int
 begin(void **state)
 {
-    if (stage_begin(state) != 0)
-        return -1;
     memset(&choice, 0, sizeof choice);
-    assert_int_equal(ca_open(in_scratch("ca"), YEAR_MS, &ca), REASON_OK);
-    leaves = leaf_cache_new(ca, 8);
-    server = tls_server_new();
-    client = client_of(in_scratch("ca/ca.pem"));
-    return leaves == NULL;
+    return tls_stage_begin(state);
 }
 
-static int
-end(void **state)
-{
-    tls_client_free(client);
-    tls_server_free(server);
-    leaf_cache_free(leaves);
-    ca_free(ca);
-    return stage_end(state);
-}
-
-#define TLS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TLS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, tls_stage_end)
 
 /* As a door does it: only a name is taken, and only api.example. */
 static enum reason
@@ -91,30 +56,6 @@ choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
     return leaf_get(leaves, &host, leaf);
 }
 
-struct ends {
-    struct link down, up; /* the service's end, and the one that dialled */
-    struct bell down_bell, up_bell;
-};
-
-static void
-ends_open(struct ends *e)
-{
-    int fds[2];
-
-    tcp_pair(fds);
-    bell_hang(&e->down_bell);
-    bell_hang(&e->up_bell);
-    link_open(&e->down, loop, fds[0], CEILING, &e->down_bell.wake);
-    link_open(&e->up, loop, fds[1], CEILING, &e->up_bell.wake);
-}
-
-static void
-ends_close(struct ends *e)
-{
-    link_close(&e->down);
-    link_close(&e->up);
-}
-
 static void
 shake_hands(struct ends *e, struct tls_client *c, const char *name)
 {
@@ -123,7 +64,7 @@ shake_hands(struct ends *e, struct tls_client *c, const char *name)
     ends_open(e);
     link_accept_tls(&e->down, server, ALPN_H1, choose, &choice);
     link_dial_tls(&e->up, tls_dial(c, e->up.fd, &host, ALPN_H1));
-    UNTIL(e->up.state != LINK_HANDSHAKING && e->down.state != LINK_HANDSHAKING);
+    ends_shake_hands(e);
 }
 
 static void

@@ -1,50 +1,22 @@
 /* proxy/tls_pair.c and proxy/tls_clients.c: a certificate of the client's, from the
  * side that shows it and from the side that asks for it, in both versions of TLS. */
 #include "tests/unit/certs/clients.h"
-#include "tests/unit/proxy/stage.h"
+#include "tests/unit/proxy/tls_stage.h"
 
-#include "certs/ca.h"
-#include "certs/leaf.h"
-#include "proxy/link.h"
 #include "proxy/tls_parts.h"
 
-#define YEAR_MS (INT64_C(365) * 86400 * 1000)
-
-enum { CEILING = 64 * 1024 };
-
-static struct ca *ca;
-static struct leaf_cache *leaves;
-static struct tls_server *server;
-static struct tls_client *client;
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
 static int
 begin(void **state)
 {
-    struct trust *trust;
-
-    if (stage_begin(state) != 0)
+    if (tls_stage_begin(state) != 0)
         return -1;
-    assert_int_equal(ca_open(in_scratch("ca"), YEAR_MS, &ca), REASON_OK);
-    leaves = leaf_cache_new(ca, 8);
-    server = tls_server_new();
-    assert_int_equal(trust_load(in_scratch("ca/ca.pem"), &trust), REASON_OK);
-    client = tls_client_new(trust);
     make_authority("clients", NULL);
-    return leaves == NULL;
+    return 0;
 }
 
-static int
-end(void **state)
-{
-    tls_client_free(client);
-    tls_server_free(server);
-    leaf_cache_free(leaves);
-    ca_free(ca);
-    return stage_end(state);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, tls_stage_end)
 
 static enum reason
 choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
@@ -85,11 +57,6 @@ speak_only(int version)
     assert_int_equal(SSL_CTX_set_max_proto_version(server->ctx, version), 1);
 }
 
-struct ends {
-    struct link down, up; /* the service's end, and the one that dialled */
-    struct bell down_bell, up_bell;
-};
-
 static struct tls_session *kept;
 
 static void
@@ -106,13 +73,8 @@ shake_hands(struct ends *e, const struct pair *shown, const struct tls_session *
 {
     struct host host = host_of("api.example");
     struct tls *t;
-    int fds[2];
 
-    tcp_pair(fds);
-    bell_hang(&e->down_bell);
-    bell_hang(&e->up_bell);
-    link_open(&e->down, loop, fds[0], CEILING, &e->down_bell.wake);
-    link_open(&e->up, loop, fds[1], CEILING, &e->up_bell.wake);
+    ends_open(e);
     t = tls_dial(client, e->up.fd, &host, ALPN_H1);
     if (shown != NULL)
         assert_true(tls_show(t, shown));
@@ -121,7 +83,7 @@ shake_hands(struct ends *e, const struct pair *shown, const struct tls_session *
     tls_keep_sessions(t, keep, NULL);
     link_accept_tls(&e->down, server, ALPN_H1, choose, NULL);
     link_dial_tls(&e->up, t);
-    UNTIL(e->up.state != LINK_HANDSHAKING && e->down.state != LINK_HANDSHAKING);
+    ends_shake_hands(e);
     if (e->down.state == LINK_OPEN && e->up.state == LINK_OPEN) {
         buf_add_z(&e->down.out, "hello");
         link_move(&e->down);
@@ -129,13 +91,6 @@ shake_hands(struct ends *e, const struct pair *shown, const struct tls_session *
     } else {
         UNTIL(e->up.state == LINK_DEAD);
     }
-}
-
-static void
-close_ends(struct ends *e)
-{
-    link_close(&e->down);
-    link_close(&e->up);
 }
 
 static void
@@ -174,7 +129,7 @@ who_is_asked_shows_his_certificate_and_is_known_by_it(void **state)
                                     text_z(pair_thumbprint(pair))));
             assert_true(text_equals(client_identity_name(who), TEXT("a.example")));
             client_identity_free(who);
-            close_ends(&e);
+            ends_close(&e);
         }
         pair_unref(pair);
     }
@@ -196,7 +151,7 @@ who_is_not_asked_shows_none_and_knows_it(void **state)
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
         assert_null(tls_read_client(e.down.tls));
-        close_ends(&e);
+        ends_close(&e);
     }
     assert_null(
         kept); /* a shorter handshake would pass for one in which it was shown */
@@ -223,7 +178,7 @@ who_could_not_be_verified_by_his_kind_of_key_shows_none_and_knows_it(void **stat
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
         assert_null(tls_read_client(e.down.tls));
-        close_ends(&e);
+        ends_close(&e);
     }
     pair_unref(pair);
 }
@@ -241,7 +196,7 @@ who_has_none_goes_on_without_where_it_is_not_demanded(void **state)
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
         assert_null(tls_read_client(e.down.tls));
-        close_ends(&e);
+        ends_close(&e);
     }
     tls_session_free(kept);
     kept = NULL;
@@ -279,7 +234,7 @@ a_refused_certificate_is_told_as_that_on_both_sides(void **state)
                 fail_msg("%s: %s", bad[i], reason_token(link_why_lost(&e.up)));
             assert_int_equal(e.down.state, LINK_DEAD);
             assert_int_equal(e.down.why, REASON_CLIENT_CERTIFICATE_UNTRUSTED);
-            close_ends(&e);
+            ends_close(&e);
             pair_unref(pair);
         }
     assert_true(log_says("client_certificate_refused"));
@@ -297,7 +252,7 @@ a_demand_that_cannot_be_met_is_told_as_that(void **state)
         speak_only(versions[k]);
         shake_hands(&e, NULL, NULL);
         assert_int_equal(link_why_lost(&e.up), REASON_CLIENT_CERTIFICATE_WANTED);
-        close_ends(&e);
+        ends_close(&e);
     }
 }
 
@@ -315,14 +270,14 @@ a_resumed_session_is_of_the_certificate_it_was_begun_with(void **state)
     ask_as_others_do("clients.pem", SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
     shake_hands(&e, pair, NULL);
     assert_open(&e);
-    close_ends(&e);
+    ends_close(&e);
     assert_non_null(kept);
     shake_hands(&e, pair, kept);
     assert_open(&e);
     assert_true(tls_is_resumed(e.up.tls));
     assert_true(tls_has_shown(e.up.tls));
     assert_non_null(SSL_get0_peer_certificate(e.down.tls->ssl));
-    close_ends(&e);
+    ends_close(&e);
     tls_session_free(kept);
     kept = NULL;
     pair_unref(pair);
@@ -340,17 +295,17 @@ a_gate_gives_a_session_to_who_showed_none_and_to_nobody_else(void **state)
     ask_clients_of("clients.pem");
     shake_hands(&e, pair, NULL);
     assert_open(&e);
-    close_ends(&e);
+    ends_close(&e);
     assert_null(kept);
     shake_hands(&e, NULL, NULL);
     assert_open(&e);
-    close_ends(&e);
+    ends_close(&e);
     assert_non_null(kept);
     shake_hands(&e, pair, kept); /* who resumes it shows none, whatever he has */
     assert_open(&e);
     assert_true(tls_is_resumed(e.up.tls));
     assert_null(tls_read_client(e.down.tls));
-    close_ends(&e);
+    ends_close(&e);
     tls_session_free(kept);
     kept = NULL;
     pair_unref(pair);
