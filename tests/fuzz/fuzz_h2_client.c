@@ -71,41 +71,36 @@ play(struct stage *s, struct play *p)
         stream_write_end(p->stream, NULL);
 }
 
+static void
+play_all(struct stage *s)
+{
+    for (size_t k = 0; k < s->n; k++)
+        play(s, &s->plays[k]);
+}
+
+/* Those that are asked already hear of the end; nothing more is asked then. */
+static void
+turn(struct stage *s, bool goes_on)
+{
+    play_all(s);
+    if (goes_on && stage_move(s) > 0xf0)
+        ask(s, stage_move(s));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct text t = input_of(data, size), rest;
-    unsigned kind = take_byte(&t);
     struct buf bytes = { 0 };
+    unsigned kind;
     struct stage s;
 
-    if (t.n == 0)
+    if (size < 2)
         return 0;
-    stage_open(&s, WIRE_CLIENT, t);
+    kind = stage_begin(&s, WIRE_CLIENT, input_of(data, size), &bytes);
     ask(&s, kind >> 2);
     ask(&s, kind >> 4);
-    if (kind & 1)
-        add_preface(&bytes, false);
-    buf_add(&bytes, t);
-    rest = buf_text(&bytes);
-    for (size_t i = 0; rest.n > 0; i++) {
-        struct text piece = take_piece(&rest, kind & 2 ? t : TEXT("\377"), i);
-        bool goes_on = stage_receive(&s, piece);
-
-        free_copy(piece);
-        for (size_t k = 0; k < s.n; k++)
-            play(&s, &s.plays[k]);
-        if (!goes_on)
-            break;
-        if (stage_move(&s) > 0xf0)
-            ask(&s, stage_move(&s));
-        if (stage_move(&s) == 0xd0)
-            wire_drain(s.wire);
-        stage_send(&s);
-    }
-    wire_read_closed(s.wire);
-    for (size_t k = 0; k < s.n; k++)
-        play(&s, &s.plays[k]);
+    stage_run(&s, kind, buf_text(&bytes), turn);
+    play_all(&s);
     stage_send(&s);
     stage_close(&s);
     buf_free(&bytes);

