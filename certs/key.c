@@ -1,7 +1,7 @@
-/* Private keys. Promises that nothing but OpenSSL touches a scalar, that a signature is
- * always 64 bytes of r||s, and that one context serves every signature of a key: making
- * one anew costs a tenth of the signature. */
-#include "certs/key.h"
+/* Private keys. Promises that nothing but OpenSSL touches a scalar, that an ES256
+ * signature is always 64 bytes of r||s, and that one context serves every signature of
+ * a key: making one anew costs a tenth of the signature. */
+#include "certs/key_parts.h"
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -30,25 +31,15 @@ enum {
     DER_INTEGER = 0x02
 };
 
-struct key {
-    EVP_PKEY *pkey;
-    EVP_PKEY_CTX *signing;
-    unsigned char x[KEY_COORDINATE_SIZE];
-    unsigned char y[KEY_COORDINATE_SIZE];
-};
-
 /* Left until signing fails, for tests; negative: it does not. */
 static atomic_long good_signatures = -1;
 
 static bool
 is_p256(const EVP_PKEY *pkey)
 {
-    char group[32];
-    size_t n;
+    enum key_kind kind;
 
-    return EVP_PKEY_is_a(pkey, "EC") &&
-           EVP_PKEY_get_group_name(pkey, group, sizeof group, &n) == 1 &&
-           OBJ_txt2nid(group) == NID_X9_62_prime256v1;
+    return key_kind_find(pkey, &kind) && kind == KEY_P256;
 }
 
 /* By its number, not from the encoded point: a key file may hold the point compressed.
@@ -64,13 +55,13 @@ read_coordinate(const EVP_PKEY *pkey, const char *name, unsigned char *out)
     return ok;
 }
 
-/* Takes the pkey, also when it fails. */
-static struct key *
-wrap(EVP_PKEY *pkey)
+struct key *
+key_wrap_p256(EVP_PKEY *pkey)
 {
     struct key *k = memory_new(sizeof *k);
 
     k->pkey = pkey;
+    k->kind = KEY_P256;
     if (read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, k->x) &&
         read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, k->y) &&
         (k->signing = EVP_PKEY_CTX_new(pkey, NULL)) != NULL &&
@@ -84,7 +75,7 @@ struct key *
 key_new(void)
 {
     EVP_PKEY *pkey = EVP_EC_gen("P-256");
-    struct key *k = pkey == NULL ? NULL : wrap(pkey);
+    struct key *k = pkey == NULL ? NULL : key_wrap_p256(pkey);
 
     if (k == NULL)
         (void)log_tls(REASON_INTERNAL, "a P-256 key could not be made");
@@ -94,9 +85,11 @@ key_new(void)
 struct key *
 key_share(const struct key *k)
 {
-    struct key *other = EVP_PKEY_up_ref(k->pkey) == 1 ? wrap(k->pkey)
-                                                      : NULL; /* counted atomically */
+    struct key *other = NULL;
 
+    if (EVP_PKEY_up_ref(k->pkey) == 1) /* counted atomically */
+        other = k->kind == KEY_P256 ? key_wrap_p256(k->pkey)
+                                    : key_wrap_other(k->pkey, k->kind);
     if (other == NULL)
         (void)log_tls(REASON_INTERNAL, "a key could not be shared");
     return other;
@@ -113,10 +106,22 @@ no_passphrase(char *out, int size, int writing, void *arg)
     return -1;
 }
 
+EVP_PKEY *
+key_read_pem(struct text pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.n);
+    EVP_PKEY *pkey = bio == NULL
+                         ? NULL
+                         : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+
+    BIO_free(bio);
+    return pkey;
+}
+
 /* The public half in the file is not believed: what it claims would go into every
  * token. */
-static bool
-halves_agree(EVP_PKEY *pkey)
+bool
+key_halves_agree(EVP_PKEY *pkey)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
     bool ok = ctx != NULL && EVP_PKEY_check(ctx) == 1;
@@ -128,21 +133,17 @@ halves_agree(EVP_PKEY *pkey)
 static enum reason
 parse(const char *path, struct text pem, struct key **out)
 {
-    BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.n);
-    EVP_PKEY *pkey = bio == NULL
-                         ? NULL
-                         : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    EVP_PKEY *pkey = key_read_pem(pem);
 
-    BIO_free(bio);
     if (pkey == NULL)
         return log_tls(REASON_FILE_CONTENT,
                        "%s: not a private key in PEM without passphrase", path);
-    if (!is_p256(pkey) || !halves_agree(pkey)) {
+    if (!is_p256(pkey) || !key_halves_agree(pkey)) {
         EVP_PKEY_free(pkey);
         return log_tls(REASON_FILE_CONTENT, "%s: not a sound key on the curve P-256",
                        path);
     }
-    *out = wrap(pkey);
+    *out = key_wrap_p256(pkey);
     return *out != NULL ? REASON_OK
                         : log_tls(REASON_INTERNAL, "%s: key unusable", path);
 }
@@ -207,9 +208,11 @@ key_free(struct key *k)
     free(k);
 }
 
-/* One INTEGER of our own library's signature, to 32 bytes; where it ends, or NULL. */
+/* One INTEGER of our own library's signature, to `size` bytes; where it ends, or NULL.
+ */
 static const unsigned char *
-take_integer(const unsigned char *p, const unsigned char *end, unsigned char *out)
+take_integer(const unsigned char *p, const unsigned char *end, unsigned char *out,
+             size_t size)
 {
     size_t n;
 
@@ -218,28 +221,28 @@ take_integer(const unsigned char *p, const unsigned char *end, unsigned char *ou
     n = p[1];
     for (p += 2; n > 0 && *p == 0; n--)
         p++;
-    if (n == 0 || n > KEY_COORDINATE_SIZE)
+    if (n == 0 || n > size)
         return NULL;
-    memset(out, 0, KEY_COORDINATE_SIZE - n);
-    memcpy(out + KEY_COORDINATE_SIZE - n, p, n);
+    memset(out, 0, size - n);
+    memcpy(out + size - n, p, n);
     return p + n;
 }
 
 /* RFC 7518 section 3.4 wants both numbers at full length; DER drops leading zeros, once
  * in 128 signatures. */
-static bool
-der_to_raw(const unsigned char *der, size_t n, unsigned char *raw)
+bool
+key_der_to_raw(const unsigned char *der, size_t n, unsigned char *raw, size_t size)
 {
     const unsigned char *end = der + n, *p = der + 2;
 
     if (n < 2 || der[0] != DER_SEQUENCE || der[1] != n - 2)
         return false;
-    p = take_integer(p, end, raw);
-    return p != NULL && take_integer(p, end, raw + KEY_COORDINATE_SIZE) == end;
+    p = take_integer(p, end, raw, size);
+    return p != NULL && take_integer(p, end, raw + size, size) == end;
 }
 
-static bool
-is_told_to_fail(void)
+bool
+key_is_told_to_fail(void)
 {
     long left = atomic_load_explicit(&good_signatures, memory_order_relaxed);
 
@@ -255,10 +258,11 @@ key_sign(struct key *k, struct text t,
     unsigned char digest[SHA256_SIZE], der[DER_SIGNATURE_MAX];
     size_t n = sizeof der;
 
+    assert(k->kind == KEY_P256);
     digest_sha256(t, digest);
-    if (!is_told_to_fail() &&
+    if (!key_is_told_to_fail() &&
         EVP_PKEY_sign(k->signing, der, &n, digest, sizeof digest) == 1 &&
-        der_to_raw(der, n, signature))
+        key_der_to_raw(der, n, signature, KEY_COORDINATE_SIZE))
         return REASON_OK;
     /* Whoever overlooks the answer shall not send half a signature. */
     memset(signature, 0, KEY_ES256_SIGNATURE_SIZE);
@@ -269,6 +273,7 @@ void
 key_coordinates(const struct key *k, unsigned char x[KEY_COORDINATE_SIZE],
                 unsigned char y[KEY_COORDINATE_SIZE])
 {
+    assert(k->kind == KEY_P256);
     memcpy(x, k->x, KEY_COORDINATE_SIZE);
     memcpy(y, k->y, KEY_COORDINATE_SIZE);
 }

@@ -1,7 +1,7 @@
 /* Public keys of strangers. Promises that a key is a real point, that only the one
  * spelling of a signature RFC 7518 allows is looked at, and that any thread may verify
  * at any time without a lock. */
-#include "certs/key.h"
+#include "certs/key_parts.h"
 
 #include "base/digest.h"
 #include "base/memory.h"
@@ -19,14 +19,6 @@
 #include <string.h>
 
 enum { POINT_SIZE = 1 + 2 * KEY_COORDINATE_SIZE, DER_SIGNATURE_MAX = 72 };
-
-struct public_key {
-    enum key_kind kind;
-    EVP_PKEY *pkey;
-    /* One verifying context waits here (P-256). Who takes it puts it back; a thread
-     * that finds none makes its own. */
-    _Atomic(EVP_PKEY_CTX *) idle;
-};
 
 /* The order of P-256's group (FIPS 186-4 D.1.2.3). */
 static const unsigned char p256_order[KEY_COORDINATE_SIZE] = {
@@ -152,7 +144,12 @@ new_ed25519(const unsigned char *encoded)
 struct public_key *
 public_key_new(enum key_kind kind, const unsigned char *x, const unsigned char *y)
 {
-    EVP_PKEY *pkey = kind == KEY_P256 ? new_p256(x, y) : new_ed25519(x);
+    return public_key_wrap(kind, kind == KEY_P256 ? new_p256(x, y) : new_ed25519(x));
+}
+
+struct public_key *
+public_key_wrap(enum key_kind kind, EVP_PKEY *pkey)
+{
     struct public_key *k;
 
     if (pkey == NULL) {
@@ -187,17 +184,16 @@ public_key_kind(const struct public_key *k)
 
 /* 0 < n < order. Said here and not left to the library: one that forgot
  * (CVE-2022-21449) took the signature 0||0 for any text. */
-static bool
-is_in_range(const unsigned char n[KEY_COORDINATE_SIZE])
+bool
+key_is_below(const unsigned char *n, const unsigned char *order, size_t size)
 {
-    static const unsigned char zero[KEY_COORDINATE_SIZE];
+    static const unsigned char zero[KEY_P384_SIZE];
 
-    return memcmp(n, zero, sizeof zero) != 0 &&
-           memcmp(n, p256_order, sizeof p256_order) < 0;
+    return memcmp(n, zero, size) != 0 && memcmp(n, order, size) < 0;
 }
 
 static unsigned char *
-put_integer(unsigned char *p, const unsigned char n[KEY_COORDINATE_SIZE])
+put_integer(unsigned char *p, const unsigned char *n, size_t size)
 {
     size_t skip = 0;
     unsigned char *length;
@@ -208,19 +204,18 @@ put_integer(unsigned char *p, const unsigned char n[KEY_COORDINATE_SIZE])
     length = p++;
     if (n[skip] & 0x80)
         *p++ = 0;
-    memcpy(p, n + skip, KEY_COORDINATE_SIZE - skip);
-    p += KEY_COORDINATE_SIZE - skip;
+    memcpy(p, n + skip, size - skip);
+    p += size - skip;
     *length = (unsigned char)(p - length - 1);
     return p;
 }
 
-/* The length of the DER spelling OpenSSL asks for. */
-static size_t
-raw_to_der(const unsigned char *raw, unsigned char der[DER_SIGNATURE_MAX])
+size_t
+key_raw_to_der(const unsigned char *raw, size_t size, unsigned char *der)
 {
-    unsigned char *end = put_integer(der + 2, raw);
+    unsigned char *end = put_integer(der + 2, raw, size);
 
-    end = put_integer(end, raw + KEY_COORDINATE_SIZE);
+    end = put_integer(end, raw + size, size);
     der[0] = 0x30;
     der[1] = (unsigned char)(end - der - 2);
     return (size_t)(end - der);
@@ -246,12 +241,14 @@ verify_p256(struct public_key *k, struct text t, const unsigned char *signature)
     EVP_PKEY_CTX *ctx;
     bool ok;
 
-    if (!is_in_range(signature) || !is_in_range(signature + KEY_COORDINATE_SIZE) ||
+    if (!key_is_below(signature, p256_order, KEY_COORDINATE_SIZE) ||
+        !key_is_below(signature + KEY_COORDINATE_SIZE, p256_order,
+                      KEY_COORDINATE_SIZE) ||
         (ctx = take_context(k)) == NULL)
         return false;
     digest_sha256(t, digest);
-    ok = EVP_PKEY_verify(ctx, der, raw_to_der(signature, der), digest, sizeof digest) ==
-         1;
+    ok = EVP_PKEY_verify(ctx, der, key_raw_to_der(signature, KEY_COORDINATE_SIZE, der),
+                         digest, sizeof digest) == 1;
     EVP_PKEY_CTX_free(atomic_exchange(&k->idle, ctx));
     return ok;
 }
@@ -276,7 +273,8 @@ public_key_verify(const struct public_key *k, struct text t,
 {
     bool ok;
 
-    if (n != KEY_ES256_SIGNATURE_SIZE)
+    if (n != KEY_ES256_SIGNATURE_SIZE ||
+        (k->kind != KEY_P256 && k->kind != KEY_ED25519))
         return false;
     /* The cast frees only `idle` from const, which is atomic. */
     ok = k->kind == KEY_P256 ? verify_p256((struct public_key *)k, t, signature)

@@ -122,7 +122,7 @@ checkpoint_read(const struct checkpoint_key *k, struct text line,
     *out = (struct checkpoint){ 0 };
     if (!read_record(bare, &record, &compact))
         return CHECKPOINT_NONE;
-    if (jws_parse(compact, &jws) == JWS_FINE && jws.alg == JWS_ES256 &&
+    if (jws_parse(compact, &jws) == JWS_FINE && jws.alg == KEY_ES256 &&
         jws_typ_is(&jws, "ledger+jws") && jws_verify(&jws, k->key))
         sort = read_claims(k, jws.claims, &record, out);
     jws_clear(&jws);

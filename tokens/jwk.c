@@ -7,16 +7,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 32 bytes in base64url: a coordinate has this length or it is refused. A shortened one
- * (leading zeros left out) would be the same key under another thumbprint. */
-enum { COORDINATE_TEXT = 43 };
-
+/* The length of a coordinate's spelling: it has this one or it is refused. A shortened
+ * one (leading zeros left out) would be the same key under another thumbprint. */
 static const struct kind {
-    const char *kty, *crv;
+    const char *kty, *crv; /* crv NULL: there is none */
     enum key_kind kind;
+    size_t coordinate; /* in bytes */
 } kinds[] = {
-    { "EC", "P-256", KEY_P256 },
-    { "OKP", "Ed25519", KEY_ED25519 },
+    [KEY_P256] = { "EC", "P-256", KEY_P256, 32 },
+    [KEY_ED25519] = { "OKP", "Ed25519", KEY_ED25519, 32 },
+    [KEY_P384] = { "EC", "P-384", KEY_P384, 48 },
+    [KEY_RSA] = { "RSA", NULL, KEY_RSA, 0 },
+};
+
+/* One number of a key, as spelt and as meant. */
+struct number {
+    struct text spelling;
+    size_t n;
+    unsigned char bytes[KEY_PART_MAX + 2];
 };
 
 static bool
@@ -32,21 +40,32 @@ static const struct kind *
 kind_find(const struct json *jwk)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (member_is(jwk, "kty", kinds[i].kty) && member_is(jwk, "crv", kinds[i].crv))
+        if (member_is(jwk, "kty", kinds[i].kty) &&
+            (kinds[i].crv == NULL || member_is(jwk, "crv", kinds[i].crv)))
             return &kinds[i];
     }
     return NULL;
 }
 
 static bool
-coordinate_get(const struct json *jwk, const char *name, struct text *spelling,
-               unsigned char bytes[KEY_COORDINATE_SIZE + 1])
+number_get(const struct json *jwk, const char *name, struct number *out)
 {
-    size_t n;
+    return json_string(json_get(jwk, name), &out->spelling) &&
+           out->spelling.n <= BASE64URL_SIZE(KEY_PART_MAX) &&
+           base64url_decode(out->spelling, out->bytes, &out->n) && out->n > 0;
+}
 
-    return json_string(json_get(jwk, name), spelling) &&
-           spelling->n == COORDINATE_TEXT && base64url_decode(*spelling, bytes, &n) &&
-           n == KEY_COORDINATE_SIZE;
+/* The numbers of the kind: x; x and y; n and e. */
+static bool
+numbers_get(const struct json *jwk, const struct kind *kind, struct number out[2])
+{
+    bool is_rsa = kind->kind == KEY_RSA;
+
+    if (!number_get(jwk, is_rsa ? "n" : "x", &out[0]) ||
+        (kind->kind != KEY_ED25519 && !number_get(jwk, is_rsa ? "e" : "y", &out[1])))
+        return false;
+    return is_rsa || (out[0].n == kind->coordinate &&
+                      (kind->kind == KEY_ED25519 || out[1].n == kind->coordinate));
 }
 
 /* A private key in a public place is burnt; whoever sent it shall hear no. */
@@ -81,101 +100,174 @@ is_for_verifying(const struct json *jwk)
 }
 
 static bool
-alg_fits(const struct json *jwk, enum key_kind kind, struct text *alg_word)
+alg_fits(const struct json *jwk, enum key_kind kind, unsigned algs,
+         struct text *alg_word)
 {
-    const struct json *alg = json_get(jwk, "alg");
-    enum jws_alg ignored;
-    enum key_kind wanted;
+    const struct json *word = json_get(jwk, "alg");
+    enum key_algorithm alg;
 
-    if (alg == NULL)
+    if (word == NULL)
         return true;
-    return json_string(alg, alg_word) && jws_alg_find(*alg_word, &ignored, &wanted) &&
-           wanted == kind;
+    return json_string(word, alg_word) && jws_alg_find(*alg_word, &alg) &&
+           (algs & JWS_ALGS(alg)) != 0 && key_algorithm_kind(alg) == kind;
+}
+
+static bool
+any_is_of(unsigned algs, enum key_kind kind)
+{
+    for (enum key_algorithm alg = KEY_ES256; alg <= KEY_PS512; alg++)
+        if ((algs & JWS_ALGS(alg)) != 0 && key_algorithm_kind(alg) == kind)
+            return true;
+    return false;
+}
+
+static struct public_key *
+make(enum key_kind kind, const struct number numbers[2])
+{
+    switch (kind) {
+    case KEY_P256:
+    case KEY_ED25519:
+        return public_key_new(kind, numbers[0].bytes, numbers[1].bytes);
+    case KEY_P384:
+        return public_key_new_p384(numbers[0].bytes, numbers[1].bytes);
+    case KEY_RSA:
+        return public_key_new_rsa(
+            text_of((const char *)numbers[0].bytes, numbers[0].n),
+            text_of((const char *)numbers[1].bytes, numbers[1].n));
+    }
+    return NULL;
+}
+
+struct public_key *
+jwk_import_among(const struct json *jwk, unsigned algs, struct text *alg_word)
+{
+    const struct kind *kind = kind_find(jwk);
+    struct number numbers[2];
+
+    *alg_word = (struct text){ NULL, 0 };
+    if (kind == NULL || !any_is_of(algs, kind->kind) || has_private_member(jwk) ||
+        !is_for_verifying(jwk) || !alg_fits(jwk, kind->kind, algs, alg_word) ||
+        !numbers_get(jwk, kind, numbers))
+        return NULL;
+    return make(kind->kind, numbers);
 }
 
 struct public_key *
 jwk_import(const struct json *jwk, struct text *alg_word)
 {
-    unsigned char x[KEY_COORDINATE_SIZE + 1], y[KEY_COORDINATE_SIZE + 1];
-    const struct kind *kind = kind_find(jwk);
-    struct text spelling;
-
-    *alg_word = (struct text){ NULL, 0 };
-    if (kind == NULL || has_private_member(jwk) || !is_for_verifying(jwk) ||
-        !alg_fits(jwk, kind->kind, alg_word))
-        return NULL;
-    if (!coordinate_get(jwk, "x", &spelling, x))
-        return NULL;
-    if (kind->kind == KEY_P256 && !coordinate_get(jwk, "y", &spelling, y))
-        return NULL;
-    return public_key_new(kind->kind, x, kind->kind == KEY_P256 ? y : NULL);
+    return jwk_import_among(jwk, JWS_ALGS_WORKLOAD, alg_word);
 }
 
-/* The members of RFC 7638 in byte order, hashed. */
+/* ---- thumbprints */
+
+enum { THUMBPRINT_JSON_MAX = BASE64URL_SIZE(KEY_PART_MAX) + 256 };
+
+/* The members of RFC 7638 in byte order, hashed. a: x or n; b: y or e. */
 static void
-thumbprint_of(const struct kind *kind, struct text x, struct text y,
+thumbprint_of(const struct kind *kind, struct text a, struct text b,
               char out[THUMBPRINT_SIZE])
 {
-    char json[192];
+    char json[THUMBPRINT_JSON_MAX];
     int n;
 
-    if (kind->kind == KEY_P256)
+    if (kind->kind == KEY_RSA)
         n = snprintf(json, sizeof json,
-                     "{\"crv\":\"%s\",\"kty\":\"%s\",\"x\":\"%.*s\",\"y\":\"%.*s\"}",
-                     kind->crv, kind->kty, TEXT_ARG(x), TEXT_ARG(y));
-    else
+                     "{\"e\":\"%.*s\",\"kty\":\"RSA\",\"n\":\"%.*s\"}", TEXT_ARG(b),
+                     TEXT_ARG(a));
+    else if (kind->kind == KEY_ED25519)
         n = snprintf(json, sizeof json,
                      "{\"crv\":\"%s\",\"kty\":\"%s\",\"x\":\"%.*s\"}", kind->crv,
-                     kind->kty, TEXT_ARG(x));
+                     kind->kty, TEXT_ARG(a));
+    else
+        n = snprintf(json, sizeof json,
+                     "{\"crv\":\"%s\",\"kty\":\"%s\",\"x\":\"%.*s\",\"y\":\"%.*s\"}",
+                     kind->crv, kind->kty, TEXT_ARG(a), TEXT_ARG(b));
     digest_sha256_base64url(text_of(json, (size_t)n), out);
 }
 
+/* An exponent is short: public_key_new_rsa takes 8 bytes of it. */
 bool
 jwk_thumbprint(const struct json *jwk, char out[THUMBPRINT_SIZE])
 {
-    unsigned char bytes[KEY_COORDINATE_SIZE + 1];
     const struct kind *kind = kind_find(jwk);
-    struct text x, y = { NULL, 0 };
+    struct number numbers[2];
 
-    if (kind == NULL || !coordinate_get(jwk, "x", &x, bytes))
+    if (kind == NULL || !numbers_get(jwk, kind, numbers))
         return false;
-    if (kind->kind == KEY_P256 && !coordinate_get(jwk, "y", &y, bytes))
+    if (kind->kind == KEY_RSA && numbers[1].n > 8)
         return false;
-    thumbprint_of(kind, x, y, out);
+    thumbprint_of(kind, numbers[0].spelling, numbers[1].spelling, out);
     return true;
 }
 
-static void
-coordinates_spell(const struct key *k, char x[COORDINATE_TEXT], char y[COORDINATE_TEXT])
-{
-    unsigned char bytes[2][KEY_COORDINATE_SIZE];
+/* ---- our own keys and operators' */
 
-    key_coordinates(k, bytes[0], bytes[1]);
-    base64url_encode(bytes[0], KEY_COORDINATE_SIZE, x);
-    base64url_encode(bytes[1], KEY_COORDINATE_SIZE, y);
+struct spelt {
+    size_t n;
+    char at[BASE64URL_SIZE(KEY_PART_MAX)];
+};
+
+static void
+spell(const struct key *k, enum key_part part, struct spelt *out)
+{
+    unsigned char bytes[KEY_PART_MAX];
+
+    out->n = base64url_encode(bytes, key_part(k, part, bytes), out->at);
+}
+
+static void
+parts_spell(const struct key *k, struct spelt *a, struct spelt *b)
+{
+    bool is_rsa = key_kind_of(k) == KEY_RSA;
+
+    spell(k, is_rsa ? KEY_N : KEY_X, a);
+    spell(k, is_rsa ? KEY_E : KEY_Y, b);
 }
 
 void
 key_thumbprint(const struct key *k, char out[THUMBPRINT_SIZE])
 {
-    char x[COORDINATE_TEXT], y[COORDINATE_TEXT];
+    struct spelt a, b;
 
-    coordinates_spell(k, x, y);
-    thumbprint_of(&kinds[0], text_of(x, sizeof x), text_of(y, sizeof y), out);
+    parts_spell(k, &a, &b);
+    thumbprint_of(&kinds[key_kind_of(k)], text_of(a.at, a.n), text_of(b.at, b.n), out);
+}
+
+static void
+put_kid(struct buf *out, const char *kid)
+{
+    if (kid == NULL)
+        return;
+    buf_add_z(out, "\"kid\":");
+    json_write_string(out, text_z(kid));
+    buf_add_byte(out, ',');
+}
+
+static void
+print_curve(const struct kind *kind, const char *kid, const struct spelt *x,
+            const struct spelt *y, struct buf *out)
+{
+    buf_printf(out, "{\"alg\":\"%s\",\"crv\":\"%s\",\"kty\":\"%s\",",
+               jws_alg_word(jws_alg_of(kind->kind)), kind->crv, kind->kty);
+    put_kid(out, kid);
+    buf_printf(out, "\"x\":\"%.*s\"", (int)x->n, x->at);
+    if (y->n > 0)
+        buf_printf(out, ",\"y\":\"%.*s\"", (int)y->n, y->at);
+    buf_add_byte(out, '}');
 }
 
 void
 jwk_print(const struct key *k, const char *kid, struct buf *out)
 {
-    char x[COORDINATE_TEXT], y[COORDINATE_TEXT];
+    const struct kind *kind = &kinds[key_kind_of(k)];
+    struct spelt a, b;
 
-    coordinates_spell(k, x, y);
-    buf_add_z(out, "{\"alg\":\"ES256\",\"crv\":\"P-256\",\"kty\":\"EC\",");
-    if (kid != NULL) {
-        buf_add_z(out, "\"kid\":");
-        json_write_string(out, text_z(kid));
-        buf_add_byte(out, ',');
+    parts_spell(k, &a, &b);
+    if (kind->kind != KEY_RSA) {
+        print_curve(kind, kid, &a, &b, out);
+        return;
     }
-    buf_printf(out, "\"x\":\"%.*s\",\"y\":\"%.*s\"}", COORDINATE_TEXT, x,
-               COORDINATE_TEXT, y);
+    buf_printf(out, "{\"e\":\"%.*s\",\"kty\":\"RSA\",", (int)b.n, b.at);
+    put_kid(out, kid);
+    buf_printf(out, "\"n\":\"%.*s\"}", (int)a.n, a.at);
 }

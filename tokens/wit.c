@@ -39,7 +39,7 @@ signature_judge(const struct verifier *v, const struct wit *w, struct text domai
 
     if (key == NULL)
         return REASON_TOKEN_UNTRUSTED;
-    if (public_key_kind(key) != (w->jws.alg == JWS_ES256 ? KEY_P256 : KEY_ED25519))
+    if (public_key_kind(key) != key_algorithm_kind(w->jws.alg))
         return REASON_TOKEN_ALGORITHM;
     return jws_verify(&w->jws, key) ? REASON_OK : REASON_TOKEN_SIGNATURE;
 }

@@ -56,7 +56,7 @@ read_token(struct text t)
         PROMISE(jws_typ_is(&whole, "wit+jwt") + jws_typ_is(&whole, "wpt+jwt") <= 1);
         PROMISE(whole.signed_part.n + 1 + BASE64URL_SIZE(64) == t.n);
     }
-    if (jws_parse_envelope(t, &envelope) != JWS_FINE) {
+    if (jws_parse_envelope(t, JWS_ALGS_WORKLOAD, &envelope) != JWS_FINE) {
         PROMISE(fault != JWS_FINE);
         promise_nothing_was_found(&envelope);
     }
