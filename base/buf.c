@@ -119,7 +119,7 @@ grow(struct buf *b, size_t n)
     larger.mem = block_take(larger.size);
     larger.end = buf_length(b);
     if (larger.end > 0)
-        memcpy(larger.mem, b->mem + b->start, larger.end);
+        memory_copy(larger.mem, b->mem + b->start, larger.end);
     buf_free(b);
     *b = larger;
 }
@@ -171,7 +171,7 @@ buf_add(struct buf *b, struct text t)
 {
     if (t.n == 0)
         return;
-    memcpy(buf_reserve(b, t.n), t.at, t.n);
+    memory_copy(buf_reserve(b, t.n), t.at, t.n);
     b->end += t.n;
 }
 

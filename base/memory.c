@@ -60,3 +60,16 @@ memory_copy_z(const char *z)
 
     return memcpy(memory_new_raw(n), z, n);
 }
+
+/* Each shorter than what glibc hands to `rep movsb`, which takes 18 times as long on
+ * some processors when the target lies 1 to 15 bytes further in its page than the
+ * source: as behind a frame's header, between two buffers that begin alike. */
+void
+memory_copy_pieces(char *to, const char *from, size_t n)
+{
+    enum { PIECE = MEMORY_PIECE };
+
+    for (; n > PIECE; n -= PIECE, to += PIECE, from += PIECE)
+        memmove(to, from, PIECE);
+    memmove(to, from, n);
+}

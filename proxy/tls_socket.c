@@ -61,7 +61,7 @@ take_ahead(struct tls *t, char *at, size_t room)
 {
     size_t left = t->ahead_end - t->ahead_at, n = left < room ? left : room;
 
-    memcpy(at, t->ahead + t->ahead_at, n);
+    memory_copy(at, t->ahead + t->ahead_at, n);
     t->ahead_at += n;
     if (n == left)
         tls_forget_ahead(t);

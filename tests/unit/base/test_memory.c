@@ -42,6 +42,27 @@ a_copied_string_is_the_same_elsewhere(void **state)
     free(copy);
 }
 
+static void
+a_long_copy_is_whole_wherever_it_lies(void **state)
+{
+    static const size_t lengths[] = { 0, 1, 2047, 2048, 2049, 4096, 16384 + 9 };
+    enum { ROOM = 32 * 1024 };
+    static char from[ROOM], to[ROOM], want[ROOM];
+
+    (void)state;
+    for (size_t i = 0; i < ROOM; i++)
+        from[i] = (char)(i * 31 + i / 251);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (size_t shift = 0; shift < 32; shift++) {
+            memset(to, 1, ROOM);
+            memset(want, 1, ROOM);
+            memcpy(want + shift, from + 7, lengths[i]);
+            memory_copy(to + shift, from + 7, lengths[i]);
+            assert_memory_equal(to, want, ROOM);
+        }
+    }
+}
+
 static int
 status_of_child_that(void (*act)(void))
 {
@@ -104,6 +125,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_may_be_of_no_bytes),
         cmocka_unit_test(a_copied_string_is_the_same_elsewhere),
+        cmocka_unit_test(a_long_copy_is_whole_wherever_it_lies),
         cmocka_unit_test(what_cannot_be_had_ends_the_process),
         cmocka_unit_test(the_end_is_an_abort),
     };
