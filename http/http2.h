@@ -75,7 +75,7 @@ struct http2_stream {
     unsigned n_interim;
     enum reason broken; /* what came is malformed */
     uint64_t read;      /* of its body */
-    bool is_wide;
+    int32_t window;     /* its peer's, once it was widened */
     struct headers trailers;
 
     struct buf out;       /* body that waits to be sent, … */

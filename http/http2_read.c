@@ -96,14 +96,17 @@ take_back(struct http2_stream *s)
 }
 
 /* More than the content-length told, or any of what has none, is somebody's next
- * message (RFC 9113 section 8.1.1). */
+ * message (RFC 9113 section 8.1.1). Of what piled up no more than one ceiling at a
+ * time: whoever passes it on holds that much again. */
 static enum flow
 lend(struct http2_stream *s, struct text *piece, enum reason *why)
 {
+    size_t most = http2_of(&s->stream)->limits.ceiling;
     struct text came = buf_text(&s->body);
 
     if (s->has_no_body || (s->has_length && came.n > s->read_left))
         return refuse(s, REASON_CONTENT_LENGTH, why);
+    came.n = came.n < most ? came.n : most;
     if (s->has_length)
         s->read_left -= came.n;
     s->lent = came.n;

@@ -33,7 +33,7 @@ http2_stream_free(struct http2_stream *s)
     struct http2 *h = http2_of(&s->stream);
 
     h->n_streams--;
-    h->n_wide -= s->is_wide;
+    h->n_wide -= s->window > 0;
     h->n_left -= s->is_left;
     if (h->latest == s)
         h->latest = NULL;

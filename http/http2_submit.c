@@ -6,9 +6,12 @@
 
 enum {
     FRAME_HEADER = 9,
-    LONG_BODY = 1024 * 1024, /* after so much of it … */
-    WIDE_FACTOR = 4,         /* … a window may be so many ceilings, … */
-    WIDE_MOST = 4            /* … of so many streams at once */
+    SPARE = 4096,             /* a ceiling's block has so much more (base/buf.c) */
+    LONG_BODY = 1024 * 1024,  /* after so much of it … */
+    WIDE = 4,                 /* … a window may be so many ceilings, … */
+    WIDE_MOST = 4,            /* … of so many streams at once, … */
+    WIDE_ALONE = 16,          /* … or so many, of one that is alone … */
+    ALONE_BYTES = 1024 * 1024 /* … as far as that is no more than this */
 };
 
 /* ---- bodies */
@@ -47,14 +50,15 @@ submit_trailers(nghttp2_session *session, struct http2_stream *s)
     sections_free(&s->last);
 }
 
-/* For another frame, so that `out` stays below its ceiling, and in one block of memory;
- * of a ceiling that is lower than a frame's length, one at a time. */
+/* For another frame, so that `out` stays in one block of memory; of a ceiling that is
+ * lower than a frame's length, one at a time. */
 bool
 http2_has_room(const struct http2 *h)
 {
     size_t waiting = buf_length(h->out);
 
-    return waiting == 0 || waiting + FRAME_HEADER + FRAME_MOST <= h->limits.ceiling;
+    return waiting == 0 ||
+           waiting + FRAME_HEADER + FRAME_MOST <= h->limits.ceiling + SPARE;
 }
 
 static ssize_t
@@ -163,20 +167,32 @@ http2_reset(struct http2_stream *s, bool is_quiet)
 }
 
 /* A long body that is read as fast as it comes waits for windows more than for anything
- * else. A few of a connection get more room; one whose reader stalls then holds that
- * much, and no other stream loses any. */
+ * else. One that has its connection for itself gets much more room, or a few of it
+ * some; one whose reader stalls then holds that much, and no other stream loses any. */
+static int32_t
+wide_window(const struct http2 *h)
+{
+    size_t few = h->limits.ceiling * WIDE, many = h->limits.ceiling * WIDE_ALONE;
+
+    if (many > ALONE_BYTES)
+        many = few > ALONE_BYTES ? few : ALONE_BYTES;
+    return (int32_t)(h->n_streams == 1 ? many : few);
+}
+
 static void
 widen(struct http2_stream *s)
 {
     struct http2 *h = http2_of(&s->stream);
-    int32_t size = (int32_t)h->limits.ceiling * WIDE_FACTOR;
+    int32_t window = wide_window(h);
 
-    if (h->n_wide >= WIDE_MOST || s->has_come || !s->is_known)
+    if (window <= s->window || s->has_come || !s->is_known)
         return;
-    s->is_wide = true;
-    h->n_wide++;
+    if (s->window == 0 && h->n_wide >= WIDE_MOST)
+        return;
+    h->n_wide += s->window == 0;
+    s->window = window;
     (void)nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, s->id,
-                                                size);
+                                                window);
 }
 
 void
@@ -184,7 +200,7 @@ http2_consume(struct http2_stream *s, size_t n)
 {
     nghttp2_session_consume_stream(http2_of(&s->stream)->session, s->id, n);
     s->read += n;
-    if (!s->is_wide && s->read >= LONG_BODY)
+    if (s->read >= LONG_BODY)
         widen(s);
 }
 

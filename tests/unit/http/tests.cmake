@@ -14,6 +14,7 @@ unit_test(http test_http2_abuse http)
 unit_test(http test_http2_wiped http)
 unit_test(http test_websocket http)
 unit_test(http test_http2_floods http)
+unit_test(http test_http2_windows http)
 
 # Without llhttp's sources (tests/llhttp.cmake) it says so and is skipped.
 unit_test(http test_llhttp http)
