@@ -54,6 +54,7 @@ struct http2_stream {
     bool is_gone;        /* the peer took it back, or it went down with the wire */
     bool is_unprocessed; /* … and says it did nothing with it */
     bool is_deaf;        /* what comes is dropped */
+    bool is_blamed;      /* … and counted */
     bool is_cut;         /* we reset it of our own will */
     bool is_left;   /* its exchange is over, and its answer waits for its reader … */
     bool has_moved; /* … who took some of it, since somebody looked */
@@ -159,8 +160,8 @@ void http2_stream_end(struct http2_stream *s, bool is_unprocessed);
 void http2_stream_free(struct http2_stream *s);
 /* There is news; the bell rings at the end of this turn, once. */
 void http2_stream_ring(struct http2_stream *s);
-/* Its client broke a request that is being served: work was begun, and is thrown away
- * as if by a reset (CVE-2025-8671). */
+/* Its client sent a request that is none, or broke one that is being served: work was
+ * begun, and is thrown away as if by a reset (CVE-2025-8671). Counts once. */
 void http2_stream_blame(struct http2_stream *s);
 /* Nothing comes of it any more. */
 void http2_stream_go(struct http2_stream *s, bool is_unprocessed);

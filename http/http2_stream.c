@@ -69,8 +69,11 @@ http2_stream_blame(struct http2_stream *s)
 {
     struct http2 *h = http2_of(&s->stream);
 
-    if (h->role == WIRE_SERVER && s->reading == HTTP2_READ_BODY && !s->is_gone)
-        guard_note_reset(&h->guard);
+    if (h->role != WIRE_SERVER || s->reading == HTTP2_READ_ALL || s->is_gone ||
+        s->is_blamed)
+        return;
+    s->is_blamed = true;
+    guard_note_reset(&h->guard);
 }
 
 static void

@@ -251,6 +251,43 @@ who_breaks_what_he_asked_for_has_taken_it_back(void **state)
     }
 }
 
+/* A head with no path, refused before anything was judged. */
+static void
+ask_nothing(struct end *e, uint32_t id)
+{
+    struct stream *s;
+    struct peer p;
+
+    add_head(&e->in, id, ":method: GET|:scheme: https|:authority: a.test",
+             F_END_STREAM);
+    end_receive(e);
+    assert_int_equal(wire_next(e->wire, &s), FLOW_OK);
+    peer_init(&p, s);
+    assert_int_equal(peer_read_request(&p), FLOW_BROKEN);
+    peer_answer(&p, 400, nothing);
+    peer_free(&p);
+    end_receive(e);
+}
+
+static void
+who_sends_heads_that_are_none_is_cut(void **state)
+{
+    enum { ATTEMPTS = 20000 };
+    struct end e;
+    uint32_t i = 0;
+
+    (void)state;
+    end_init(&e, WIRE_SERVER);
+    for (; i < ATTEMPTS && !e.is_broken; i++) {
+        ask_nothing(&e, 2 * i + 1);
+        if (!e.is_broken)
+            buf_drop(&e.out, buf_length(&e.out));
+    }
+    assert_in_range(i, GUARD_RESETS, ATTEMPTS - 1);
+    assert_int_equal(e.why, REASON_HTTP2_FLOOD);
+    end_free(&e);
+}
+
 /* ---- and innocents */
 
 static void
@@ -315,6 +352,7 @@ main(void)
         cmocka_unit_test(streams_that_are_never_ended_are_no_more_than_may_be),
         cmocka_unit_test(a_dribbling_reader_gets_as_little_as_it_asks_for),
         cmocka_unit_test(who_breaks_what_he_asked_for_has_taken_it_back),
+        cmocka_unit_test(who_sends_heads_that_are_none_is_cut),
         cmocka_unit_test(busy_peers_are_not_taken_for_hostile_ones),
         cmocka_unit_test(refusing_many_uploads_is_nobodys_fault),
     };
