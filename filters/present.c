@@ -63,15 +63,17 @@ static enum reason
 present_credential(struct view *v, const struct conf_credential *c)
 {
     struct presented request = view_presented(v);
+    enum binding b = binding_choose(v->rule, c);
     struct means with;
     enum reason why = gather_means(v, c, &with);
 
     if (why != REASON_OK)
         return why;
+    binding_prepare(b, &request, &v->request->headers);
     v->presented = true;
     v->presented_at = v->request->headers.n;
-    why = binding_present(&with, binding_choose(v->rule, c), &request, v->now_s,
-                          &v->request->headers, &v->evidence);
+    why = binding_present(&with, b, &request, v->now_s, &v->request->headers,
+                          &v->evidence);
     v->thumbprint = v->evidence.thumbprint;
     return why;
 }

@@ -90,22 +90,58 @@ hold_body(struct exchange *x, bool *ready)
     return REASON_OK;
 }
 
-static bool
-is_covered(const struct exchange *x)
+/* The client waits to be told that it may send (RFC 9110 section 10.1.1). What is held
+ * here goes on whole, so nobody else is asked. */
+static void
+tell_to_continue(struct exchange *x)
 {
-    enum binding b = present_binding(&x->view);
+    struct response go_on = { .status = 100 };
 
-    return b != BINDING_NONE && binding_covers_body(b, x->view.rule);
+    if (!x->request.expect_continue)
+        return;
+    headers_init(&go_on.headers, x->arena);
+    stream_write_response(x->down, &go_on);
+    x->request.expect_continue = false;
+    conn_move(x->conn);
+}
+
+/* A body that what is presented cannot do without. */
+static enum reason
+demand_body(struct exchange *x)
+{
+    if (x->held || !has_body(x))
+        return REASON_OK;
+    if (x->request.body.kind != BODY_LENGTH ||
+        x->request.body.length > (uint64_t)exchange_limits(x)->body_digest)
+        return REASON_BODY_NOT_COVERED;
+    tell_to_continue(x);
+    return REASON_OK;
+}
+
+static enum reason
+collect_covered(struct exchange *x, bool *ready)
+{
+    const struct conf_rule *rule = x->view.rule;
+    enum binding b = present_binding(&x->view);
+    const struct conf_credential *c = b == BINDING_NONE
+                                          ? NULL
+                                          : conf_credential(x->view.conf,
+                                                            rule->credential);
+    enum reason why = REASON_OK;
+
+    if (c == NULL || !binding_covers_body(b, rule, c))
+        return REASON_OK;
+    if (binding_needs_body(b, rule, c))
+        why = demand_body(x);
+    return why == REASON_OK ? hold_body(x, ready) : why;
 }
 
 enum pace
 collect(struct exchange *x)
 {
     bool ready = true;
-    enum reason why = REASON_OK;
+    enum reason why = collect_covered(x, &ready);
 
-    if (is_covered(x))
-        why = hold_body(x, &ready);
     if (why == REASON_OK && ready)
         why = read_ahead(x);
     if (why != REASON_OK)

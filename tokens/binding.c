@@ -2,6 +2,7 @@
 #include "tokens/presenter.h"
 
 #include "conf/conf.h"
+#include "tokens/httpsig.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static const struct way {
                            struct evidence *evidence);
 } ways[] = {
     [BINDING_NONE] = { .present = NULL },
-    [BINDING_HTTPSIG] = { .present = NULL },
+    [BINDING_HTTPSIG] = { .present = httpsig_present },
     [BINDING_DPOP] = { .form = FORM_DPOP, .present = dpop_present },
     [BINDING_WIMSE] = { .covers_body = true, .present = wpt_present },
     [BINDING_MTLS] = { .form = FORM_MTLS, .present = mtls_present },
@@ -55,24 +56,26 @@ binding_form(enum binding b)
 }
 
 bool
-binding_covers_body(enum binding b, const struct conf_rule *r)
+binding_covers_body(enum binding b, const struct conf_rule *r,
+                    const struct conf_credential *c)
 {
-    return ways[b].covers_body || binding_needs_body(b, r);
+    return ways[b].covers_body || binding_needs_body(b, r, c);
 }
 
-/* Where the rule does not say what is signed, the body's digest is. */
 bool
-binding_needs_body(enum binding b, const struct conf_rule *r)
+binding_needs_body(enum binding b, const struct conf_rule *r,
+                   const struct conf_credential *c)
 {
-    const struct strings *signs = r->signature == NULL ? NULL
-                                                       : &r->signature->components;
+    return b == BINDING_HTTPSIG &&
+           httpsig_needs_body(r->signature, conf_profile(r, c) == PROFILE_WIMSE);
+}
 
-    if (b != BINDING_HTTPSIG)
-        return false;
-    for (size_t i = 0; signs != NULL && i < signs->n; i++)
-        if (strncmp(signs->at[i], "content-digest", strlen("content-digest")) == 0)
-            return true;
-    return signs == NULL || signs->n == 0;
+void
+binding_prepare(enum binding b, const struct presented *request,
+                struct headers *headers)
+{
+    if (b == BINDING_HTTPSIG)
+        httpsig_prepare(request, headers);
 }
 
 enum reason

@@ -35,9 +35,11 @@ const char *binding_word(enum binding b);
 /* What an access token presented this way has to be bound to. */
 enum token_form binding_form(enum binding b);
 /* It says something of the body, so that a small one is worth waiting for. */
-bool binding_covers_body(enum binding b, const struct conf_rule *r);
+bool binding_covers_body(enum binding b, const struct conf_rule *r,
+                         const struct conf_credential *c);
 /* … and cannot be done without: a body that is not known whole is refused. */
-bool binding_needs_body(enum binding b, const struct conf_rule *r);
+bool binding_needs_body(enum binding b, const struct conf_rule *r,
+                        const struct conf_credential *c);
 
 /* What one task is known by: its key, its WIT and everything that is constant in its
  * proofs. Made at task start; immutable, so any thread; its key is wiped when the last
@@ -105,13 +107,19 @@ struct means {
                                    it showed none */
 };
 
+/* What the message itself has to say so that it can be covered: Content-Digest. Before
+ * binding_present; it stays when what that added is taken back for a retry. */
+void binding_prepare(enum binding b, const struct presented *request,
+                     struct headers *headers);
+
 /* Adds to `headers` what the binding puts there (the values copied into their arena),
  * in place of what a stranger may have put there under the same names. A proof covers
  * the other tokens that still stand in `headers`: call this last. Nothing is added on
  * failure. REASON_NO_BINDING; REASON_PLAIN_CREDENTIAL when the scheme is not https;
  * REASON_SIGN (also when the presenter's time is over, or a token field stands there
- * twice); REASON_CERTIFICATE_CHANGED when the connection did not show the certificate
- * that is needed. */
+ * twice); REASON_BODY_NOT_COVERED, REASON_SIGNATURE_COMPONENT when the message cannot
+ * be signed as the rule wants it; REASON_CERTIFICATE_CHANGED when the connection did
+ * not show the certificate that is needed. */
 MUST_USE enum reason binding_present(const struct means *with, enum binding b,
                                      const struct presented *request, int64_t now_s,
                                      struct headers *headers,

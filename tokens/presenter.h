@@ -39,6 +39,13 @@ MUST_USE enum reason mtls_present(const struct means *with,
                                   const struct presented *request, int64_t now_s,
                                   struct headers *headers, struct evidence *evidence);
 
+/* httpsig_present.c: signs the request, by the task's key, whose token is put in, or by
+ * a key of the operator's. */
+MUST_USE enum reason httpsig_present(const struct means *with,
+                                     const struct presented *request, int64_t now_s,
+                                     struct headers *headers,
+                                     struct evidence *evidence);
+
 /* bearer.c: puts `secret` behind the prefix into the field, in place of a stranger's.
  */
 void secret_put(struct headers *headers, struct text name, struct text prefix,

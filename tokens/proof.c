@@ -207,28 +207,6 @@ request_judge(const struct json *claims, const struct presented *received,
 }
 
 static enum reason
-context_read(const struct wit *wit, struct context *out)
-{
-    const struct json *ctx = json_get(wit->jws.claims, CLAIM_CONTEXT);
-    const struct {
-        const char *name;
-        struct text *to;
-    } members[] = {
-        { "grant", &out->grant },
-        { "owner", &out->owner },
-        { "purpose", &out->purpose },
-        { "task", &out->task },
-    };
-
-    out->workload = wit->subject;
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        if (!json_string(json_get(ctx, members[i].name), members[i].to))
-            return REASON_CONTEXT_MISSING;
-    }
-    return context_check(out);
-}
-
-static enum reason
 proof_judge(const struct verifier *v, const struct wit *wit, struct text token,
             const struct request *request, const struct presented *received,
             int64_t now_s, struct proof *p, struct facts *facts)
@@ -243,7 +221,7 @@ proof_judge(const struct verifier *v, const struct wit *wit, struct text token,
         return REASON_PROOF_TOKEN;
     if ((why = carried_judge(claims, &request->headers)) != REASON_OK ||
         (why = request_judge(claims, received, &facts->body_covered)) != REASON_OK ||
-        (why = context_read(wit, &facts->context)) != REASON_OK)
+        (why = wit_context(wit, &facts->context)) != REASON_OK)
         return why;
     /* Last: a proof refused for another reason is not used up. The key is part of what
      * is remembered, so that nobody can use up another's ids. */

@@ -138,7 +138,11 @@ add_field(const struct signature_scene *s, const struct component *c, struct are
 bool
 component_stands(const struct signature_scene *s, struct text field)
 {
-    return headers_has((s->status == 0 ? &s->asked : &s->answered)->headers, field);
+    const struct signature_fields *f = s->status == 0 ? &s->asked : &s->answered;
+
+    return headers_has(f->headers, field) ||
+           (f->host.at != NULL && text_equals(field, TEXT("host"))) ||
+           (f->has_length && text_equals(field, TEXT("content-length")));
 }
 
 /* ---- lines */
@@ -178,7 +182,7 @@ signature_base_write(const struct signature_scene *s, const struct sf_member *in
             !add_line(s, &input->inner[i], &all[i], a, out))
             return REASON_SIGNATURE_COMPONENT;
     }
-    buf_add_z(out, "\"@signature-params\": ");
+    buf_add_z(out, SIGNATURE_PARAMS);
     return input->is_inner && sf_write_member(input, out) ? REASON_OK
                                                           : REASON_SIGNATURE_COMPONENT;
 }

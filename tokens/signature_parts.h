@@ -4,6 +4,12 @@
 
 #include "tokens/signature_base.h"
 
+#define FIELD_SIGNATURE       TEXT("Signature")
+#define FIELD_SIGNATURE_INPUT TEXT("Signature-Input")
+
+/* What the last line of a base begins with. */
+#define SIGNATURE_PARAMS "\"@signature-params\": "
+
 /* Appends what a component with an '@' stands for; false: it stands for nothing here.
  */
 bool component_add_derived(const struct signature_scene *s, const struct component *c,

@@ -130,3 +130,25 @@ wit_clear(struct wit *w)
     jws_clear(&w->jws);
     memset(w, 0, sizeof *w);
 }
+
+enum reason
+wit_context(const struct wit *w, struct context *out)
+{
+    const struct json *ctx = json_get(w->jws.claims, CLAIM_CONTEXT);
+    const struct {
+        const char *name;
+        struct text *to;
+    } members[] = {
+        { "grant", &out->grant },
+        { "owner", &out->owner },
+        { "purpose", &out->purpose },
+        { "task", &out->task },
+    };
+
+    out->workload = w->subject;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (!json_string(json_get(ctx, members[i].name), members[i].to))
+            return REASON_CONTEXT_MISSING;
+    }
+    return context_check(out);
+}

@@ -18,6 +18,8 @@ struct wit {
 MUST_USE enum reason wit_verify(const struct verifier *v, struct text compact,
                                 int64_t now_s, struct wit *out);
 void wit_clear(struct wit *w);
+/* Our own claims; texts live in the token. REASON_CONTEXT_*. */
+MUST_USE enum reason wit_context(const struct wit *w, struct context *out);
 
 enum claim { CLAIM_GOOD, CLAIM_ABSENT, CLAIM_BAD };
 /* A time such as exp, in seconds. Bad: not a number, or one no clock will ever show. */

@@ -407,9 +407,13 @@ a_body_is_waited_for_where_the_binding_says_something_of_it(void **state)
         const struct body_case *c = &body_cases[i];
         const struct conf_signature signature = { .components = c->signs };
         const struct conf_rule rule = { .signature = &signature };
+        const struct conf_credential key = { .source.kind = SOURCE_KEY };
+        const struct conf_credential task = { .source.kind = SOURCE_AUTHORITY };
 
-        if (binding_covers_body(c->binding, &rule) != c->covers ||
-            binding_needs_body(c->binding, &rule) != c->needs)
+        if (binding_covers_body(c->binding, &rule, &key) != c->covers ||
+            binding_needs_body(c->binding, &rule, &key) != c->needs ||
+            binding_needs_body(c->binding, &rule, &task) !=
+                (c->binding == BINDING_HTTPSIG))
             fail_msg("%zu: %s", i, binding_word(c->binding));
     }
 }
