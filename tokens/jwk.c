@@ -69,8 +69,8 @@ numbers_get(const struct json *jwk, const struct kind *kind, struct number out[2
 }
 
 /* A private key in a public place is burnt; whoever sent it shall hear no. */
-static bool
-has_private_member(const struct json *jwk)
+bool
+jwk_is_private(const struct json *jwk)
 {
     static const char *const names[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
 
@@ -145,7 +145,7 @@ jwk_import_among(const struct json *jwk, unsigned algs, struct text *alg_word)
     struct number numbers[2];
 
     *alg_word = (struct text){ NULL, 0 };
-    if (kind == NULL || !any_is_of(algs, kind->kind) || has_private_member(jwk) ||
+    if (kind == NULL || !any_is_of(algs, kind->kind) || jwk_is_private(jwk) ||
         !is_for_verifying(jwk) || !alg_fits(jwk, kind->kind, algs, alg_word) ||
         !numbers_get(jwk, kind, numbers))
         return NULL;

@@ -85,6 +85,8 @@ struct public_key *jwk_import_among(const struct json *jwk, unsigned algs,
                                     struct text *alg_word);
 /* … of JWS_ALGS_WORKLOAD. */
 struct public_key *jwk_import(const struct json *jwk, struct text *alg_word);
+/* It has a member that belongs to a private or symmetric key. */
+bool jwk_is_private(const struct json *jwk);
 /* RFC 7638 of a JWK: the members as given. False when it is not a key of a kind that
  * jwk_import_among knows. */
 MUST_USE bool jwk_thumbprint(const struct json *jwk, char out[THUMBPRINT_SIZE]);
