@@ -2,7 +2,7 @@
  * that RFC 9068 demands has to be there, of its type. */
 #include "tokens/access_token.h"
 
-#include "tokens/wit.h"
+#include "tokens/claims.h"
 
 #include <string.h>
 

@@ -6,14 +6,13 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tokens/claims.h"
 #include "tokens/dpop_nonce.h"
 #include "tokens/jws.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-enum { JTI_BYTES = 16 };
 
 struct dpop_key {
     atomic_uint references;
@@ -144,16 +143,6 @@ dpop_ath(struct text access_token, char out[DPOP_ATH_SIZE])
     digest_sha256_base64url(access_token, out);
 }
 
-static struct text
-jti_new(struct arena *arena)
-{
-    unsigned char random[JTI_BYTES];
-    char *jti = arena_alloc(arena, BASE64URL_SIZE(JTI_BYTES));
-
-    random_bytes(random, sizeof random);
-    return text_of(jti, base64url_encode(random, sizeof random, jti));
-}
-
 /* A member that needs no escapes: digests, ids, nonces (NQCHAR leaves out what JSON
  * would escape). */
 static void
@@ -200,7 +189,7 @@ enum reason
 dpop_prove(struct dpop_signer *s, const struct dpop_ask *ask, struct arena *arena,
            struct text *proof, struct text *jti)
 {
-    struct text id = jti_new(arena);
+    struct text id = claim_id_new(arena);
     enum reason why;
 
     assert(ask->ath.n == 0 || ask->ath.n == DPOP_ATH_SIZE);

@@ -2,13 +2,12 @@
  * that a stranger can say has been looked at, the replay cache last. */
 #include "tokens/dpop_verify.h"
 
-#include "base/digest.h"
 #include "base/path.h"
-#include "tokens/wit.h"
+#include "tokens/claims.h"
 
 #include <string.h>
 
-enum { JTI_MAX = 256, HTTPS_PORT = 443 };
+enum { HTTPS_PORT = 443 };
 
 #define FIELD_DPOP TEXT("DPoP")
 #define FIELD_AUTH TEXT("Authorization")
@@ -134,19 +133,6 @@ proof_read(const struct dpop_policy *policy, struct text compact, struct proof *
     return key_read(policy, p);
 }
 
-/* Visible ASCII: it is written into the log. Its length is bounded, as what is hashed
- * is. */
-static bool
-jti_read(const struct json *claims, struct text *jti)
-{
-    if (!json_string(json_get(claims, "jti"), jti) || jti->n == 0 || jti->n > JTI_MAX)
-        return false;
-    for (size_t i = 0; i < jti->n; i++)
-        if (jti->at[i] <= ' ' || jti->at[i] >= 0x7f)
-            return false;
-    return true;
-}
-
 /* ---- what it was made for */
 
 /* Scheme and authority of an absolute URI; what stands behind, up to query or fragment,
@@ -236,18 +222,6 @@ time_judge(struct proof *p, int64_t now_s)
     return now_s - p->iat_s > DPOP_BACK_S ? REASON_PROOF_EXPIRED : REASON_OK;
 }
 
-static bool
-covers_token(const struct json *claims, struct text token)
-{
-    char digest[SHA256_BASE64URL_SIZE];
-    struct text said;
-
-    if (!json_string(json_get(claims, "ath"), &said))
-        return false;
-    digest_sha256_base64url(token, digest);
-    return text_equals_constant_time(said, text_of(digest, sizeof digest));
-}
-
 static enum reason
 nonce_check(const struct dpop_policy *policy, const struct proof *p, int64_t now_s,
             struct dpop_facts *out)
@@ -292,12 +266,12 @@ proof_judge(const struct dpop_policy *policy, struct proof *p, struct text token
 
     if (!text_equals_constant_time(jkt, text_of(p->thumbprint, THUMBPRINT_SIZE)))
         return REASON_PROOF_KEY;
-    if (!jti_read(claims, &p->jti))
+    if (!claim_id(claims, &p->jti))
         return REASON_PROOF_MALFORMED;
     if ((why = request_judge(policy, claims, received, arena)) != REASON_OK ||
         (why = time_judge(p, now_s)) != REASON_OK)
         return why;
-    if (!covers_token(claims, token))
+    if (!claim_is_digest(json_get(claims, "ath"), token))
         return REASON_PROOF_AUTHORIZATION;
     if (!jws_verify(&p->jws, p->key))
         return REASON_PROOF_SIGNATURE;

@@ -3,12 +3,9 @@
  * nothing, and the proof is good for one request. */
 #include "tokens/wit.h"
 
-#include "base/digest.h"
 #include "tokens/carried.h"
 
 #include <string.h>
-
-enum { JTI_MAX = 256 };
 
 struct proof {
     struct jws jws;
@@ -31,32 +28,6 @@ fields_find(const struct headers *h, struct text *token, struct text *proof)
     return REASON_OK;
 }
 
-/* The claim is the base64url digest of t. */
-static bool
-is_digest_of(const struct json *claim, struct text t)
-{
-    char digest[SHA256_BASE64URL_SIZE];
-    struct text said;
-
-    if (!json_string(claim, &said))
-        return false;
-    digest_sha256_base64url(t, digest);
-    return text_equals_constant_time(said, text_of(digest, sizeof digest));
-}
-
-/* Visible ASCII: it is written into the log and, by a gate, into a header field. */
-static bool
-jti_read(const struct json *claims, struct text *jti)
-{
-    if (!json_string(json_get(claims, "jti"), jti) || jti->n == 0 || jti->n > JTI_MAX)
-        return false;
-    for (size_t i = 0; i < jti->n; i++) {
-        if (jti->at[i] <= ' ' || jti->at[i] >= 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static enum reason
 proof_read(const struct wit *wit, struct text compact, struct proof *p)
 {
@@ -72,7 +43,7 @@ proof_read(const struct wit *wit, struct text compact, struct proof *p)
         return REASON_PROOF_ALGORITHM;
     if (!jws_verify(&p->jws, wit->holder))
         return REASON_PROOF_SIGNATURE;
-    return jti_read(p->jws.claims, &p->jti) ? REASON_OK : REASON_PROOF_MALFORMED;
+    return claim_id(p->jws.claims, &p->jti) ? REASON_OK : REASON_PROOF_MALFORMED;
 }
 
 /* One string: one of our own names, and the path. The names are the operator's, never
@@ -141,7 +112,7 @@ is_covered(const struct json *claim, struct text token)
 {
     if (token.at == NULL)
         return claim == NULL;
-    return is_digest_of(claim, token);
+    return claim_is_digest(claim, token);
 }
 
 /* The entry of oth for a field we know, spelled in lower case; at most one, as names
@@ -180,7 +151,7 @@ carried_judge(const struct json *claims, const struct headers *h)
 static bool
 body_is_covered(const struct json *body, const struct presented *received)
 {
-    return received->body_known && is_digest_of(body, received->body);
+    return received->body_known && claim_is_digest(body, received->body);
 }
 
 /* The draft covers neither method nor query nor body: our own claim does. A member we
@@ -217,7 +188,7 @@ proof_judge(const struct verifier *v, const struct wit *wit, struct text token,
     if ((why = audience_judge(v, p, received)) != REASON_OK ||
         (why = times_judge(v, p, now_s)) != REASON_OK)
         return why;
-    if (!is_digest_of(json_get(claims, "wth"), token))
+    if (!claim_is_digest(json_get(claims, "wth"), token))
         return REASON_PROOF_TOKEN;
     if ((why = carried_judge(claims, &request->headers)) != REASON_OK ||
         (why = request_judge(claims, received, &facts->body_covered)) != REASON_OK ||

@@ -7,16 +7,6 @@
 
 #include <string.h>
 
-enum claim
-claim_time(const struct json *claims, const char *name, int64_t *out)
-{
-    const struct json *j = json_get(claims, name);
-
-    if (j == NULL)
-        return CLAIM_ABSENT;
-    return json_number(j, out) ? CLAIM_GOOD : CLAIM_BAD;
-}
-
 static enum reason
 subject_read(struct wit *w, struct text *domain)
 {

@@ -3,6 +3,7 @@
 #define TOKENS_WIT_H
 
 #include "tokens/binding.h"
+#include "tokens/claims.h"
 #include "tokens/jws.h"
 
 /* What a verified token says. Texts live in jws. */
@@ -20,9 +21,5 @@ MUST_USE enum reason wit_verify(const struct verifier *v, struct text compact,
 void wit_clear(struct wit *w);
 /* Our own claims; texts live in the token. REASON_CONTEXT_*. */
 MUST_USE enum reason wit_context(const struct wit *w, struct context *out);
-
-enum claim { CLAIM_GOOD, CLAIM_ABSENT, CLAIM_BAD };
-/* A time such as exp, in seconds. Bad: not a number, or one no clock will ever show. */
-enum claim claim_time(const struct json *claims, const char *name, int64_t *out);
 
 #endif

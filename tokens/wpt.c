@@ -6,13 +6,13 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "tokens/carried.h"
+#include "tokens/claims.h"
 
 #include <assert.h>
 
 enum {
     PROOF_SECONDS =
         30, /* STANDARDS: who may ask us to sign must not be able to hoard */
-    JTI_BYTES = 16,
     HTTPS_PORT = 443
 };
 
@@ -126,16 +126,6 @@ write_claims(struct presenter *p, const struct presented *request,
     buf_add(out, TEXT("}}"));
 }
 
-static struct text
-jti_new(struct arena *arena)
-{
-    unsigned char random[JTI_BYTES];
-    char *jti = arena_alloc(arena, BASE64URL_SIZE(JTI_BYTES));
-
-    random_bytes(random, sizeof random);
-    return text_of(jti, base64url_encode(random, sizeof random, jti));
-}
-
 enum reason
 wpt_present(const struct means *with, const struct presented *request, int64_t now_s,
             struct headers *headers, struct evidence *evidence)
@@ -155,7 +145,7 @@ wpt_present(const struct means *with, const struct presented *request, int64_t n
         return REASON_SIGN;
     if (exp_s > i->expires_s)
         exp_s = i->expires_s;
-    jti = jti_new(headers->arena);
+    jti = claim_id_new(headers->arena);
     write_claims(p, request, &carried, exp_s, jti);
     why = jws_sign_on(p->key, i->wpt_front, buf_text(&p->claims), &p->proof);
     if (why == REASON_OK) {

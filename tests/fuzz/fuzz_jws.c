@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "tokens/identifier.h"
-#include "tokens/jws.h"
+#include "tokens/jwks.h"
 
 PREPARE_NOTHING
 
@@ -71,17 +71,33 @@ read_jwk(struct text t)
     struct json *jwk = json_parse(t, JWS_MAX);
     char thumbprint[THUMBPRINT_SIZE];
     struct text alg;
-    struct public_key *k = jwk_import(jwk, &alg);
+    struct public_key *k = jwk_import_among(jwk, JWS_ALGS_ALL, &alg);
 
     if (k != NULL) {
         static const unsigned char signature[64];
 
         PROMISE(json_get(jwk, "d") == NULL && json_get(jwk, "k") == NULL);
         PROMISE(jwk_thumbprint(jwk, thumbprint));
-        PROMISE(!public_key_verify(k, t, signature, sizeof signature));
+        for (enum key_algorithm a = KEY_ES256; a <= KEY_PS512; a++)
+            PROMISE(!public_key_verify_as(k, a, t, signature, sizeof signature));
     }
     public_key_free(k);
     json_free(jwk);
+}
+
+/* A set holds no more than it was given, and finds what it holds. */
+static void
+read_jwks(struct text t)
+{
+    struct json *root = json_parse(t, JWKS_TEXT_MAX);
+    struct jwks *set;
+
+    if (jwks_parse(t, &set) == REASON_OK)
+        PROMISE(jwks_count(set) <= json_count(json_get(root, "keys")));
+    else
+        PROMISE(set == NULL);
+    jwks_unref(set);
+    json_free(root);
 }
 
 static void
@@ -100,6 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     read_token(t);
     read_jwk(t);
+    read_jwks(t);
     read_identifier(t);
     free_copy(t);
     return 0;

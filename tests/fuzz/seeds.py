@@ -195,6 +195,27 @@ def tokens():
         put("jws", name)
 
 
+def access_tokens():
+    good = ['{"alg":"ES256","kid":"k","typ":"at+jwt"}',
+            '{"iss":"https://as.example","aud":["https://orders.example"],"exp":1800000300,"iat":1800000000,"sub":"builder",'
+            '"client_id":"c","jti":"t-1","scope":"a b:c","cnf":{"jkt":"JKT"}}',
+            '{"alg":"ES256","jwk":JWK,"typ":"dpop+jwt"}',
+            '{"htm":"POST","htu":"https://orders.example/v1/orders","iat":1800000000,"jti":"e1j3V_bKic8","ath":"ATH"}',
+            "/v1/orders?tenant=7", 'Bearer realm="a, b", DPoP algs="ES256", error="use_dpop_nonce"',
+            '{"active":true,"aud":"https://orders.example","exp":1800000300,"cnf":{"x5t#S256":"' + "A" * 43 + '"},"scope":"a"}']
+    put("dpop", "\n".join(good))
+    for old, new in (("at+jwt", "JWT"), ("dpop+jwt", "JWT"), ("ES256", "RS256"), ('"kid":"k",', ""), ("JKT", "x"), ("ATH", "x"),
+                     ("JWK", '{"kty":"RSA"}'), ("JWK", '{"d":"A"}'), ("https://orders", "HTTPS://ORDERS"), ("example/v1", "example:443/v1"),
+                     ("/v1/", "/v1/../%76%31/"), ("example/v1", "example./v1"), ("https://", "https://a@"), ("1800000000", "1799999939"),
+                     ("1800000000", "1800000006"), ("1800000000", "1.8e9"), ("1800000300", "1e400"), ("true", "false"), ('"jti":', '"jti":"a","jti":'),
+                     ("POST", "post"), ("DPoP algs", "DPoP abc==, algs"), ('"use_dpop_nonce"', "use_dpop_nonce"), ('"a, b"', '"a\\", b')):
+        for i, part in enumerate(good):
+            if old in part:
+                put("dpop", "\n".join([*good[:i], part.replace(old, new, 1), *good[i + 1:]]))
+    put("jws", '{"keys":[{"kty":"RSA","e":"AQAB","n":"' + encode(b"\xc1" + b"\x01" * 255) + '","kid":"a","alg":"PS256"},{"kty":"AKP"}]}')
+    put("jws", '{"kty":"RSA","e":"AQAB","n":"' + encode(b"\xc1" + b"\x01" * 255) + '"}')
+
+
 def structured():
     for kind, fields in (("\0", ("-12.345;a=1;b=?0;c=\"x\\\"y\"", "@1659578233;until=@-5", "%\"f%c3%bc\";k", ":aGVsbG8=:;type=*/*",
                                 "\"@query-param\";name=\"a b\";req", "?1", "tok/en:*", "123456789012.5")),
@@ -415,5 +436,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, structured, nameserver, questions, pem, hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, nameserver, questions, pem, hellos, ledgers):
     derive()
