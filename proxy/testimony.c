@@ -38,8 +38,8 @@ testimony_who(const struct exchange *x)
 {
     char *room;
 
-    if (!text_is_empty(x->view.facts.context.workload))
-        return x->view.facts.context.workload;
+    if (!text_is_empty(x->view.facts.subject))
+        return x->view.facts.subject;
     if (!x->conn->caller.has_uid)
         return TEXT("unknown");
     room = arena_alloc(x->arena, UID_SIZE);
@@ -181,8 +181,8 @@ static void
 put_who(struct pen *p, const struct exchange *x)
 {
     put(p, TEXT(",\"who\":\""));
-    if (!text_is_empty(x->view.facts.context.workload))
-        p->at = escape_copy(x->view.facts.context.workload, p->at);
+    if (!text_is_empty(x->view.facts.subject))
+        p->at = escape_copy(x->view.facts.subject, p->at);
     else if (x->conn->caller.has_uid)
         p->at = print_uid(p->at, x->conn->caller.uid);
     else
@@ -256,7 +256,7 @@ room_for(const struct exchange *x, const struct authorisation *a)
 {
     enum { CONSTANTS = 1024 };
     const struct view *v = &x->view;
-    size_t n = a->task.n + a->purpose.n + v->facts.context.workload.n + x->to.n +
+    size_t n = a->task.n + a->purpose.n + v->facts.subject.n + x->to.n +
                x->request.method.n + v->path.n + v->thumbprint.n +
                v->evidence.proof_id.n + v->facts.proof_id.n +
                length_z(v->rule_place.file);

@@ -158,7 +158,12 @@ void trust_anchors_free(struct trust_anchors *t);
 
 /* What a verified request was proved to be. Texts are in the arena given. */
 struct facts {
-    struct context context;
+    enum binding binding; /* by which it was proved */
+    struct text subject;  /* the workload; or as access token, certificate or keyid
+                             name it */
+    struct text issuer, client_id; /* of an access token; … */
+    struct text scope;             /* … words between spaces */
+    struct context context;        /* of a workload's identity token */
     struct text proof_id;
     struct text thumbprint;
     bool body_covered; /* the proof named the body's digest, and it was this body's */
