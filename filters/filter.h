@@ -76,7 +76,9 @@ struct view {
     struct task *proven; /* the client has this one's password; on loan from the roll */
     struct entry *entry; /* the task that the request is of; the exchange holds it */
     struct text task;    /* its id; a standing one's is that which signed */
-    struct facts facts;  /* gate: what was proved */
+    struct facts facts;  /* gate: what was proved, … */
+    struct text challenge; /* … what else it should be, for WWW-Authenticate; and … */
+    struct text offered_nonce; /* … what the next proof is to hold; empty: nothing */
 
     /* what there is to present with, as far as the rule's credential wants it; on loan
      * from the exchange */

@@ -78,3 +78,20 @@ replays_of(const struct conf_door *door)
     (void)pthread_mutex_unlock(&lock);
     return memory;
 }
+
+static struct nonces *nonces;
+
+static void
+make_nonces(void)
+{
+    nonces = nonces_new();
+}
+
+const struct nonces *
+nonces_of_gates(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, make_nonces);
+    return nonces;
+}

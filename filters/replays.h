@@ -11,9 +11,14 @@
 
 #include "conf/conf.h"
 #include "tokens/binding.h"
+#include "tokens/nonces.h"
 
 /* The memory of this gate door, made when none of its names has one. On loan for the
  * life of the process. Any thread. NULL for a door without names. */
 struct replay_cache *replays_of(const struct conf_door *door);
+
+/* The nonces that this process gives out, likewise: one from before a reload is as good
+ * after it. */
+const struct nonces *nonces_of_gates(void);
 
 #endif

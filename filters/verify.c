@@ -82,6 +82,7 @@ static const struct kind {
     bool (*is_tried)(const struct view *v);
     enum reason (*judge)(const struct gate *g, struct view *v);
 } kinds[] = {
+    { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop },
     { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -1,9 +1,9 @@
-/* verify: at a gate, nothing passes that did not prove which workload made it, in which
- * context, for this very request (tokens/binding.h says what is checked), and that no
- * rule of the door allows. The reason of a refusal is the proof's own, or what the
- * nearest rule missed: CONTEXT_REFUSED (workload, grant or purpose), then
- * METHOD_NOT_ALLOWED, PATH_NOT_ALLOWED, PROOF_BODY. Proofs are remembered across
- * reloads (replays.h). */
+/* verify: at a gate, nothing passes that did not prove who made it, for this very
+ * request, by a proof that the door accepts (tokens/binding.h, dpop_verify.h), and that
+ * no rule of the door allows. The reason of a refusal is the proof's own, or what the
+ * nearest rule missed: CONTEXT_REFUSED (who asks, binding, grant or purpose), then
+ * SCOPE_MISSING, METHOD_NOT_ALLOWED, PATH_NOT_ALLOWED, PROOF_BODY. Proofs are
+ * remembered across reloads (replays.h). */
 #ifndef FILTERS_VERIFY_H
 #define FILTERS_VERIFY_H
 

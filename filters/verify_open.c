@@ -1,13 +1,20 @@
 /* Opening a gate: whom it trusts, by which keys, and rules that can be met. */
 #include "filters/verify_parts.h"
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "filters/replays.h"
 #include "tasks/pattern.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 enum {
     PROOF_LIVES_S = 60, /* STANDARDS.md 11: minutes at most */
     SKEW_S = 5
 };
+
+/* ---- trust domains */
 
 static enum reason
 trust_open(const struct conf_door *door, size_t number, struct buf *report,
@@ -31,6 +38,80 @@ trust_open(const struct conf_door *door, size_t number, struct buf *report,
         why = REASON_CONFIG;
     }
     return why;
+}
+
+/* ---- issuers of access tokens */
+
+static enum reason
+keys_read(const struct conf_issuer *c, struct jwks **out)
+{
+    struct buf bytes = { 0 };
+    enum reason why = file_read(c->jwks_file, JWKS_TEXT_MAX, &bytes);
+
+    if (why == REASON_OK)
+        why = jwks_parse(buf_text(&bytes), out);
+    buf_free(&bytes);
+    return why;
+}
+
+static unsigned
+algorithms_of(const struct conf_issuer *c)
+{
+    enum key_algorithm alg;
+    unsigned algs = 0;
+
+    for (size_t i = 0; i < c->algorithms.n; i++)
+        if (jws_alg_find(text_z(c->algorithms.at[i]), &alg))
+            algs |= JWS_ALGS(alg);
+    return algs;
+}
+
+static enum reason
+issuers_open(const struct conf_door *door, size_t number, struct buf *report,
+             struct gate *g)
+{
+    const struct conf_issuer *all = door->issuers.at;
+    enum reason why = REASON_OK;
+
+    g->n_issuers = door->issuers.n;
+    g->issuers = memory_new_array(g->n_issuers, sizeof *g->issuers);
+    for (size_t i = 0; i < g->n_issuers; i++) {
+        const struct conf_issuer *c = &all[i];
+
+        g->issuers[i] = (struct issuer){ .conf = c,
+                                         .policy = { .issuer = text_z(c->issuer),
+                                                     .audience = text_z(c->audience),
+                                                     .algs = algorithms_of(c) } };
+        if (c->jwks_file == NULL || keys_read(c, &g->issuers[i].keys) == REASON_OK)
+            continue;
+        buf_printf(report,
+                   "%s:%u: doors[%zu].issuers[%zu].jwks_file: \"%s\": no keys of %s "
+                   "can be read from it\n",
+                   c->place.file, c->place.line, number, i, c->jwks_file, c->issuer);
+        why = REASON_CONFIG;
+    }
+    return why;
+}
+
+static void
+dpop_open(struct gate *g)
+{
+    static const enum key_algorithm taken[] = { KEY_ES256, KEY_ES384, KEY_EDDSA,
+                                                KEY_PS256, KEY_RS256 };
+    const struct conf_door *door = g->door;
+    size_t n = 0;
+
+    g->dpop = (struct dpop_policy){ .origins = door->names.at,
+                                    .n_origins = door->names.n,
+                                    .replays = g->verifier.replays,
+                                    .nonces = door->nonce == NONCE_DEMAND
+                                                  ? nonces_of_gates()
+                                                  : NULL };
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        g->dpop.algs |= JWS_ALGS(taken[i]);
+        n += (size_t)snprintf(g->dpop_words + n, sizeof g->dpop_words - n, "%s%s",
+                              i > 0 ? " " : "", jws_alg_word(taken[i]));
+    }
 }
 
 static enum reason
@@ -57,6 +138,9 @@ rules_check(const struct conf_door *door, size_t number, struct buf *report)
 void
 gate_close(struct gate *g)
 {
+    for (size_t i = 0; i < g->n_issuers; i++)
+        jwks_unref(g->issuers[i].keys);
+    free(g->issuers);
     trust_anchors_free(g->anchors);
 }
 
@@ -64,7 +148,7 @@ enum reason
 gate_open(const struct conf_door *door, size_t number, struct buf *report,
           struct gate *g)
 {
-    enum reason trusted, ruled;
+    enum reason trusted, issued, ruled;
 
     g->door = door;
     g->anchors = trust_anchors_new();
@@ -75,11 +159,15 @@ gate_open(const struct conf_door *door, size_t number, struct buf *report,
                                      .max_proof_s = PROOF_LIVES_S,
                                      .skew_s = SKEW_S };
     trusted = trust_open(door, number, report, g->anchors);
+    issued = issuers_open(door, number, report, g);
     ruled = rules_check(door, number, report);
+    dpop_open(g);
     if (g->verifier.replays == NULL) {
         buf_printf(report, "%s:%u: doors[%zu].names: a gate needs a name\n",
                    door->place.file, door->place.line, number);
         return REASON_CONFIG;
     }
-    return trusted != REASON_OK ? trusted : ruled;
+    if (trusted != REASON_OK)
+        return trusted;
+    return issued != REASON_OK ? issued : ruled;
 }

@@ -3,12 +3,27 @@
 #define FILTERS_VERIFY_PARTS_H
 
 #include "filters/verify.h"
+#include "tokens/access_token.h"
+#include "tokens/dpop_verify.h"
+
+/* Whose access tokens the door believes. */
+struct issuer {
+    const struct conf_issuer *conf;
+    struct access_policy policy; /* its keys aside */
+    struct jwks *keys; /* of its file; NULL: they are fetched, or it is asked */
+};
+
+enum { DPOP_WORDS_SIZE = 64 };
 
 /* A gate, as its generation opened it: immutable. */
 struct gate {
     const struct conf_door *door; /* NULL: the door is none */
     struct trust_anchors *anchors;
     struct verifier verifier;
+    struct issuer *issuers;
+    size_t n_issuers;
+    struct dpop_policy dpop;
+    char dpop_words[DPOP_WORDS_SIZE]; /* the algorithms of proofs, for a challenge */
 };
 
 /* ---- verify_open.c */
@@ -24,5 +39,16 @@ void gate_close(struct gate *g);
 /* The first rule of the door that takes what v->facts say and the request asks becomes
  * v->gate_rule. */
 MUST_USE enum reason gate_rules_judge(struct view *v);
+/* A subject of a list; one that ends in a slash and a star names all below it. */
+bool gate_names_subject(const struct strings *list, struct text id);
+
+/* ---- verify_token.c */
+
+/* Who has issued this token, as it says or as it must be; NULL: nobody we know. */
+const struct issuer *gate_issuer(const struct gate *g, struct text token,
+                                 struct arena *arena);
+bool tries_dpop(const struct view *v);
+/* Tells v->facts what was proved; and in either case what the answer has to say. */
+MUST_USE enum reason judge_dpop(const struct gate *g, struct view *v);
 
 #endif

@@ -16,9 +16,8 @@ names(const struct strings *list, struct text word)
     return false;
 }
 
-/* Identifiers; one that ends in a slash and a star names all below it. */
-static bool
-names_subject(const struct strings *list, struct text id)
+bool
+gate_names_subject(const struct strings *list, struct text id)
 {
     if (list->any)
         return true;
@@ -88,14 +87,22 @@ has_scopes(const struct conf_gate_rule *r, struct text scope)
 }
 
 /* How far the request got with this rule. */
-enum reach { REACH_NOTHING, REACH_CONTEXT, REACH_SCOPES, REACH_METHOD, REACH_PATH, REACH_ALL };
+enum reach {
+    REACH_NOTHING,
+    REACH_CONTEXT,
+    REACH_SCOPES,
+    REACH_METHOD,
+    REACH_PATH,
+    REACH_ALL
+};
 
 static enum reach
 reach(const struct conf_gate_rule *r, const struct view *v)
 {
     const struct facts *f = &v->facts;
 
-    if (!takes_binding(r, f->binding) || !names_subject(&r->subjects, f->subject) ||
+    if (!takes_binding(r, f->binding) ||
+        !gate_names_subject(&r->subjects, f->subject) ||
         !names(&r->grants, f->context.grant) ||
         !names(&r->purposes, f->context.purpose))
         return REACH_NOTHING;

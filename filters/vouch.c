@@ -2,6 +2,7 @@
 #include "filters/vouch.h"
 
 #include "filters/positions.h"
+#include "tokens/dpop_verify.h"
 
 static enum reason
 vouch_open(const struct conf *conf, const void *settings, struct buf *report,
@@ -40,6 +41,23 @@ take_steering(const struct positions *p, struct view *v, struct headers *h)
     h->n = kept;
 }
 
+/* All that could be shown elsewhere, or here once more. A token that this gate did not
+ * look at is the service's own affair. */
+static void
+take_proof(const struct view *v, struct headers *h)
+{
+    proof_strip(h);
+    if (v->facts.binding == BINDING_DPOP)
+        dpop_strip(h);
+}
+
+/* A workload is told by its own name. */
+static struct text
+subject_beside(const struct facts *f)
+{
+    return text_is_empty(f->context.workload) ? f->subject : text_z(NULL);
+}
+
 static struct verdict
 vouch_request(void *state, struct view *v)
 {
@@ -52,18 +70,27 @@ vouch_request(void *state, struct view *v)
         { .name = TEXT("X-Holdfast-Owner"), .value = f->context.owner },
         { .name = TEXT("X-Holdfast-Proof"), .value = f->proof_id },
         { .name = TEXT("X-Holdfast-Key"), .value = f->thumbprint },
+        { .name = TEXT("X-Holdfast-Binding"),
+          .value = text_z(binding_word(f->binding)) },
+        { .name = TEXT("X-Holdfast-Subject"), .value = subject_beside(f) },
+        { .name = TEXT("X-Holdfast-Issuer"), .value = f->issuer },
+        { .name = TEXT("X-Holdfast-Client"), .value = f->client_id },
+        { .name = TEXT("X-Holdfast-Scope"), .value = f->scope },
     };
     struct headers *h = &v->request->headers;
+    size_t kept;
 
     if (v->gate_rule == NULL) /* nothing was proved */
         return deny(REASON_TOKEN_MISSING);
     take_steering(state, v, h);
     if (!v->door->keep_proof)
-        proof_strip(h);
+        take_proof(v, h);
+    kept = h->n;
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
-        headers_add(h, said[i].name, said[i].value);
+        if (!text_is_empty(said[i].value)) /* what this proof says nothing of */
+            headers_add(h, said[i].name, said[i].value);
     v->presented = true;
-    v->presented_at = h->n - sizeof said / sizeof said[0];
+    v->presented_at = kept;
     return pass();
 }
 
@@ -73,7 +100,7 @@ vouch_trailers(void *state, struct view *v, struct headers *trailers)
 {
     take_steering(state, v, trailers);
     if (!v->door->keep_proof)
-        proof_strip(trailers);
+        take_proof(v, trailers);
     return pass();
 }
 

@@ -1,6 +1,7 @@
 /* vouch: tells the service behind a gate what verify proved, as X-Holdfast-Workload,
- * -Task, -Grant, -Purpose, -Owner, -Proof (the proof's id) and -Key (the thumbprint of
- * the key that made it).
+ * -Task, -Grant, -Purpose, -Owner (of a workload's identity token), -Subject, -Issuer,
+ * -Client, -Scope (of an access token), -Binding (by which proof), -Proof (its id) and
+ * -Key (the thumbprint of the key that made it). What a proof does not say is not told.
  *
  * Before that it takes away what a client could pass itself off with: X-Holdfast-* of
  * its own making, forwarding fields (X-Forwarded-*, Forwarded, X-Real-IP …: a gate adds

@@ -143,5 +143,7 @@ bool exchange_is_grpc(const struct exchange *x); /* refusal.c */
 void refusal_write(struct exchange *x); /* refusal.c */
 /* The same before there is an exchange. */
 void refusal_bare(enum reason why, struct buf *out); /* refusal.c */
+/* What the client's next proof is to hold, into the fields of an answer to it. */
+void offer_nonce(const struct exchange *x, struct headers *h); /* refusal.c */
 
 #endif

@@ -54,12 +54,18 @@ add_evidence(struct log_line *l, const struct exchange *x)
         log_line_list(l, "stripped", v->stripped, v->n_stripped);
     if (v->evidence.binding != NULL)
         log_line_z(l, "binding", v->evidence.binding);
+    else if (v->facts.binding != BINDING_NONE)
+        log_line_z(l, "binding", binding_word(v->facts.binding));
     if (!text_is_empty(v->evidence.proof_id))
         log_line_text(l, "proof", v->evidence.proof_id);
     else if (!text_is_empty(v->facts.proof_id))
         log_line_text(l, "proof", v->facts.proof_id);
     if (!text_is_empty(v->thumbprint))
         log_line_text(l, "key", v->thumbprint);
+    if (!text_is_empty(v->facts.issuer))
+        log_line_text(l, "issuer", v->facts.issuer);
+    if (!text_is_empty(v->facts.client_id))
+        log_line_text(l, "client", v->facts.client_id);
 }
 
 /* Never the query: it may hold what the path may not. */

@@ -73,7 +73,9 @@ is_of_a_proof(enum reason why)
 {
     return strncmp(reason_token(why), "token_", 6) == 0 ||
            strncmp(reason_token(why), "proof_", 6) == 0 ||
-           strncmp(reason_token(why), "context_", 8) == 0;
+           strncmp(reason_token(why), "signature_", 10) == 0 ||
+           strncmp(reason_token(why), "context_", 8) == 0 ||
+           why == REASON_SCOPE_MISSING;
 }
 
 static enum blocked

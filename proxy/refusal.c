@@ -49,6 +49,15 @@ add_hint(const struct exchange *x, struct buf *out)
     buf_free(&hint);
 }
 
+/* Whoever can be told how to prove himself is told so (RFC 9110 section 11.6.1). */
+static int
+status_of(const struct exchange *x)
+{
+    int status = reason_status(x->why);
+
+    return status == 400 && !text_is_empty(x->view.challenge) ? 401 : status;
+}
+
 static void
 write_problem(const struct exchange *x, struct buf *out)
 {
@@ -58,7 +67,7 @@ write_problem(const struct exchange *x, struct buf *out)
     buf_printf(out,
                "{\"type\":\"https://holdfast.dev/p/%s\",\"title\":\"Refused by "
                "Holdfast\",\"status\":%d",
-               tell ? token : "refused", reason_status(x->why));
+               tell ? token : "refused", status_of(x));
     if (tell) {
         buf_printf(out, ",\"reason\":\"%s\",\"detail\":", token);
         json_write_string(out, text_z(reason_sentence(x->why)));
@@ -91,6 +100,7 @@ phrase(int status)
         const char *phrase;
     } table[] = {
         { 400, "Bad Request" },
+        { 401, "Unauthorized" },
         { 403, "Forbidden" },
         { 407, "Proxy Authentication Required" },
         { 408, "Request Timeout" },
@@ -158,17 +168,36 @@ refuse_request(const struct exchange *x, struct response *r, struct buf *body)
     }
 }
 
+/* The service's own would be for proofs that never reach it. */
+void
+offer_nonce(const struct exchange *x, struct headers *h)
+{
+    if (text_is_empty(x->view.offered_nonce))
+        return;
+    headers_remove(h, TEXT("DPoP-Nonce"));
+    headers_add(h, TEXT("DPoP-Nonce"), x->view.offered_nonce);
+}
+
+static void
+add_challenge(const struct exchange *x, struct response *r)
+{
+    if (!text_is_empty(x->view.challenge))
+        headers_add(&r->headers, TEXT("WWW-Authenticate"), x->view.challenge);
+    offer_nonce(x, &r->headers);
+}
+
 void
 refusal_write(struct exchange *x)
 {
-    struct response r = { .status = reason_status(x->why),
-                          .reason_phrase = phrase(reason_status(x->why)) };
+    int refused = status_of(x);
+    struct response r = { .status = refused, .reason_phrase = phrase(refused) };
     struct text status = proxy_status(x);
     struct buf body = { 0 };
 
     headers_init(&r.headers, x->arena);
     if (!text_is_empty(status))
         headers_add(&r.headers, TEXT("Proxy-Status"), status);
+    add_challenge(x, &r);
     if (exchange_is_grpc(x))
         refuse_call(x, &r);
     else

@@ -93,6 +93,7 @@ send_head(struct exchange *x)
     if (!is_interim) {
         x->answered = x->responding = true;
         x->status = x->response.status;
+        offer_nonce(x, &x->response.headers);
         if (!conn_is_shared(x->conn) && !stream_has_read_all(x->down))
             stream_close_after(x->down);
     }

@@ -98,10 +98,15 @@ put_claim(struct buf *members, const char *name, struct text value)
 static struct authorisation
 of_gate(const struct exchange *x)
 {
-    const struct context *c = &x->view.facts.context;
+    const struct facts *f = &x->view.facts;
+    const struct context *c = &f->context;
     struct buf members = { 0 };
     struct authorisation a = { 0 };
 
+    if (f->binding != BINDING_NONE)
+        json_put_z(&members, "binding", binding_word(f->binding));
+    put_claim(&members, "issuer", f->issuer);
+    put_claim(&members, "client", f->client_id);
     put_claim(&members, "grant", c->grant);
     put_claim(&members, "owner", c->owner);
     put_claim(&members, "task", c->task);

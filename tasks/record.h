@@ -24,7 +24,7 @@
  *   decision "x","verdict":"allow"|"refuse","reason"?,"step"?,"rule","grant","owner",
  *                "approved_by","task","purpose","who","to","method","path",
  *                "stripped":[…],"credential","binding","proof","key",
- *                "unbound_because"
+ *                "unbound_because"; at a gate, of an access token: "issuer","client"
  *   alarm        a handle in the wrong hands: "alarm": which,"task"?,"credential",
  *                "grant"?,"who","to"
  *   start        of a process: "version","config": digest,"workload"

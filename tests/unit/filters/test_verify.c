@@ -10,6 +10,7 @@ static const char *const orders_paths[] = { "/v1/**" };
 static const char *const grants[] = { "nightly" };
 static const char *const purposes[] = { "export" };
 static const char *const subjects[] = { "spiffe://prod.example/ns/agents/*" };
+static const char *const wimse[] = { "wimse" };
 static const char *const none[] = { "nobody" };
 
 struct stage {
@@ -99,6 +100,7 @@ stage_open(void **state)
     g->s.door = (struct conf_door){ .place = { "t.conf", 1 },
                                     .kind = DOOR_GATE,
                                     .names = { .at = g->names, .n = 1 },
+                                    .accept = { .at = wimse, .n = 1 },
                                     .trust = { .at = &g->trust, .n = 1 },
                                     .rules = { .at = &g->rule, .n = 1 },
                                     .replay_entries = 100 };
@@ -399,6 +401,7 @@ the_service_is_told_what_was_proved_and_nothing_forged(void **state)
         { "X-Holdfast-Owner", "owner@example" },
         { "X-Holdfast-Proof", NULL },
         { "X-Holdfast-Key", NULL },
+        { "X-Holdfast-Binding", "wimse" },
     };
     struct stage *g = *state;
     struct headers *h = &g->s.request.headers;
@@ -409,9 +412,9 @@ the_service_is_told_what_was_proved_and_nothing_forged(void **state)
     present(g);
     assert_int_equal(verify(g), REASON_OK);
     vouch(g);
-    assert_int_equal(h->n, 1 + 7);
+    assert_int_equal(h->n, 1 + 8);
     assert_true(headers_has(h, TEXT("Cookie"))); /* the service's own affair */
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 8; i++) {
         const struct field *f = headers_get(h, text_z(told[i].name));
 
         assert_non_null(f);
@@ -439,7 +442,7 @@ the_proof_goes_on_only_where_the_door_says_so(void **state)
     assert_false(headers_get(h, TEXT("X-Holdfast-Task"))->never_index);
     g->s.door.keep_proof = false;
     vouch(g);
-    assert_int_equal(g->s.request.headers.n, 7);
+    assert_int_equal(g->s.request.headers.n, 8);
 }
 
 static void
