@@ -318,6 +318,13 @@ record_task_start(struct buf *out, const struct task *k)
 }
 
 void
+record_revocation(struct buf *out, const struct task *k, const char *outcome)
+{
+    put_task(out, k);
+    put_known(out, "outcome", outcome);
+}
+
+void
 record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
                 int64_t took_ms, const char *revocation)
 {

@@ -45,6 +45,7 @@ void record_credential(struct buf *out, uint64_t generation,
                        const struct conf_credential *c);
 void record_start(struct buf *out, const char *version, const struct conf *conf);
 void record_task_start(struct buf *out, const struct task *k);
+void record_revocation(struct buf *out, const struct task *k, const char *outcome);
 void record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
                      int64_t took_ms, const char *revocation);
 void record_generation(struct buf *out, uint64_t generation, const struct conf *conf);

@@ -210,6 +210,7 @@ roll_begin(struct roll *r, struct task *k)
     task_ref(k);
     s->entry = (struct entry){ .task = k, .references = 1 };
     list_init(&s->entry.exchanges);
+    list_init(&s->entry.holdings);
     s->roll = r;
     s->who = who_of(task_caller(k));
     r->n_anybodys += s->who == ANYBODY;
@@ -255,6 +256,14 @@ roll_take_token(struct roll *r, const struct task *k)
     s->entry.presenter = NULL;
 }
 
+struct entry *
+roll_entry(const struct roll *r, const struct task *k)
+{
+    struct seat *s = seat_of(r, k);
+
+    return s != NULL ? &s->entry : NULL;
+}
+
 void
 entry_ref(struct entry *e)
 {
@@ -271,6 +280,7 @@ entry_unref(struct entry *e)
     if (s->roll != NULL)
         table_remove(&s->roll->ids, &s->by_id);
     presenter_free(e->presenter);
+    holdings_clear(&e->holdings);
     task_unref(e->task);
     free(s);
 }

@@ -5,6 +5,7 @@
 #define TASKS_ROLL_H
 
 #include "base/list.h"
+#include "tasks/holding.h"
 #include "tasks/task.h"
 
 struct roll;
@@ -16,6 +17,7 @@ void roll_free(struct roll *r);
 struct entry {
     struct task *task;
     struct presenter *presenter; /* made at first need; NULL until then */
+    struct list holdings;        /* its access tokens, as this worker has them */
     struct list exchanges;       /* that are its own and not over (proxy/) */
     unsigned references;         /* exchanges, and the roll */
     bool ended;                  /* nothing new is begun under it */
@@ -29,8 +31,10 @@ struct entry *roll_begin(struct roll *r, struct task *k);
 struct entry *roll_end(struct roll *r, struct task *k);
 /* It has another token, by which it signs from now on. */
 void roll_take_token(struct roll *r, const struct task *k);
+/* This task's, also of one that has ended and that somebody holds; on loan; NULL. */
+struct entry *roll_entry(const struct roll *r, const struct task *k);
 void entry_ref(struct entry *e);
-/* The last one's frees it, with its presenter. */
+/* The last one's frees it, with its presenter and its tokens. */
 void entry_unref(struct entry *e);
 /* Signs for it on this thread; NULL, logged, when it cannot be made. */
 struct presenter *entry_presenter(struct entry *e);
