@@ -148,5 +148,5 @@ collect(struct exchange *x)
         return refuse(x, why);
     if (!ready)
         return wait_once(x, exchange_limits(x)->stream_idle_ms, REASON_BODY_TIMEOUT);
-    return go(x, STEP_DIAL);
+    return go(x, STEP_OBTAIN);
 }

@@ -5,12 +5,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "proxy/awaited.h"
-#include "proxy/revocation.h"
+#include "proxy/mint.h"
 #include "tasks/record.h"
 
 #include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
+
+/* What the task before had asked is over by then, or has long been let in. */
+enum { RENEWED_MS = 10 * 1000 };
 
 struct custody {
     struct holdfast *h;
@@ -79,12 +82,11 @@ enter_start(struct custody *c, const struct task *k)
 }
 
 static void
-enter_end(struct custody *c, const struct task *k, enum task_cause cause,
-          int64_t took_ms)
+enter_end(struct custody *c, const struct parting *p, const char *outcome)
 {
     struct buf members = { 0 };
 
-    record_task_end(&members, k, cause, took_ms, revocation_outcome(k));
+    record_task_end(&members, p->task, p->cause, p->took_ms, outcome);
     enter_record(c, "task_end", &members);
 }
 
@@ -112,33 +114,33 @@ custody_write_started(const struct task *k, struct buf *out)
 }
 
 static void
-write_ended(const struct task *k, enum task_cause cause, int64_t took_ms,
-            struct buf *out)
+write_ended(const struct parting *p, const char *outcome, struct buf *out)
 {
     struct task_counts counts;
 
-    task_counts(k, &counts);
-    json_put_text(out, "id", task_id(k));
-    json_put_z(out, "cause", task_cause_word(cause));
+    task_counts(p->task, &counts);
+    json_put_text(out, "id", task_id(p->task));
+    json_put_z(out, "cause", task_cause_word(p->cause));
     json_put_number(out, "allowed", (int64_t)counts.allowed);
     json_put_number(out, "refused", (int64_t)counts.refused);
     json_put_number(out, "cut", (int64_t)counts.cut);
-    json_put_number(out, "ms", took_ms);
+    json_put_number(out, "ms", p->took_ms);
+    json_put_z(out, "revocation", outcome);
 }
 
+/* outcome: of the revocation of what has ended. */
 static void
-answer(struct custody *c, uint64_t ticket, const struct task *k, enum task_cause cause,
-       int64_t took_ms)
+answer(struct custody *c, const struct parting *p, const char *outcome)
 {
     struct buf members = { 0 };
 
     if (c->h->control == NULL)
         return;
-    if (cause == TASK_LIVE)
-        custody_write_started(k, &members);
+    if (p->cause == TASK_LIVE)
+        custody_write_started(p->task, &members);
     else
-        write_ended(k, cause, took_ms, &members);
-    control_answer_one(c->h->control, WAIT_TASK, ticket, true, buf_text(&members));
+        write_ended(p, outcome, &members);
+    control_answer_one(c->h->control, WAIT_TASK, p->ticket, true, buf_text(&members));
     buf_free(&members);
 }
 
@@ -156,6 +158,15 @@ patience(const struct custody *c, const struct task *k)
     return left_ms > 0 ? left_ms : 0;
 }
 
+/* What still runs with its tokens may end first: what the next task of the grant has
+ * taken over, and what Holdfast's own end lets run. */
+static bool
+is_spared(const struct task_change *change)
+{
+    return change->cause == TASK_RENEWED ||
+           (change->cause == TASK_STOPPED && change->drain_ms != 0);
+}
+
 static void
 tell(void *owner, const struct task_change *change)
 {
@@ -171,8 +182,8 @@ tell(void *owner, const struct task_change *change)
         worker_change_task(c->h->workers[i], &told, c->adopting);
     if (told.begun != NULL && told.ended != NULL) /* `done` will tell of the other */
         write_line("task started", told.begun, TASK_LIVE, 0);
-    if (told.ended != NULL)
-        revocation_begin(told.ended, told.cause);
+    if (told.ended != NULL && !is_spared(&told))
+        mint_end(c->h->mint, told.ended, 0);
 }
 
 static void
@@ -188,12 +199,37 @@ static void
 done(void *owner, uint64_t ticket, struct task *task, enum task_cause cause,
      int64_t took_ms)
 {
+    const struct parting p = { ticket, task, cause, took_ms };
+    struct custody *c = owner;
+
     write_line(cause == TASK_LIVE ? "task started" : "task ended", task, cause,
                took_ms);
-    if (cause != TASK_LIVE)
-        enter_end(owner, task, cause, took_ms);
-    answer(owner, ticket, task, cause, took_ms);
-    awaited_done(&((struct custody *)owner)->awaited, ticket, answer_revoked, owner);
+    if (cause == TASK_LIVE) {
+        answer(c, &p, NULL);
+        awaited_done(&c->awaited, ticket, answer_revoked, c);
+        return;
+    }
+    mint_end(c->h->mint, task, cause == TASK_RENEWED ? RENEWED_MS : 0);
+    revocation_part(c->h->revocation, &p);
+}
+
+void
+custody_part(void *owner, const struct parting *p, const char *outcome)
+{
+    struct custody *c = ((struct holdfast *)owner)->custody;
+
+    enter_end(c, p, outcome);
+    answer(c, p, outcome);
+    awaited_done(&c->awaited, p->ticket, answer_revoked, c);
+}
+
+void
+custody_hear_late(void *owner, const struct task *k, const char *outcome)
+{
+    struct buf members = { 0 };
+
+    record_revocation(&members, k, outcome);
+    enter_record(((struct holdfast *)owner)->custody, "revocation", &members);
 }
 
 static void

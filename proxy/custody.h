@@ -6,6 +6,7 @@
 #define PROXY_CUSTODY_H
 
 #include "proxy/holdfast.h"
+#include "proxy/revocation.h"
 #include "tasks/registry.h"
 
 /* Before there are workers; h->n_workers is how many there will be. NULL without a
@@ -24,6 +25,11 @@ void custody_hear(struct custody *c, const struct message *m);
 void custody_stop(struct custody *c, int64_t drain_ms);
 /* The workers have been joined. What was told to one that had left already is over. */
 void custody_conclude(struct custody *c);
+
+/* For the revocation (revocation_needs; the owner is the holdfast): a task's end is
+ * recorded and told; and what has come of one that was told as pending. */
+void custody_part(void *owner, const struct parting *p, const char *outcome);
+void custody_hear_late(void *owner, const struct task *k, const char *outcome);
 
 /* As registry_revoke; NULL for all grants. *number: what whoever has revoked waits for
  * (WAIT_REVOKED), until the last of them is over; 0: nothing. */

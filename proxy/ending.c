@@ -194,12 +194,13 @@ end_conns(struct worker *w, const struct task *k, bool now)
 
 /* Whatever still runs has signed already, or will be cut by Holdfast's own end. */
 static void
-drop_presenter(struct entry *e, enum task_cause cause)
+drop_means(struct entry *e, enum task_cause cause)
 {
     if (cause == TASK_STOPPED && !list_is_empty(&e->exchanges))
         return;
     presenter_free(e->presenter);
     e->presenter = NULL;
+    holdings_clear(&e->holdings);
 }
 
 /* The last of them concludes it. */
@@ -262,7 +263,7 @@ end(struct worker *w, const struct task_change *c)
     n_cut = cut(e, c);
     end_conns(w, c->ended, c->drain_ms == 0);
     drop_upstreams(w, c->ended);
-    drop_presenter(e, c->cause);
+    drop_means(e, c->cause);
     if (!list_is_empty(&e->exchanges)) {
         let_run_on(w, e, c, n_cut);
         return;
@@ -288,6 +289,9 @@ pass_on(struct exchange *x, struct entry *to)
         x->view.task = arena_copy(x->arena, task_id(to->task));
     if (x->up != NULL)
         upstream_forget_task(x->up);
+    obtain_leave(x);
+    if (x->step == STEP_OBTAIN) /* the next one's */
+        exchange_wake(x);
     entry_unref(from);
 }
 

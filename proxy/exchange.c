@@ -15,6 +15,7 @@ static const struct {
                                             agree */
     [STEP_JUDGE] = { "judge", judge },   /* caller, grant, path; at a gate: the proof */
     [STEP_COLLECT] = { "collect", collect }, /* the body, as far as a proof covers it */
+    [STEP_OBTAIN] = { "obtain", obtain },    /* the access token that is to leave */
     [STEP_DIAL] = { "dial", dial }, /* resolve, judge the address, verify the peer */
     [STEP_PRESENT] = { "present", present }, /* strip, sign */
     [STEP_ENTER] = { "enter", enter }, /* in the ledger first; then the head is sent */
@@ -30,6 +31,7 @@ end(struct exchange *x)
     struct arena *arena = x->arena;
 
     enter_leave(x);
+    obtain_leave(x);
     exchange_drop_upstream(x);
     pair_unref(x->pair);
     lookup_drop(&x->lookup);

@@ -15,6 +15,7 @@ enum step {
     STEP_HEAD,
     STEP_JUDGE,
     STEP_COLLECT,
+    STEP_OBTAIN,
     STEP_DIAL,
     STEP_PRESENT,
     STEP_ENTER,
@@ -66,6 +67,7 @@ struct exchange {
     uint64_t up_received;     /* of the link, when the request was sent */
     uint64_t ticket;          /* of this attempt's record in the ledger; 0: none yet */
     struct list awaiting;     /* on the worker's list, until the disk has that */
+    struct list obtaining;    /* on a holding's list, until its token is there */
     bool sent;                /* this attempt's head has gone */
     bool retried;
     bool fresh_only; /* retrying: no pooled connection this time */
@@ -96,6 +98,7 @@ void exchange_refuse(struct exchange *x, enum reason why);
 enum pace judge(struct exchange *x);        /* judge.c */
 enum pace read_head(struct exchange *x);    /* judge.c */
 enum pace collect(struct exchange *x);      /* collect.c */
+enum pace obtain(struct exchange *x);       /* obtain.c */
 enum pace dial(struct exchange *x);         /* dial.c */
 enum pace present(struct exchange *x);      /* present.c */
 enum pace enter(struct exchange *x);        /* enter.c */
@@ -117,6 +120,13 @@ enum reason hold_body(struct exchange *x, bool *ready); /* collect.c */
 enum reason read_ahead(struct exchange *x); /* collect.c */
 void
 present_send(struct exchange *x); /* present.c: what was presented, to the upstream */
+/* Puts what was obtained into the view, for PRESENT. */
+void obtain_show(struct exchange *x); /* obtain.c */
+/* Its task is another's now: it waits for nothing of the one before. */
+void obtain_leave(struct exchange *x); /* obtain.c */
+/* MESSAGE_TOKEN: takes over both references. */
+void obtain_hear(struct worker *w, struct task *k,
+                 const struct token_news *news); /* obtain.c */
 /* It waits no more for its record. */
 void enter_leave(struct exchange *x); /* enter.c */
 /* MESSAGE_WRITTEN: whoever waits looks again. */

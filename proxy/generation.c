@@ -28,6 +28,7 @@ struct generation {
     struct tls_server **doors; /* a gate's own; NULL for the others */
     struct client_of_trust *clients;
     size_t n_clients;
+    struct sources *sources;
     uint16_t *series;     /* of each grant */
     struct buf approvals; /* of each grant, one behind the other; … */
     struct approval_at {
@@ -95,6 +96,18 @@ load_trusts_of_grant(struct generation *g, const struct conf_grant *grant,
 }
 
 static enum reason
+load_trusts_of_sources(struct generation *g, struct buf *report)
+{
+    const struct conf_credential *c = g->conf->credentials.at;
+    enum reason why = REASON_OK;
+
+    for (size_t i = 0; i < g->conf->credentials.n && why == REASON_OK; i++)
+        if (c[i].source.kind == SOURCE_OAUTH)
+            why = add_client(g, &c[i].source.place, "trust", c[i].source.trust, report);
+    return why;
+}
+
+static enum reason
 load_trusts(struct generation *g, struct buf *report)
 {
     const struct conf_grant *grants = g->conf->grants.at;
@@ -108,6 +121,8 @@ load_trusts(struct generation *g, struct buf *report)
         if (doors[i].kind == DOOR_GATE && strncmp(doors[i].upstream, "https:", 6) == 0)
             why = add_client(g, &doors[i].place, "upstream_trust",
                              doors[i].upstream_trust, report);
+    if (why == REASON_OK)
+        why = load_trusts_of_sources(g, report);
     if (why == REASON_OK && witness->url != NULL)
         why = add_client(g, &witness->place, "ledger.witness.trust", witness->trust,
                          report);
@@ -171,6 +186,7 @@ destroy(void *owner)
     free(g->doors);
     tls_server_free(g->minted);
     free(g->series);
+    sources_free(g->sources);
     buf_free(&g->approvals);
     free(g->approvals_at);
     chain_close(g->chain);
@@ -208,12 +224,13 @@ generation_build_unless(const char *path, uint64_t number,
         (why = chain_open(g->conf, report, &g->chain)) == REASON_OK &&
         (why = load_doors(g, report)) == REASON_OK)
         why = load_trusts(g, report);
-    if (why == REASON_OK)
-        write_approvals(g);
-    if (why == REASON_OK)
-        *out = g;
-    else
+    if (why != REASON_OK) {
         destroy(g);
+        return why;
+    }
+    write_approvals(g);
+    g->sources = sources_new(g->conf);
+    *out = g;
     return why;
 }
 
@@ -224,6 +241,12 @@ generation_build(const char *path, uint64_t number, struct buf *report,
     unsigned char tried[SHA256_SIZE] = { 0 };
 
     return generation_build_unless(path, number, tried, true, report, out);
+}
+
+const struct sources *
+generation_sources(const struct generation *g)
+{
+    return g->sources;
 }
 
 void

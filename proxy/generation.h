@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "filters/chain.h"
 #include "http/wire.h"
+#include "proxy/sources.h"
 #include "proxy/tls.h"
 
 struct generation;
@@ -61,6 +62,8 @@ struct tls_server *generation_server(const struct generation *g, size_t i);
 /* What upstreams of this trust file (NULL: the system's roots) are verified against. */
 struct tls_client *generation_client(const struct generation *g,
                                      const char *trust_file);
+
+const struct sources *generation_sources(const struct generation *g);
 
 /* How much of a link is read ahead of its reader: a whole head or a body to be held
  * must fit, or they would never be whole. */

@@ -15,6 +15,8 @@
 #include "proxy/worker.h"
 
 struct custody;
+struct mint;
+struct revocation;
 struct overseer;
 
 enum { SIGNALS = 6 };
@@ -43,12 +45,15 @@ struct holdfast {
     struct mailbox *inbox; /* from the workers */
     struct event *signals[SIGNALS];
     struct builder *builder;
-    struct secrets *secrets;      /* of `next`, where there is one */
-    struct vault *vault;          /* of `generation`; NULL: not read yet */
-    struct generation *next;      /* built; its secrets are being read */
-    struct prepared *next_tasks;  /* of `next` */
-    struct prepared *first_tasks; /* from the start until the workers have them */
-    struct custody *custody;      /* NULL without a forward door */
+    struct secrets *secrets;       /* of `next`, where there is one */
+    struct vault *vault;           /* of `generation`; NULL: not read yet */
+    struct generation *next;       /* built; its secrets are being read */
+    struct prepared *next_tasks;   /* of `next` */
+    struct prepared *first_tasks;  /* from the start until the workers have them */
+    struct custody *custody;       /* NULL without a forward door; likewise … */
+    struct mint *mint;             /* … what gets tokens for tasks … */
+    struct revocation *revocation; /* … and has them taken back … */
+    struct loop *errands;          /* … by errands over base */
     struct event *patience; /* waits for an old generation to end before the next is
                                built */
     unsigned waited;
@@ -100,7 +105,8 @@ void oversee_secrets(struct holdfast *h, const struct vault *secrets);
 /* ---- signals.c */
 
 void signals_watch(struct holdfast *h);
-/* From now on INT, QUIT and TERM end the waiting of the loop, and the others nothing. */
+/* From now on INT, QUIT and TERM end the waiting of the loop, and the others nothing.
+ */
 void signals_hurry(struct holdfast *h);
 void signals_forget(struct holdfast *h);
 /* As TERM does: no new connections; ends when the last exchange has, or after

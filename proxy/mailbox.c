@@ -83,6 +83,8 @@ mailbox_free(struct mailbox *m)
         generation_unref(letter->message.generation);
         task_unref(letter->message.task.begun);
         task_unref(letter->message.task.ended);
+        task_unref(letter->message.holder);
+        token_unref(letter->message.news.token);
         free(letter);
     }
     event_free(m->event);

@@ -13,6 +13,7 @@ enum message_kind {
     MESSAGE_ADOPT,
     MESSAGE_SECRETS,
     MESSAGE_TASK,
+    MESSAGE_TOKEN,
     MESSAGE_OPEN,
     MESSAGE_DRAIN,
     MESSAGE_STOP,
@@ -22,6 +23,7 @@ enum message_kind {
     MESSAGE_ADOPTED,
     MESSAGE_OBEYED,
     MESSAGE_SPENT,
+    MESSAGE_WANTED,
     MESSAGE_ENDED,
     MESSAGE_CHECKPOINT /* the ledger's, for the witness: outbox.h */
 };
@@ -33,9 +35,13 @@ struct message {
     struct vault *vault;           /* … and one to its secrets */
     struct task_change task;       /* MESSAGE_TASK, _SPENT (the task that `ended`):
                                       references to its tasks */
-    size_t worker;                 /* to main: whose it is */
-    uint64_t ticket, n_cut;        /* MESSAGE_OBEYED: a task_change's, and how many
-                                      exchanges were cut for it */
+    struct task *holder;           /* MESSAGE_TOKEN, _WANTED: a reference; whose token
+                                      it is … */
+    struct token_news news; /* … and what main tells of it, with a reference; or
+                               its name alone, that a worker asks for */
+    size_t worker;          /* to main: whose it is */
+    uint64_t ticket, n_cut; /* MESSAGE_OBEYED: a task_change's, and how many
+                               exchanges were cut for it */
 };
 
 struct mailbox;

@@ -76,6 +76,7 @@ present(struct exchange *x)
         return refuse(x, why);
     x->view.now_s = clock_wall_s();  /* dialling may have taken its time … */
     x->view.vault = x->epoch->vault; /* … and the secrets are as they are now */
+    obtain_show(x);
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
     if (verdict.answer != PASS)

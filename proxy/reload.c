@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "proxy/custody.h"
 #include "proxy/descriptors.h"
+#include "proxy/mint.h"
 #include "proxy/status.h"
 #include "proxy/witness.h"
 
@@ -152,6 +153,13 @@ keep_vault(struct holdfast *h, struct vault *vault)
 }
 
 static void
+follow_tokens(struct holdfast *h)
+{
+    if (h->mint != NULL)
+        mint_follow(h->mint, h->generation, h->vault);
+}
+
+static void
 adopt(struct holdfast *h, struct generation *next, struct vault *vault)
 {
     const struct conf *conf = generation_conf(next);
@@ -174,6 +182,7 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
      */
     custody_adopt(h->custody, h->next_tasks);
     h->next_tasks = NULL;
+    follow_tokens(h);
     h->n_adopting = h->n_workers - h->n_ended;
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(next);
@@ -259,6 +268,7 @@ on_secrets(void *owner, const struct secrets_told *t)
         vault_ref(t->vault);
         worker_keep(h->workers[i], t->generation, t->vault);
     }
+    follow_tokens(h);
     oversee_secrets(h, t->vault);
     tell_secrets(t);
 }

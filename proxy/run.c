@@ -7,6 +7,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
+#include "proxy/mint.h"
 #include "proxy/reaper.h"
 #include "proxy/tls_memory.h"
 #include "proxy/verbs.h"
@@ -130,6 +131,45 @@ on_message(void *owner, const struct message *m)
         reload_adopted(h);
     else if (m->kind == MESSAGE_OBEYED || m->kind == MESSAGE_SPENT)
         custody_hear(h->custody, m);
+    else if (m->kind == MESSAGE_WANTED) {
+        mint_want(h->mint, m->holder, &m->news.name);
+        task_unref(m->holder);
+    }
+}
+
+/* ---- tokens */
+
+static void
+tell_token(void *owner, struct task *k, const struct token_news *news)
+{
+    struct holdfast *h = owner;
+
+    for (size_t i = 0; i < h->n_workers; i++)
+        worker_tell_token(h->workers[i], k, news);
+}
+
+static void
+open_mint(struct holdfast *h)
+{
+    h->errands = loop_over(h->base);
+    h->revocation = revocation_new(
+        &(struct revocation_needs){ h->errands, custody_part, custody_hear_late, h });
+    h->mint = mint_new(
+        &(struct mint_needs){ h->errands, h->revocation, tell_token, h });
+    mint_follow(h->mint, h->generation, h->vault);
+}
+
+/* The tasks have ended and the workers are gone: what is to be taken back elsewhere has
+ * a little time. */
+static void
+close_mint(struct holdfast *h)
+{
+    if (h->mint == NULL)
+        return;
+    revocation_finish(h->revocation);
+    mint_free(h->mint);
+    revocation_free(h->revocation);
+    loop_free(h->errands);
 }
 
 static enum reason
@@ -221,6 +261,8 @@ serve(struct holdfast *h)
     if (h->chronicle.witness != NULL)
         witness_begin(h->chronicle.witness, h->base, h->generation);
     h->custody = custody_new(h);
+    if (h->custody != NULL)
+        open_mint(h);
     if ((why = start_workers(h)) == REASON_OK) {
         open_workers(h);
         oversee_begin(h);
@@ -248,12 +290,13 @@ why_it_stops(const struct holdfast *h, enum reason why)
 static void
 tear_down(struct holdfast *h, enum reason why)
 {
+    signals_hurry(h);
+    close_mint(h);
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);
     reload_end(h);
     custody_free(h->custody);
     prepared_free(h->first_tasks);
-    signals_hurry(h);
     chronicle_close(&h->chronicle, why_it_stops(h, why));
     signals_forget(h);
     mailbox_free(h->inbox);

@@ -151,6 +151,9 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_TASK:
         ending_obey(w, &m->task, m->generation);
         break;
+    case MESSAGE_TOKEN:
+        obtain_hear(w, m->holder, &m->news);
+        break;
     case MESSAGE_OPEN:
         if (!w->draining)
             worker_open_doors(w);
@@ -172,6 +175,7 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_ADOPTED:
     case MESSAGE_OBEYED:
     case MESSAGE_SPENT:
+    case MESSAGE_WANTED:
     case MESSAGE_ENDED:
     default:
         assert(m->kind < MESSAGE_ADOPTED); /* the others are for main */

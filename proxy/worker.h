@@ -42,8 +42,8 @@ struct worker_start {
     struct shared *shared;
     struct ledger *ledger;   /* NULL: nothing is recorded */
     struct doorbell *bell;   /* its own, where there is a ledger */
-    struct mailbox *to_main; /* MESSAGE_ADOPTED, _OBEYED, _SPENT and, as the last of
-                                all, MESSAGE_ENDED */
+    struct mailbox *to_main; /* MESSAGE_ADOPTED, _OBEYED, _SPENT, _WANTED and, as the
+                                last of all, MESSAGE_ENDED */
 };
 
 /* Starts the thread; it accepts when worker_open says so. REASON_CONFIG, _MINT_LEAF …
@@ -64,6 +64,8 @@ void worker_open(struct worker *w);
  * why, and that the worker is about to be given; or NULL. */
 void worker_change_task(struct worker *w, const struct task_change *change,
                         struct generation *next);
+/* What main tells of a task's token. Takes references of its own. */
+void worker_tell_token(struct worker *w, struct task *k, const struct token_news *news);
 void worker_drain(struct worker *w); /* no new connections; ends when the last is gone,
                                         or after drain */
 void worker_stop(struct worker *w);  /* cuts everything now */

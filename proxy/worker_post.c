@@ -40,6 +40,16 @@ worker_change_task(struct worker *w, const struct task_change *change,
 }
 
 void
+worker_tell_token(struct worker *w, struct task *k, const struct token_news *news)
+{
+    task_ref(k);
+    if (news->token != NULL)
+        token_ref(news->token);
+    mailbox_post(w->mailbox, &(struct message){
+                                 .kind = MESSAGE_TOKEN, .holder = k, .news = *news });
+}
+
+void
 worker_drain(struct worker *w)
 {
     mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DRAIN });
