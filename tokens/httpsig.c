@@ -5,9 +5,8 @@
 #include "base/digest.h"
 #include "http/content_digest.h"
 #include "tokens/carried.h"
+#include "tokens/signature_algorithm.h"
 #include "tokens/signature_parameters.h"
-
-#include <assert.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -139,11 +138,18 @@ say_wimse(struct making *m)
         parameters_say_flag(&m->says, PARAMETER_SIGN_RESPONSE);
 }
 
+static enum key_algorithm
+algorithm_of(const struct making *m)
+{
+    return signature_algorithm_of(key_kind_of(m->by->key));
+}
+
 static void
 say_plain(struct making *m)
 {
     if (m->by->how->alg)
-        parameters_say_text(&m->says, PARAMETER_ALG, TEXT("ecdsa-p256-sha256"));
+        parameters_say_text(&m->says, PARAMETER_ALG,
+                            signature_algorithm_word(algorithm_of(m)));
     parameters_say_text(&m->says, PARAMETER_KEYID, m->by->key_id);
     if (m->by->how->tag != NULL)
         parameters_say_text(&m->says, PARAMETER_TAG, text_z(m->by->how->tag));
@@ -194,16 +200,16 @@ add_field(struct making *m, struct headers *headers, struct text name,
 static enum reason
 sign_base(struct making *m, struct text base, struct headers *headers)
 {
-    unsigned char signature[KEY_ES256_SIGNATURE_SIZE];
-    enum reason why = key_sign(m->by->key, base, signature);
-    struct buf spelt = { 0 };
+    struct buf signature = { 0 }, spelt = { 0 };
+    enum reason why = key_sign_as(m->by->key, algorithm_of(m), base, &signature);
 
-    if (why != REASON_OK)
-        return why;
-    sf_write_bytes(text_of((const char *)signature, sizeof signature), &spelt);
-    add_field(m, headers, FIELD_SIGNATURE, buf_text(&spelt));
+    if (why == REASON_OK) {
+        sf_write_bytes(buf_text(&signature), &spelt);
+        add_field(m, headers, FIELD_SIGNATURE, buf_text(&spelt));
+    }
+    buf_free(&signature);
     buf_free(&spelt);
-    return REASON_OK;
+    return why;
 }
 
 /* The last line of the base is what Signature-Input says. */

@@ -84,19 +84,18 @@ says_judge(const struct httpsig_policy *p, const struct httpsig_answer *a,
 static enum reason
 signer_judge(const struct httpsig_policy *p, const struct httpsig_answer *a,
              const struct signature *s, int64_t now_s, struct wit *wit,
-             const struct public_key **key)
+             struct signature_key *by)
 {
     const struct headers *h = a->scene.answered.headers;
     size_t tokens = headers_count(h, FIELD_TOKEN);
     enum reason why;
 
     if (!a->is_wimse)
-        return signature_judge_key(p, s, key);
+        return signature_judge_key(p, s, by);
     if (tokens != 1)
         return tokens == 0 ? REASON_TOKEN_MISSING : REASON_TOKEN_REPEATED;
     why = wit_verify(p->verifier, headers_get(h, FIELD_TOKEN)->value, now_s, wit);
-    *key = wit->holder;
-    return why;
+    return why == REASON_OK ? signature_take_holder(wit, by) : why;
 }
 
 static enum reason
@@ -104,7 +103,7 @@ judge(const struct httpsig_policy *p, const struct httpsig_answer *a, int64_t no
       struct arena *arena, struct wit *wit, struct content_digest *said)
 {
     const struct headers *h = a->scene.answered.headers;
-    const struct public_key *key;
+    struct signature_key by;
     struct signature s;
     struct text base;
     enum reason why = signature_find(h, a->is_wimse, p->tag, arena, &s);
@@ -114,9 +113,9 @@ judge(const struct httpsig_policy *p, const struct httpsig_answer *a, int64_t no
     if (why == REASON_OK)
         why = coverage_judge(a, &s);
     if (why == REASON_OK)
-        why = signer_judge(p, a, &s, now_s, wit, &key);
+        why = signer_judge(p, a, &s, now_s, wit, &by);
     if (why == REASON_OK)
-        why = signature_judge_bytes(&s, &a->scene, key, arena, &base);
+        why = signature_judge_bytes(&s, &a->scene, &by, arena, &base);
     if (why == REASON_OK && a->has_body && !content_digest_read(h, arena, said))
         why = REASON_CONTENT_DIGEST;
     return why;

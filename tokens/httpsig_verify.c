@@ -16,7 +16,7 @@ struct judging {
     bool is_wimse;
     struct signature signature;
     struct wit wit;
-    const struct public_key *key;
+    struct signature_key by;
     struct text base;
     int64_t ends_s;
     struct facts facts;
@@ -164,8 +164,9 @@ token_judge(struct judging *j)
 
     if (why != REASON_OK)
         return why;
-    j->key = j->wit.holder;
     j->facts.thumbprint = text_of(j->wit.thumbprint, THUMBPRINT_SIZE);
+    if ((why = signature_take_holder(&j->wit, &j->by)) != REASON_OK)
+        return why;
     return wit_context(&j->wit, &j->facts.context);
 }
 
@@ -175,7 +176,7 @@ signer_judge(struct judging *j)
     if (j->is_wimse)
         return token_judge(j);
     j->facts.thumbprint = j->signature.says.at[PARAMETER_KEYID].text;
-    return signature_judge_key(j->p, &j->signature, &j->key);
+    return signature_judge_key(j->p, &j->signature, &j->by);
 }
 
 /* ---- all of it */
@@ -209,7 +210,7 @@ judge(struct judging *j)
     if (why == REASON_OK)
         why = signer_judge(j);
     if (why == REASON_OK)
-        why = signature_judge_bytes(&j->signature, &j->scene, j->key, j->arena,
+        why = signature_judge_bytes(&j->signature, &j->scene, &j->by, j->arena,
                                     &j->base);
     if (why == REASON_OK)
         why = body_judge(j);
@@ -255,7 +256,7 @@ httpsig_verify(const struct httpsig_policy *p, const struct request *request,
     *out = (struct facts){ .body_covered = false };
     if (tokens > 1)
         return REASON_TOKEN_REPEATED;
-    if (tokens == 0 && p->n_keys == 0)
+    if (tokens == 0 && p->keys == NULL)
         return REASON_TOKEN_MISSING;
     if ((why = judge(&j)) == REASON_OK)
         facts_keep(out, &j.facts, arena);

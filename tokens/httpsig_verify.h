@@ -6,19 +6,14 @@
 #define TOKENS_HTTPSIG_VERIFY_H
 
 #include "http/content_digest.h"
+#include "tokens/jwks.h"
 #include "tokens/signature_parts.h"
-
-/* A key that signs in the plain profile, by its keyid. */
-struct httpsig_key {
-    struct text id;
-    const struct public_key *key;
-};
 
 /* Immutable; any thread. */
 struct httpsig_policy {
     const struct verifier *verifier; /* whose tokens count, who we are, what was seen */
-    const struct httpsig_key *keys;  /* of those who sign without a token */
-    size_t n_keys;
+    const struct jwks *keys; /* of those who sign without a token, by their keyid; NULL:
+                                none */
     const char *const *components; /* that must be covered; none: the profile's own */
     size_t n_components;
     unsigned said;     /* bits of enum parameter that must be */

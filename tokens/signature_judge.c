@@ -166,47 +166,49 @@ signature_judge_times(const struct httpsig_policy *p, const struct signature *s,
     return now_s >= *ends_s ? REASON_PROOF_EXPIRED : REASON_OK;
 }
 
-/* What a key of this kind signs by. One algorithm each: which one it is follows from
- * the key, and a message that says another is not believed. */
-static struct text
-algorithm_of(const struct public_key *key)
-{
-    return public_key_kind(key) == KEY_P256 ? TEXT("ecdsa-p256-sha256")
-                                            : TEXT("ed25519");
-}
-
+/* Which algorithm it is follows from the key, and a message that says another is not
+ * believed. */
 enum reason
 signature_judge_key(const struct httpsig_policy *p, const struct signature *s,
-                    const struct public_key **key)
+                    struct signature_key *by)
 {
     struct text id = s->says.at[PARAMETER_KEYID].text;
+    const struct public_key *any;
 
-    *key = NULL;
-    for (size_t i = 0; i < p->n_keys; i++)
-        if (text_equals(p->keys[i].id, id))
-            *key = p->keys[i].key;
-    if (*key == NULL)
+    if (p->keys == NULL || (any = signature_key_find(p->keys, id, &by->alg)) == NULL)
         return REASON_SIGNATURE_KEY;
-    if (parameters_say(&s->says, PARAMETER_ALG) &&
-        !text_equals(s->says.at[PARAMETER_ALG].text, algorithm_of(*key)))
+    by->key = any;
+    if (!parameters_say(&s->says, PARAMETER_ALG))
+        return REASON_OK;
+    if (!signature_algorithm_find(s->says.at[PARAMETER_ALG].text, &by->alg))
         return REASON_SIGNATURE_ALGORITHM;
-    return REASON_OK;
+    by->key = jwks_find(p->keys, id, by->alg);
+    return by->key != NULL ? REASON_OK : REASON_SIGNATURE_ALGORITHM;
 }
 
 enum reason
 signature_judge_bytes(const struct signature *s, const struct signature_scene *scene,
-                      const struct public_key *key, struct arena *a, struct text *base)
+                      const struct signature_key *by, struct arena *a,
+                      struct text *base)
 {
     struct buf written = { 0 };
     enum reason why = signature_base_write(scene, s->input, a, &written);
 
     if (why == REASON_OK &&
-        !public_key_verify(key, buf_text(&written), (const unsigned char *)s->bytes.at,
-                           s->bytes.n))
+        !public_key_verify_as(by->key, by->alg, buf_text(&written),
+                              (const unsigned char *)s->bytes.at, s->bytes.n))
         why = REASON_SIGNATURE_WRONG;
     *base = why == REASON_OK ? arena_copy(a, buf_text(&written)) : TEXT("");
     buf_free(&written);
     return why;
+}
+
+enum reason
+signature_take_holder(const struct wit *w, struct signature_key *by)
+{
+    by->key = w->holder;
+    return jws_alg_find(w->holder_alg, &by->alg) ? REASON_OK
+                                                 : REASON_SIGNATURE_ALGORITHM;
 }
 
 /* ---- what is covered */

@@ -4,6 +4,7 @@
 #define TOKENS_SIGNATURE_JUDGE_H
 
 #include "tokens/httpsig_verify.h"
+#include "tokens/signature_algorithm.h"
 #include "tokens/signature_parameters.h"
 #include "tokens/wit.h"
 
@@ -32,15 +33,24 @@ MUST_USE enum reason signature_judge_says(const struct httpsig_policy *p, bool i
 MUST_USE enum reason signature_judge_times(const struct httpsig_policy *p,
                                            const struct signature *s, int64_t now_s,
                                            int64_t *ends_s);
-/* SIGNATURE_KEY, SIGNATURE_ALGORITHM. */
+/* Who is to have signed, and how. */
+struct signature_key {
+    const struct public_key *key;
+    enum key_algorithm alg;
+};
+
+/* By its keyid. SIGNATURE_KEY, SIGNATURE_ALGORITHM. */
 MUST_USE enum reason signature_judge_key(const struct httpsig_policy *p,
                                          const struct signature *s,
-                                         const struct public_key **key);
+                                         struct signature_key *by);
+/* A token's holder. SIGNATURE_ALGORITHM. */
+MUST_USE enum reason signature_take_holder(const struct wit *w,
+                                           struct signature_key *by);
 /* The signature is this key's over this scene; *base, in the arena: what was signed.
  * SIGNATURE_COMPONENT, SIGNATURE_WRONG. */
 MUST_USE enum reason signature_judge_bytes(const struct signature *s,
                                            const struct signature_scene *scene,
-                                           const struct public_key *key,
+                                           const struct signature_key *by,
                                            struct arena *a, struct text *base);
 
 /* All of this component is covered: a field by any form but that of one member. */

@@ -53,14 +53,19 @@ bear_copies(struct headers *to, const struct headers *from)
         headers_add(to, names[i], headers_get(from, names[i])->value);
 }
 
-/* The public half, as whoever verifies has it. */
-static inline struct public_key *
-public_of(const struct key *k)
+/* The public half, as whoever verifies has it, under this id. */
+static inline struct jwks *
+keys_of(const struct key *k, const char *id)
 {
-    unsigned char x[KEY_COORDINATE_SIZE], y[KEY_COORDINATE_SIZE];
+    struct jwks *keys = NULL;
+    struct buf json = { 0 };
 
-    key_coordinates(k, x, y);
-    return public_key_new(KEY_P256, x, y);
+    buf_add_z(&json, "{\"keys\":[");
+    jwk_print(k, id, &json);
+    buf_add_z(&json, "]}");
+    assert_int_equal(jwks_parse(buf_text(&json), &keys), REASON_OK);
+    buf_free(&json);
+    return keys;
 }
 
 /* What a codec would have made of it. */

@@ -9,8 +9,7 @@
 
 static struct scene scene;
 static struct forged forged;
-static struct public_key *holder;
-static struct httpsig_key keys[1];
+static struct jwks *keys;
 static struct arena *arena;
 
 static int
@@ -20,8 +19,7 @@ set_up(void **state)
     scene_open(&scene);
     forge(&scene, &forged);
     seal_token(&scene, &forged, PROPER);
-    holder = public_of(scene.holder);
-    keys[0] = (struct httpsig_key){ TEXT("key-1"), holder };
+    keys = keys_of(scene.holder, "key-1");
     arena = arena_new();
     return 0;
 }
@@ -30,7 +28,7 @@ static int
 tear_down(void **state)
 {
     (void)state;
-    public_key_free(holder);
+    jwks_unref(keys);
     scene_close(&scene);
     arena_free(arena);
     return 0;
@@ -67,9 +65,9 @@ told_ready(struct told *t, const char *message, bool is_wimse)
 static enum reason
 verified(struct told *t, struct facts *facts)
 {
-    struct httpsig_policy p = {
-        .verifier = &scene.verifier, .keys = keys, .n_keys = 1, .max_age_s = 60
-    };
+    struct httpsig_policy p = { .verifier = &scene.verifier,
+                                .keys = keys,
+                                .max_age_s = 60 };
 
     replay_cache_free(scene.replays);
     scene.verifier.replays = scene.replays = replay_cache_new(10);

@@ -22,8 +22,7 @@
 
 static struct scene scene;
 static struct forged forged;
-static struct public_key *partner;
-static struct httpsig_key keys[1];
+static struct jwks *keys;
 static struct arena *arena;
 
 static int
@@ -33,8 +32,7 @@ set_up(void **state)
     scene_open(&scene);
     forge(&scene, &forged);
     seal_token(&scene, &forged, PROPER);
-    partner = public_of(scene.holder);
-    keys[0] = (struct httpsig_key){ TEXT("partner-1"), partner };
+    keys = keys_of(scene.holder, "partner-1");
     arena = arena_new();
     return 0;
 }
@@ -43,7 +41,7 @@ static int
 tear_down(void **state)
 {
     (void)state;
-    public_key_free(partner);
+    jwks_unref(keys);
     scene_close(&scene);
     arena_free(arena);
     return 0;
@@ -54,9 +52,9 @@ policy(void)
 {
     replay_cache_free(scene.replays);
     scene.verifier.replays = scene.replays = replay_cache_new(100);
-    return (struct httpsig_policy){
-        .verifier = &scene.verifier, .keys = keys, .n_keys = 1, .max_age_s = 60
-    };
+    return (struct httpsig_policy){ .verifier = &scene.verifier,
+                                    .keys = keys,
+                                    .max_age_s = 60 };
 }
 
 static struct text
@@ -561,9 +559,9 @@ without_a_token_only_a_known_key_counts_and_without_keys_none(void **state)
     told_read(&t, message(GET_MESSAGE, false), arena);
     bear(&t.scene, &t.headers, "a", "(\"@method\" \"@target-uri\")" TIMES PLAIN,
          scene.holder, arena);
-    p.n_keys = 0;
+    p.keys = NULL;
     assert_int_equal(judge_request(&p, &t, NOW, arena, &facts), REASON_TOKEN_MISSING);
-    p.n_keys = 1;
+    p.keys = keys;
     assert_int_equal(judge_request(&p, &t, NOW, arena, &facts), REASON_OK);
     assert_true(text_is_empty(facts.context.workload));
     assert_true(text_equals(facts.thumbprint, TEXT("partner-1")));

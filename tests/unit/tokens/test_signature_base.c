@@ -206,27 +206,6 @@ what_intermediaries_may_change_changes_no_base_and_what_they_may_not_does(void *
     json_free(doc);
 }
 
-static struct text
-message_text(const struct json *m)
-{
-    struct text start = member_text(m, "start_line");
-    struct buf out = { 0 };
-    struct text t;
-
-    buf_add(&out, start);
-    for (size_t i = 0; i < json_count(json_get(m, "fields")); i++) {
-        const struct json *field = json_at(json_get(m, "fields"), i);
-        struct text name = { NULL, 0 }, value = { NULL, 0 };
-
-        assert_true(json_string(json_at(field, 0), &name));
-        assert_true(json_string(json_at(field, 1), &value));
-        buf_printf(&out, "\n%.*s: %.*s", TEXT_ARG(name), TEXT_ARG(value));
-    }
-    t = arena_copy(arena, buf_text(&out));
-    buf_free(&out);
-    return t;
-}
-
 static void
 every_base_of_appendix_b_is_ours(void **state)
 {
@@ -240,7 +219,8 @@ every_base_of_appendix_b_is_ours(void **state)
         const char *name = arena_copy_z(arena, member_text(one, "message"));
         struct told t;
 
-        told_read(&t, message_text(json_get(json_get(doc, "messages"), name)), arena);
+        told_read(&t, told_text(json_get(json_get(doc, "messages"), name), arena),
+                  arena);
         assert_true(base_is_right(&t.scene, member_text(one, "signature_base")));
     }
     json_free(doc);

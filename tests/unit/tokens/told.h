@@ -123,6 +123,28 @@ told_join(struct told *answer, const struct told *request)
     answer->scene.asked = request->scene.asked;
 }
 
+/* A message of rfc9421/appendix-b2.json. */
+static inline struct text
+told_text(const struct json *m, struct arena *a)
+{
+    struct text start = member_text(m, "start_line");
+    struct buf out = { 0 };
+    struct text t;
+
+    buf_add(&out, start);
+    for (size_t i = 0; i < json_count(json_get(m, "fields")); i++) {
+        const struct json *field = json_at(json_get(m, "fields"), i);
+        struct text name = { NULL, 0 }, value = { NULL, 0 };
+
+        assert_true(json_string(json_at(field, 0), &name));
+        assert_true(json_string(json_at(field, 1), &value));
+        buf_printf(&out, "\n%.*s: %.*s", TEXT_ARG(name), TEXT_ARG(value));
+    }
+    t = arena_copy(a, buf_text(&out));
+    buf_free(&out);
+    return t;
+}
+
 /* The inner list of a signature's input, as it stands behind the label. */
 static inline struct sf_member
 told_input(const char *input, struct arena *a)
