@@ -26,7 +26,7 @@ def as_uid(uid):
         _libc.setfsuid(0)
 
 
-def connect(address, port, uid=WORKLOAD_UID, timeout=20, window=None):
+def connect(address, port, uid=WORKLOAD_UID, timeout=120, window=None):
     """window: how little our kernel takes of what we do not read."""
     with as_uid(uid):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)

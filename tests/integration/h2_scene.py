@@ -151,14 +151,14 @@ class Asking:
 class Scene:
     """Every request of /signed/** is signed for; of the others nothing is."""
 
-    def __init__(self, limits="", more="", name="sidecar", binary=None, also="", doors="", workers=2):
+    def __init__(self, limits="", more="", name="sidecar", binary=None, also="", doors="", workers=2, argv_before=()):
         self.ws = Workspace()
         self.one = Origin(PUBLIC, 443, self.ws.leaf("one.test"), answer=answer_h1)
         self.two = H2Origin(PUBLIC2, 443, self.ws.leaf("two.test"), answer=answer_h2)
         self.denied = Origin(METADATA, 443)
         self.services = {"h1": self.one, "h2": self.two}
         self.also, self.limits, self.more, self.doors, self.workers = also, limits, more, doors, workers
-        self.h = Holdfast(self.ws, self.config(), name=name, binary=binary)
+        self.h = Holdfast(self.ws, self.config(), name=name, binary=binary, argv_before=argv_before)
 
     def rules(self):
         def rule(host, paths, more=""):

@@ -33,6 +33,8 @@ PRIVATE = "10.20.0.10"
 METADATA = "169.254.169.254"
 ADDRESSES = [PUBLIC, PUBLIC2, PRIVATE, METADATA]
 
+PATIENCE = 120      # seconds for what takes less than one where nothing else runs
+
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|Assertion .* failed")
 
 
@@ -131,7 +133,7 @@ class Holdfast:
         self._reader.start()
         if wait:
             try:
-                self.wait_for("ready")
+                self.wait_for("ready", timeout=300)     # it may be watched by something that slows it down
             except AssertionError:
                 self.process.kill()
                 raise
@@ -167,7 +169,7 @@ class Holdfast:
 
     # ---- asking the witness
 
-    def wait_line(self, true, since=0, timeout=30, what="a line"):
+    def wait_line(self, true, since=0, timeout=PATIENCE, what="a line"):
         """The first log line from `since` on that satisfies true(line)."""
         end = time.monotonic() + timeout
         at = since
@@ -182,7 +184,7 @@ class Holdfast:
                     raise AssertionError(f"the log never had {what}; its end:\n" + self.tail())
                 self._changed.wait(left)
 
-    def wait_for(self, *messages, since=0, timeout=30):
+    def wait_for(self, *messages, since=0, timeout=PATIENCE):
         return self.wait_line(lambda li: li.get("msg") in messages, since, timeout, " or ".join(messages))
 
     def index(self):
@@ -218,7 +220,7 @@ class Holdfast:
         with self._changed:
             return [li for li in self.lines[since:] if li.get("msg") == "request"]
 
-    def wait_requests(self, n, since=0, timeout=30):
+    def wait_requests(self, n, since=0, timeout=PATIENCE):
         end = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -312,7 +314,7 @@ class Holdfast:
     def kill(self, number):
         self.process.send_signal(number)
 
-    def reload(self, config=None, timeout=60):
+    def reload(self, config=None, timeout=PATIENCE):
         """SIGHUP; returns the line that says what came of it."""
         if config is not None:
             self.write_config(config)
@@ -320,7 +322,7 @@ class Holdfast:
         self.kill(signal.SIGHUP)
         return self.wait_for("config reloaded", "config rejected", since=since, timeout=timeout)
 
-    def wait_exit(self, timeout=60):
+    def wait_exit(self, timeout=PATIENCE):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired as e:

@@ -221,7 +221,7 @@ class Origin:
 
     # ---- asking the witness
 
-    def wait(self, true, timeout=20, what="it to happen"):
+    def wait(self, true, timeout=120, what="it to happen"):
         """Waits until true(self); a connection or a request wakes it."""
         end = time.monotonic() + timeout
         with self._changed:
@@ -231,7 +231,7 @@ class Origin:
                     raise AssertionError(f"the service waited {timeout} s for {what}")
                 self._changed.wait(left)
 
-    def wait_requests(self, n, timeout=20):
+    def wait_requests(self, n, timeout=120):
         self.wait(lambda o: len(o.requests) >= n, timeout, f"{n} requests (saw {len(self.requests)})")
         return self.requests[:n]
 

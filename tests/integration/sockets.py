@@ -84,6 +84,40 @@ def open_by_hand(channel, **told):
     return channel.read_head()
 
 
+def question(authority="allowed.test", path="/chat/a", more=(("sec-websocket-version", "13"),), protocol="websocket"):
+    """By HTTP/2: an extended CONNECT's fields."""
+    return [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "https"), (":authority", authority), (":path", path), *more]
+
+
+def accept(then):
+    """By HTTP/1.1: 101, then what is to be done."""
+    def answer(connection, request):
+        connection.send(acceptance(request))
+        then(connection, request)
+        return True
+    return answer
+
+
+def echo_bytes(connection, _):
+    try:
+        while True:
+            connection.send(connection.read())
+    except Gone:
+        connection.say_end()
+
+
+def echo_stream(stream):
+    """By HTTP/2: 200, then what comes."""
+    stream.head([(":status", "200")])
+    sent = 0
+    while stream.wait(lambda s: len(s.body) > sent or s.whole, "more"):
+        piece = stream.body[sent:]
+        sent += len(piece)
+        stream.data(piece, end=stream.whole and len(stream.body) == sent)
+        if stream.whole and len(stream.body) == sent:
+            return
+
+
 # ---- python3-websockets
 
 class PythonService:

@@ -11,6 +11,7 @@ from control import ask
 from h2_origin import H2Origin, h2, tunnel
 from holdfast import (ADDRESSES, CREDENTIAL, PUBLIC, PUBLIC2, WORKLOAD_UID, Closed, Gone, Holdfast, Origin, Workspace,
                       forward_config, grant, hosts, main, own_network, promise, rows, run_as)
+from sockets import accept, echo_bytes, echo_stream, question
 from strangers import Service, node_folder, python_has, tool
 
 own_network(ADDRESSES)
@@ -64,45 +65,12 @@ stranger = sockets.PythonService(PUBLIC2, 443, ws.leaf("python.test"))
 h = Holdfast(ws, forward_config(RULES, names=NAMES))
 
 
-def question(authority="allowed.test", path="/chat/a", more=(("sec-websocket-version", "13"),), protocol="websocket"):
-    return [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "https"), (":authority", authority), (":path", path), *more]
-
-
 def ask_socket(peer, then=None, **told):
     """A stream that asks for a WebSocket, and its answer's head."""
     if then:
         one.will(then)
     stream = peer.open(question(**told), end=False)
     return stream.wait_head()
-
-
-def accept(then):
-    """By HTTP/1.1: 101, then what is to be done."""
-    def answer(connection, request):
-        connection.send(sockets.acceptance(request))
-        then(connection, request)
-        return True
-    return answer
-
-
-def echo_bytes(connection, _):
-    try:
-        while True:
-            connection.send(connection.read())
-    except Gone:
-        connection.say_end()
-
-
-def echo_stream(stream):
-    """By HTTP/2: 200, then what comes."""
-    stream.head([(":status", "200")])
-    sent = 0
-    while stream.wait(lambda s: len(s.body) > sent or s.whole, "more"):
-        piece = stream.body[sent:]
-        sent += len(piece)
-        stream.data(piece, end=stream.whole and len(stream.body) == sent)
-        if stream.whole and len(stream.body) == sent:
-            return
 
 
 def heard(stream, what):
