@@ -106,7 +106,8 @@ def node_talks_with_python_which_knows_nothing_of_http_2():
     tokens = {dict(fields)["workload-proof-token"] for _, fields in seen}
     assert len(tokens) == 5, "each by itself"
     assert sorted(stranger.wait_closed(before + n)[0] for n in range(1, 6)) == [4000 + n for n in range(5)]
-    assert [(li["status"], li["method"], li["reason"]) for li in h.wait_requests(5, mark)] == [(101, "GET", "ok")] * 5
+    lines = h.wait_requests(5, mark)
+    assert [(li["status"], li["method"], li["reason"]) for li in lines] == [(101, "GET", "ok")] * 5, lines
 
 
 def node_service(leaf):
