@@ -111,10 +111,10 @@ def echo_stream(stream):
     stream.head([(":status", "200")])
     sent = 0
     while stream.wait(lambda s: len(s.body) > sent or s.whole, "more"):
-        piece = stream.body[sent:]
+        last, piece = stream.whole, stream.body[sent:]      # nothing comes behind what was whole when we looked
         sent += len(piece)
-        stream.data(piece, end=stream.whole and len(stream.body) == sent)
-        if stream.whole and len(stream.body) == sent:
+        stream.data(piece, end=last)
+        if last:
             return
 
 
