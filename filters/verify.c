@@ -81,9 +81,11 @@ static const struct kind {
     enum binding binding;
     bool (*is_tried)(const struct view *v);
     enum reason (*judge)(const struct gate *g, struct view *v);
+    /* NULL: nobody is told by WWW-Authenticate. */
+    void (*challenge)(const struct gate *g, enum reason why, struct view *v);
 } kinds[] = {
-    { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop },
-    { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse },
+    { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop, challenge_dpop },
+    { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse, NULL },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -120,6 +122,21 @@ gate_of(const struct verify *s, const struct conf_door *door)
     return &s->gates[i];
 }
 
+/* Nothing that was not proved is told to anybody. */
+static enum reason
+proof_judge(const struct gate *g, const struct kind *kind, struct view *v)
+{
+    enum reason why = kind->judge(g, v);
+
+    if (why != REASON_OK) {
+        v->facts = (struct facts){ .binding = BINDING_NONE };
+        return why;
+    }
+    v->facts.binding = kind->binding;
+    v->thumbprint = v->facts.thumbprint;
+    return gate_rules_judge(v);
+}
+
 static struct verdict
 verify_request(void *state, struct view *v)
 {
@@ -127,16 +144,13 @@ verify_request(void *state, struct view *v)
     const struct kind *kind;
     enum reason why = kind_find(g, v, &kind);
 
-    if (why == REASON_OK)
-        why = kind->judge(g, v);
-    if (why != REASON_OK) {
-        v->facts = (struct facts){ .binding = BINDING_NONE };
+    if (why != REASON_OK)
         return deny(why);
-    }
-    v->facts.binding = kind->binding;
-    v->thumbprint = v->facts.thumbprint;
-    why = gate_rules_judge(v);
-    return why == REASON_OK ? pass() : deny(why);
+    if ((why = proof_judge(g, kind, v)) == REASON_OK)
+        return pass();
+    if (kind->challenge != NULL)
+        kind->challenge(g, why, v);
+    return deny(why);
 }
 
 const struct filter verify_filter = {

@@ -48,7 +48,9 @@ bool gate_names_subject(const struct strings *list, struct text id);
 const struct issuer *gate_issuer(const struct gate *g, struct text token,
                                  struct arena *arena);
 bool tries_dpop(const struct view *v);
-/* Tells v->facts what was proved; and in either case what the answer has to say. */
+/* Tells v->facts what was proved, and the client of a nonce. */
 MUST_USE enum reason judge_dpop(const struct gate *g, struct view *v);
+/* What the client could do about it. */
+void challenge_dpop(const struct gate *g, enum reason why, struct view *v);
 
 #endif

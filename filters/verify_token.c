@@ -120,8 +120,8 @@ dpop_judge(const struct gate *g, struct view *v, struct dpop_facts *told)
                        v->arena, told);
 }
 
-static void
-challenge(const struct gate *g, enum reason why, struct view *v)
+void
+challenge_dpop(const struct gate *g, enum reason why, struct view *v)
 {
     const char *error = dpop_error(why);
 
@@ -140,10 +140,8 @@ judge_dpop(const struct gate *g, struct view *v)
 
     if (told.nonce_aged || why != REASON_OK)
         offer_nonce(g, told.thumbprint, v);
-    if (why != REASON_OK) {
-        challenge(g, why, v);
+    if (why != REASON_OK)
         return why;
-    }
     v->facts.proof_id = told.proof_id;
     v->facts.thumbprint = told.thumbprint;
     return REASON_OK;

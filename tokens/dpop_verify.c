@@ -310,7 +310,7 @@ dpop_error(enum reason why)
         REASON_TOKEN_MALFORMED, REASON_TOKEN_TYPE,      REASON_TOKEN_ALGORITHM,
         REASON_TOKEN_UNTRUSTED, REASON_TOKEN_SIGNATURE, REASON_TOKEN_EXPIRED,
         REASON_TOKEN_NOT_YET,   REASON_TOKEN_AUDIENCE,  REASON_TOKEN_KEY_UNKNOWN,
-        REASON_TOKEN_INACTIVE,  REASON_TOKEN_BEARER,
+        REASON_TOKEN_INACTIVE,  REASON_TOKEN_BEARER,    REASON_TOKEN_CERTIFICATE,
     };
     static const enum reason of_proof[] = {
         REASON_PROOF_MISSING,       REASON_PROOF_REPEATED,    REASON_PROOF_MALFORMED,
@@ -322,6 +322,8 @@ dpop_error(enum reason why)
 
     if (why == REASON_PROOF_NONCE)
         return "use_dpop_nonce";
+    if (why == REASON_SCOPE_MISSING) /* RFC 6750 section 3.1 */
+        return "insufficient_scope";
     for (size_t i = 0; i < sizeof of_token / sizeof *of_token; i++)
         if (of_token[i] == why)
             return "invalid_token";

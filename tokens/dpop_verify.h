@@ -44,7 +44,7 @@ MUST_USE enum reason dpop_verify(const struct dpop_policy *p, const struct heade
                                  struct dpop_facts *out);
 
 /* What the client is told in WWW-Authenticate: "invalid_token", "invalid_dpop_proof",
- * "use_dpop_nonce"; NULL: it is no fault of token or proof. */
+ * "use_dpop_nonce", "insufficient_scope"; NULL: it is no fault of token or proof. */
 const char *dpop_error(enum reason why);
 
 /* Removes both fields. */
