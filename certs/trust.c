@@ -149,6 +149,17 @@ trust_load(const char *file, struct trust **out)
     return why;
 }
 
+struct trust *
+trust_ref(const struct trust *t)
+{
+    struct trust *same = (struct trust *)(uintptr_t)t;
+
+    pthread_mutex_lock(&lock);
+    same->refs++;
+    pthread_mutex_unlock(&lock);
+    return same;
+}
+
 void
 trust_unref(struct trust *t)
 {

@@ -23,6 +23,7 @@ void trust_set_system_roots(const char *file);
  * more reference. A file without one certificate, or with one that cannot be read, is
  * REASON_FILE_CONTENT. Logs the detail. Any thread. */
 MUST_USE enum reason trust_load(const char *file, struct trust **out);
+struct trust *trust_ref(const struct trust *t); /* the same */
 void trust_unref(struct trust *t);
 /* How many different stores are held. */
 size_t trust_count(void);

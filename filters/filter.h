@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/host.h"
 #include "base/reason.h"
+#include "certs/client_identity.h"
 #include "conf/conf.h"
 #include "http/message.h"
 #include "tasks/caller.h"
@@ -40,6 +41,14 @@ struct note {
     struct text text;
 };
 
+/* What a client's certificate says that TLS has verified at a gate. */
+struct client_certificate {
+    enum client_name kind; /* CLIENT_NAME_NONE: it names nobody, or there is none */
+    struct text name;      /* a URI as it stands there, or a DNS name in lower case */
+    struct text
+        thumbprint; /* x5t#S256, what tokens are bound to; empty: there is none */
+};
+
 /* One exchange, as filters see it. */
 struct view {
     struct arena *arena;
@@ -50,6 +59,7 @@ struct view {
 
     const struct caller *caller;
     const struct conf_door *door;
+    struct client_certificate client; /* gate */
     struct authority
         target; /* judged name and port: CONNECT, SNI and Host agreed on it */
     struct text scheme;

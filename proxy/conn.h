@@ -33,6 +33,10 @@ struct conn {
     bool closing; /* the task it served has ended: nothing more is asked here */
     /* CONNECT was accepted: every request must be for this. NULL: it was not. */
     struct authority_kept *target;
+    /* At a gate: whom the certificate names that TLS showed, and by whose word; NULL:
+     * not asked yet, or there is none. */
+    struct client_identity *client;
+    struct trust *client_by;
     struct task *proven; /* by CONNECT's Proxy-Authorization: a reference; or NULL */
     const struct task *served;  /* whose the last request was: never looked into */
     struct list exchanges;      /* in HTTP/1 one at most */
@@ -63,6 +67,12 @@ void conn_pass_task(struct conn *c, const struct task *from, const struct task *
  * as well. */
 void conn_end_task(struct conn *c, const struct task *k, bool now);
 bool conn_is_tls(const struct conn *c);
+/* At a gate that asks for certificates: what this client's says, by the trust of this
+ * generation. REASON_CLIENT_CERTIFICATE_UNTRUSTED: it no longer is, or has expired. */
+MUST_USE enum reason conn_know_client(struct conn *c, const struct generation *g,
+                                      int64_t now_s, struct arena *arena,
+                                      struct client_certificate *out); /* conn_client.c
+                                                                        */
 /* Many exchanges at once (HTTP/2). */
 bool conn_is_shared(const struct conn *c);
 void conn_ring(struct conn *c);

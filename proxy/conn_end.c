@@ -26,6 +26,7 @@ conn_free(struct conn *c)
     list_remove(&c->member);
     conn_leave_handshakes(c);
     free(c->target);
+    conn_forget_client(c);
     task_unref(c->proven);
     free(c);
     worker_conn_gone(w);

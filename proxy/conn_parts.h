@@ -59,6 +59,7 @@ bool conn_leave(struct conn *c);
 void conn_fail_handshake(const struct conn *c, enum reason why);
 /* Once per connection that ended before a request could be told of it. */
 void conn_log_end(const struct conn *c, enum reason why);
+void conn_forget_client(struct conn *c); /* conn_client.c */
 /* The only place a conn is freed. */
 void conn_free(struct conn *c);
 

@@ -3,7 +3,6 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "proxy/privilege.h"
 #include "proxy/reaper.h"
 #include "tasks/record.h"
 
@@ -11,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct client_of_trust {
     const char *file; /* NULL: the system's roots */
@@ -59,6 +57,14 @@ generation_client(const struct generation *g, const char *file)
     return NULL;
 }
 
+static void
+tell_no_certificates(const struct place *at, const char *key, const char *file,
+                     struct buf *report)
+{
+    buf_printf(report, "%s:%u: %s: %s holds no certificates that can be read\n",
+               at->file, at->line, key, file != NULL ? file : "the system's bundle");
+}
+
 static enum reason
 add_client(struct generation *g, const struct place *at, const char *key,
            const char *file, struct buf *report)
@@ -69,9 +75,7 @@ add_client(struct generation *g, const struct place *at, const char *key,
     if (generation_client(g, file) != NULL)
         return REASON_OK;
     if ((why = trust_load(file, &trust)) != REASON_OK) {
-        buf_printf(report, "%s:%u: %s: %s holds no certificates that can be read\n",
-                   at->file, at->line, key,
-                   file != NULL ? file : "the system's bundle");
+        tell_no_certificates(at, key, file, report);
         return why;
     }
     g->clients = realloc(g->clients, (g->n_clients + 1) * sizeof *g->clients);
@@ -129,6 +133,24 @@ load_trusts(struct generation *g, struct buf *report)
     return why;
 }
 
+/* A gate that takes client certificates. */
+static enum reason
+ask_clients(struct generation *g, size_t i, struct buf *report)
+{
+    const struct conf_door *door = generation_door(g, i);
+    struct trust *trust;
+    enum reason why;
+
+    if (door->clients_trust == NULL)
+        return REASON_OK;
+    if ((why = trust_load(door->clients_trust, &trust)) == REASON_OK)
+        tls_server_ask_clients(g->doors[i], trust);
+    else
+        tell_no_certificates(&door->place, "clients_trust", door->clients_trust,
+                             report);
+    return why;
+}
+
 static enum reason
 load_doors(struct generation *g, struct buf *report)
 {
@@ -147,6 +169,8 @@ load_doors(struct generation *g, struct buf *report)
                        "%s:%u: doors: certificate %s and key %s cannot be used: %s\n",
                        doors[i].place.file, doors[i].place.line, doors[i].certificate,
                        doors[i].key, reason_sentence(why));
+        else
+            why = ask_clients(g, i, report);
     }
     return why;
 }
@@ -360,81 +384,4 @@ generation_wire_limits(const struct generation *g)
                                  .target_bytes = (size_t)l->target_bytes,
                                  .ceiling = generation_ceiling(g),
                                  .streams = (size_t)l->streams };
-}
-
-/* ---- what a reload may not change */
-
-static void
-compare_text(const char *key, const char *next, const char *now, struct buf *report)
-{
-    if (!same_file(next, now))
-        buf_printf(report,
-                   "%s: \"%s\" cannot become \"%s\" by a reload: restart for that\n",
-                   key, now != NULL ? now : "", next != NULL ? next : "");
-}
-
-static void
-compare_number(const char *key, int64_t next, int64_t now, struct buf *report)
-{
-    if (next != now)
-        buf_printf(report, "%s: it cannot change by a reload: restart for that\n", key);
-}
-
-static bool
-same_door(const struct conf_door *a, const struct conf_door *b)
-{
-    return a->kind == b->kind && a->listen.port == b->listen.port &&
-           address_equals(&a->listen.address, &b->listen.address);
-}
-
-static void
-compare_doors(const struct conf *next, const struct conf *now, struct buf *report)
-{
-    const struct conf_door *a = next->doors.at, *b = now->doors.at;
-
-    if (next->doors.n != now->doors.n) {
-        buf_add_z(report,
-                  "doors: their number cannot change by a reload: restart for that\n");
-        return;
-    }
-    for (size_t i = 0; i < now->doors.n; i++)
-        if (!same_door(&a[i], &b[i]))
-            buf_printf(report,
-                       "%s:%u: doors: kind and listen cannot change by a reload: "
-                       "restart for that\n",
-                       a[i].place.file, a[i].place.line);
-}
-
-bool
-generation_may_follow(const struct generation *next_g, const struct generation *now_g,
-                      struct buf *report)
-{
-    const struct conf *next = next_g->conf, *now = now_g->conf;
-    size_t before = buf_length(report);
-
-    compare_doors(next, now, report);
-    compare_text("user", next->user, now->user, report);
-    compare_text("workload.id", next->workload.id, now->workload.id, report);
-    compare_text("ca.keep", next->ca.keep, now->ca.keep, report);
-    compare_text("ca.publish", next->ca.publish, now->ca.publish, report);
-    compare_text("authority.keep", next->authority.keep, now->authority.keep, report);
-    compare_text("authority.name", next->authority.name, now->authority.name, report);
-    compare_text("control.socket", next->control.socket, now->control.socket, report);
-    compare_text("ledger.keep", next->ledger.keep, now->ledger.keep, report);
-    compare_number("ledger.segment", next->ledger.segment_bytes,
-                   now->ledger.segment_bytes, report);
-    compare_number("limits.ledger_queue", next->limits.ledger_queue,
-                   now->limits.ledger_queue, report);
-    compare_number("limits.ledger_queue_bytes", next->limits.ledger_queue_bytes,
-                   now->limits.ledger_queue_bytes, report);
-    compare_number("workers", next->workers, now->workers, report);
-    compare_number("limits.leaves", next->limits.leaves, now->limits.leaves, report);
-    compare_number("limits.refusal_leaves", next->limits.refusal_leaves,
-                   now->limits.refusal_leaves, report);
-    compare_number("ca.valid", next->ca.valid_ms, now->ca.valid_ms, report);
-    (void)identity_fears_nobody(next, geteuid(), report);
-    if (next->workload.uid != now->workload.uid)
-        buf_add_z(report,
-                  "workload.uid: it cannot change by a reload: restart for that\n");
-    return buf_length(report) == before;
 }

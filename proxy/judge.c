@@ -69,6 +69,18 @@ begin_view(struct exchange *x)
     headers_init(&v->removed, x->arena);
 }
 
+/* One whose certificate is worth nothing any more may try with another. */
+static enum reason
+know_client(struct exchange *x)
+{
+    enum reason why = conn_know_client(x->conn, x->epoch->generation, x->view.now_s,
+                                       x->arena, &x->view.client);
+
+    if (why != REASON_OK)
+        stream_close_after(x->down);
+    return why;
+}
+
 enum pace
 read_head(struct exchange *x)
 {
@@ -103,6 +115,8 @@ read_head(struct exchange *x)
         return refuse(x, why);
     }
     x->view.query = query;
+    if ((why = know_client(x)) != REASON_OK)
+        return refuse(x, why);
     return go(x, STEP_JUDGE);
 }
 

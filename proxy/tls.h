@@ -81,9 +81,11 @@ void tls_resume(struct tls *t, const struct tls_session *s);
  * is called from within tls_handshake and tls_read. */
 void tls_keep_sessions(struct tls *t, void (*keep)(void *owner, struct tls_session *s),
                        void *owner);
-/* Of a tls_accept, after the handshake: whom the client's certificate names, now the
- * caller's; NULL: it showed none. */
-struct client_identity *tls_read_client(const struct tls *t);
+/* Of a tls_accept, after the handshake: the client showed a certificate. */
+bool tls_client_showed(const struct tls *t);
+/* Whom it names, now the caller's; NULL: it showed none, or it does not verify by this
+ * trust, which need not be that of the handshake: logged. */
+struct client_identity *tls_read_client(const struct tls *t, const struct trust *by);
 /* The handshake was a shorter one. */
 bool tls_is_resumed(const struct tls *t);
 

@@ -62,15 +62,39 @@ tls_server_clients(const struct tls_server *s)
     return s->clients;
 }
 
-struct client_identity *
-tls_read_client(const struct tls *t)
+bool
+tls_client_showed(const struct tls *t)
 {
-    const STACK_OF(X509) *chain = SSL_get0_verified_chain(t->ssl);
+    return SSL_get0_peer_certificate(t->ssl) != NULL;
+}
 
-    if (SSL_get0_peer_certificate(t->ssl) == NULL || chain == NULL ||
-        SSL_get_verify_result(t->ssl) != X509_V_OK)
-        return NULL;
-    return client_identity_read(chain);
+/* As OpenSSL itself does it in the handshake. */
+static bool
+verify(X509_STORE_CTX *ctx, const struct tls *t, const struct trust *by)
+{
+    return X509_STORE_CTX_init(ctx, trust_store(by), SSL_get0_peer_certificate(t->ssl),
+                               SSL_get_peer_cert_chain(t->ssl)) == 1 &&
+           X509_STORE_CTX_set_default(ctx, "ssl_client") == 1 &&
+           X509_verify_cert(ctx) == 1;
+}
+
+struct client_identity *
+tls_read_client(const struct tls *t, const struct trust *by)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    struct client_identity *who = NULL;
+
+    assert(ctx != NULL);
+    if (!tls_client_showed(t))
+        goto done;
+    if (verify(ctx, t, by))
+        who = client_identity_read(X509_STORE_CTX_get0_chain(ctx));
+    else
+        (void)log_tls(REASON_CLIENT_CERTIFICATE_UNTRUSTED, "a client's certificate: %s",
+                      X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+done:
+    X509_STORE_CTX_free(ctx);
+    return who;
 }
 
 enum reason

@@ -13,7 +13,7 @@ foreach(theme
         bodies malformed_bodies binary check reasons
         oauth ops overload workers resumption websocket websocket_handshake websocket_bytes websocket_ends websocket_h2 long_streams
         handles tasks ledger witness readme accountability
-        mtls
+        mtls gate_clients
         http2 h2_authority h2_streams h2_abuse h2_clients grpc browser)
     integration_test(${theme})
 endforeach()

@@ -44,7 +44,8 @@ static char nameserver[32];
 static const char *servers[1] = { nameserver };
 static int silent_udp;
 static struct bell bell;
-static struct pair *pair; /* what the service is shown; NULL: nothing */
+static const struct trust *clients; /* by which the service asks for certificates */
+static struct pair *pair;           /* what the service is shown; NULL: nothing */
 
 static enum reason
 choose(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
@@ -512,6 +513,7 @@ have_asked(const char *authority)
     tls_server_free(server);
     server = tls_server_new();
     tls_server_ask_clients(server, trust);
+    clients = trust;
     service.answer = "HTTP/1.1 204 None\r\n\r\n";
     service.has_answered = false;
     service.heard[0] = '\0';
@@ -528,7 +530,7 @@ a_service_that_asks_for_our_certificate_is_shown_it(void **state)
     pair = pair_of("a");
     have_asked("clients.pem");
     expect(REASON_OK, LONG_MS);
-    who = tls_read_client(service.link.tls);
+    who = tls_read_client(service.link.tls, clients);
     assert_true(
         text_equals(client_identity_thumbprint(who), text_z(pair_thumbprint(pair))));
     client_identity_free(who);

@@ -5,6 +5,7 @@
 
 #include "proxy/tls_parts.h"
 
+static const struct trust *clients; /* by which the server asks for certificates */
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
 static int
@@ -36,6 +37,7 @@ ask_clients_of(const char *file)
 
     assert_int_equal(trust_load(in_scratch(file), &trust), REASON_OK);
     tls_server_ask_clients(server, trust);
+    clients = trust;
 }
 
 /* As services of others do it: by their own rules, with tickets for everybody. */
@@ -124,7 +126,7 @@ who_is_asked_shows_his_certificate_and_is_known_by_it(void **state)
             shake_hands(&e, pair, NULL);
             assert_open(&e);
             assert_true(tls_has_shown(e.up.tls));
-            who = tls_read_client(e.down.tls);
+            who = tls_read_client(e.down.tls, clients);
             assert_true(text_equals(client_identity_thumbprint(who),
                                     text_z(pair_thumbprint(pair))));
             assert_true(text_equals(client_identity_name(who), TEXT("a.example")));
@@ -150,7 +152,7 @@ who_is_not_asked_shows_none_and_knows_it(void **state)
         shake_hands(&e, pair, NULL);
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
-        assert_null(tls_read_client(e.down.tls));
+        assert_null(tls_read_client(e.down.tls, clients));
         ends_close(&e);
     }
     assert_null(
@@ -177,7 +179,7 @@ who_could_not_be_verified_by_his_kind_of_key_shows_none_and_knows_it(void **stat
         shake_hands(&e, pair, NULL);
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
-        assert_null(tls_read_client(e.down.tls));
+        assert_null(tls_read_client(e.down.tls, clients));
         ends_close(&e);
     }
     pair_unref(pair);
@@ -195,7 +197,7 @@ who_has_none_goes_on_without_where_it_is_not_demanded(void **state)
         shake_hands(&e, NULL, NULL);
         assert_open(&e);
         assert_false(tls_has_shown(e.up.tls));
-        assert_null(tls_read_client(e.down.tls));
+        assert_null(tls_read_client(e.down.tls, clients));
         ends_close(&e);
     }
     tls_session_free(kept);
@@ -304,10 +306,42 @@ a_gate_gives_a_session_to_who_showed_none_and_to_nobody_else(void **state)
     shake_hands(&e, pair, kept); /* who resumes it shows none, whatever he has */
     assert_open(&e);
     assert_true(tls_is_resumed(e.up.tls));
-    assert_null(tls_read_client(e.down.tls));
+    assert_null(tls_read_client(e.down.tls, clients));
     ends_close(&e);
     tls_session_free(kept);
     kept = NULL;
+    pair_unref(pair);
+}
+
+/* As for a connection that lives on when a reload has changed who is trusted. */
+static void
+a_client_is_verified_again_by_whom_is_trusted_now(void **state)
+{
+    struct trust *both, *strangers;
+    struct client_identity *who;
+    struct pair *pair;
+    struct ends e;
+
+    (void)state;
+    make_authority("strangers", NULL);
+    assert_int_equal(run("cd %s && cat strangers.pem clients.pem >both.pem", scratch),
+                     0);
+    make_client("clients", "a", "subjectAltName=DNS:a.example");
+    assert_int_equal(trust_load(in_scratch("both.pem"), &both), REASON_OK);
+    assert_int_equal(trust_load(in_scratch("strangers.pem"), &strangers), REASON_OK);
+    pair = pair_of("a");
+    ask_clients_of("clients.pem");
+    shake_hands(&e, pair, NULL);
+    assert_open(&e);
+    who = tls_read_client(e.down.tls, both);
+    assert_true(text_equals(client_identity_name(who), TEXT("a.example")));
+    client_identity_free(who);
+    assert_null(tls_read_client(e.down.tls, strangers));
+    assert_true(tls_client_showed(e.down.tls));
+    assert_true(log_says("client_certificate_untrusted"));
+    ends_close(&e);
+    trust_unref(both);
+    trust_unref(strangers);
     pair_unref(pair);
 }
 
@@ -322,6 +356,7 @@ main(void)
         TEST(a_refused_certificate_is_told_as_that_on_both_sides),
         TEST(a_demand_that_cannot_be_met_is_told_as_that),
         TEST(a_resumed_session_is_of_the_certificate_it_was_begun_with),
+        TEST(a_client_is_verified_again_by_whom_is_trusted_now),
         TEST(a_gate_gives_a_session_to_who_showed_none_and_to_nobody_else),
     };
 
