@@ -158,6 +158,60 @@ of_wycheproofs_keys_the_sound_one_verifies_and_no_other(void **state)
     assert_int_equal(file_check(published("wycheproof/json_web_key_test.json")), 1);
 }
 
+/* ---- the cookbook (RFC 7520, 8037) */
+
+/* Its keys are private ones: what they publish is put together here. */
+static struct jwks *
+public_set_of(const struct json *key)
+{
+    static const char *const names[] = { "kty", "kid", "crv", "x", "y", "n", "e" };
+    struct buf text = { 0 };
+    struct jwks *set;
+    struct text value;
+    size_t n = 0;
+
+    buf_add_z(&text, "{\"keys\":[{");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!json_string(json_get(key, names[i]), &value))
+            continue;
+        buf_printf(&text, "%s\"%s\":", n++ > 0 ? "," : "", names[i]);
+        json_write_string(&text, value);
+    }
+    buf_add_z(&text, "}]}");
+    assert_int_equal(jwks_parse(buf_text(&text), &set), REASON_OK);
+    buf_free(&text);
+    return set;
+}
+
+static void
+of_the_cookbooks_signatures_ours_verify(void **state)
+{
+    static const struct {
+        const char *file;
+        bool ours;
+    } files[] = {
+        { "jose/cookbook/jws/4_1.rsa_v15_signature.json", true },
+        { "jose/cookbook/jws/4_2.rsa-pss_signature.json", true },
+        { "jose/cookbook/jws/4_3.ecdsa_signature.json", false }, /* P-521 */
+        { "jose/cookbook/jws/4_4.hmac-sha2_integrity_protection.json", false },
+        { "jose/cookbook/curve25519/jws.json", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct json *root = published(files[i].file);
+        const struct json *key = json_get(json_get(root, "input"), "key");
+        struct jwks *set = public_set_of(key);
+        struct text compact = member_text(json_get(root, "output"), "compact");
+
+        assert_true(compact.n > 0);
+        if (verifies(set, compact) != files[i].ours)
+            fail_msg("%s", files[i].file);
+        jwks_unref(set);
+        json_free(root);
+    }
+}
+
 /* ---- operators' keys */
 
 static const struct signing {
@@ -432,6 +486,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_wycheproofs_signatures_exactly_the_valid_ones_verify),
         cmocka_unit_test(of_wycheproofs_keys_the_sound_one_verifies_and_no_other),
+        cmocka_unit_test(of_the_cookbooks_signatures_ours_verify),
         cmocka_unit_test(a_key_of_each_kind_signs_by_its_own_algorithms_alone),
         cmocka_unit_test(a_signature_that_fails_leaves_no_half_token),
         cmocka_unit_test(a_thumbprint_is_that_of_the_published_half),
