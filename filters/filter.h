@@ -94,8 +94,6 @@ struct view {
      * from the exchange */
     const struct token *token; /* NULL: none */
     struct dpop_signer *dpop;  /* of the token's key; NULL: none */
-    struct key *signing_key;   /* of source "key"; NULL: none … */
-    struct text signing_key_id;
     struct text connection_x5t; /* of the certificate that the connection showed */
 
     /* for the log */

@@ -35,8 +35,23 @@ present_binding(const struct view *v)
     return binding_choose(v->rule, c);
 }
 
+/* A handle of our own on the operator's key, as a key signs on one thread at a time. */
+static enum reason
+gather_key(const struct view *v, const struct conf_credential *c, struct means *with)
+{
+    const struct key *key;
+    enum reason why = vault_key(v->vault, c->source.path, &key, &with->signing_key_id);
+
+    if (why != REASON_OK)
+        return why;
+    if (c->source.key_id != NULL)
+        with->signing_key_id = text_z(c->source.key_id);
+    with->signing_key = key_share(key);
+    return with->signing_key != NULL ? REASON_OK : REASON_SIGN;
+}
+
 /* Of our authority's credential it is the task's own key; what an exchange had to get
- * first, or its connection showed, is in the view; of a file there is a secret. */
+ * first, or its connection showed, is in the view; files are in the vault. */
 static enum reason
 gather_means(const struct view *v, const struct conf_credential *c, struct means *with)
 {
@@ -44,19 +59,18 @@ gather_means(const struct view *v, const struct conf_credential *c, struct means
                             .prefix = c->prefix,
                             .token = v->token,
                             .dpop = v->dpop,
-                            .signing_key = v->signing_key,
-                            .signing_key_id = v->signing_key_id,
                             .signature = v->rule->signature,
                             .connection_x5t = v->connection_x5t };
     if (c->source.kind == SOURCE_AUTHORITY) {
         with->presenter = v->entry != NULL ? entry_presenter(v->entry) : NULL;
         return with->presenter != NULL ? REASON_OK : REASON_SIGN;
     }
-    if (c->source.kind != SOURCE_FILE)
+    if (c->source.kind != SOURCE_FILE && c->source.kind != SOURCE_KEY)
         return REASON_OK;
     if (v->vault == NULL)
         return REASON_CREDENTIAL_UNAVAILABLE;
-    return vault_find(v->vault, c, &with->secret);
+    return c->source.kind == SOURCE_KEY ? gather_key(v, c, with)
+                                        : vault_find(v->vault, c, &with->secret);
 }
 
 static enum reason
@@ -75,6 +89,7 @@ present_credential(struct view *v, const struct conf_credential *c)
     why = binding_present(&with, b, &request, v->now_s, &v->request->headers,
                           &v->evidence);
     v->thumbprint = v->evidence.thumbprint;
+    key_free(with.signing_key);
     return why;
 }
 

@@ -249,6 +249,20 @@ vault_text(const struct vault *v, const char *path, struct text *out)
 }
 
 enum reason
+vault_key(const struct vault *v, const char *path, const struct key **out,
+          struct text *key_id)
+{
+    const struct held *h = held_find(v, &(struct named){ path, CONTENT_KEY });
+
+    *out = NULL;
+    if (h == NULL || h->key == NULL)
+        return REASON_CREDENTIAL_UNAVAILABLE;
+    *out = h->key;
+    *key_id = text_of(h->key_id, THUMBPRINT_SIZE);
+    return REASON_OK;
+}
+
+enum reason
 vault_pair(const struct vault *v, const struct conf_credential *certificate,
            struct pair **out)
 {

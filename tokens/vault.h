@@ -6,6 +6,7 @@
 
 #include "base/reason.h"
 #include "base/secret.h"
+#include "certs/key.h"
 #include "certs/pair.h"
 #include "conf/conf.h"
 
@@ -44,6 +45,10 @@ MUST_USE enum reason vault_find(const struct vault *v, const struct conf_credent
  * newline behind it. A credential must name it as a secret or token. */
 MUST_USE enum reason vault_text(const struct vault *v, const char *path,
                                 struct text *out);
+/* The private key in the file of this path, likewise: key_share it to sign. key_id: its
+ * thumbprint (RFC 7638). A credential must name it as a key. */
+MUST_USE enum reason vault_key(const struct vault *v, const char *path,
+                               const struct key **out, struct text *key_id);
 /* The certificate and key of a `certificate` credential of that config. It may have
  * expired: pair_is_expired. */
 MUST_USE enum reason vault_pair(const struct vault *v,

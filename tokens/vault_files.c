@@ -14,9 +14,11 @@ static const struct {
     size_t offset; /* of the path in struct conf_source */
 } rows[] = {
     { SOURCE_FILE, CONTENT_FIELD, offsetof(struct conf_source, path) },
+    { SOURCE_KEY, CONTENT_KEY, offsetof(struct conf_source, path) },
     { SOURCE_CERTIFICATE, CONTENT_CHAIN, offsetof(struct conf_source, certificate) },
     { SOURCE_CERTIFICATE, CONTENT_KEY_OF_CHAIN, offsetof(struct conf_source, key) },
     { SOURCE_OAUTH, CONTENT_TEXT, offsetof(struct conf_source, client_secret) },
+    { SOURCE_OAUTH, CONTENT_KEY, offsetof(struct conf_source, client_key) },
     { SOURCE_OAUTH, CONTENT_TEXT, offsetof(struct conf_source, client_assertion) },
     { SOURCE_OAUTH, CONTENT_TEXT, offsetof(struct conf_source, subject_token) },
     { SOURCE_OAUTH, CONTENT_TEXT, offsetof(struct conf_source, actor_token) },
@@ -112,10 +114,32 @@ read_secret(struct held *h)
         h->written_s = time_of(h->named.path);
 }
 
+static void
+read_key(struct held *h)
+{
+    struct buf told = { 0 }, unfit = { 0 };
+    struct secret *pem = NULL;
+    enum reason why = secret_read_mounted(h->named.path, SECRET_MAX, &told, &pem);
+
+    if (why == REASON_OK &&
+        (why = key_from_pem(secret_reveal(pem), &unfit, &h->key)) != REASON_OK)
+        buf_printf(&told, "%s: %.*s", h->named.path, TEXT_ARG(buf_text(&unfit)));
+    if (why == REASON_OK) {
+        key_thumbprint(h->key, h->key_id);
+        h->written_s = time_of(h->named.path);
+    } else {
+        h->fault = take_fault(&told);
+    }
+    secret_free(pem);
+    buf_free(&unfit);
+}
+
 void
 held_read(struct held *h)
 {
-    if (h->named.content == CONTENT_FIELD || h->named.content == CONTENT_TEXT)
+    if (h->named.content == CONTENT_KEY)
+        read_key(h);
+    else if (h->named.content == CONTENT_FIELD || h->named.content == CONTENT_TEXT)
         read_secret(h);
     else
         h->written_s = time_of(h->named.path);
@@ -125,6 +149,7 @@ void
 held_forget(struct held *h)
 {
     secret_free(h->secret);
+    key_free(h->key);
     free(h->fault);
 }
 

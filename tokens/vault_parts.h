@@ -3,12 +3,14 @@
 #ifndef TOKENS_VAULT_PARTS_H
 #define TOKENS_VAULT_PARTS_H
 
+#include "tokens/jws.h"
 #include "tokens/vault.h"
 
 /* What a file is read for. */
 enum content {
     CONTENT_FIELD, /* a secret that goes into a header field */
     CONTENT_TEXT,  /* a secret or token for Holdfast's own requests */
+    CONTENT_KEY,   /* a private key that signs */
     CONTENT_CHAIN, /* a half of a pair, which is read whole by who asks for it */
     CONTENT_KEY_OF_CHAIN
 };
@@ -27,9 +29,11 @@ size_t named_by(const struct conf_credential *c, struct named out[NAMED_MAX]);
 /* A file as it was read. */
 struct held {
     struct named named;
-    struct secret *secret; /* NULL: there is none to be had */
-    char *fault;           /* … and what is wrong with it */
-    int64_t written_s;     /* 0: it could not be read */
+    struct secret *secret; /* NULL: there is none to be had … */
+    struct key *key;       /* … likewise; of CONTENT_KEY */
+    char key_id[THUMBPRINT_SIZE + 1];
+    char *fault;       /* … and what is wrong with it */
+    int64_t written_s; /* 0: it could not be read */
 };
 
 void held_read(struct held *h);

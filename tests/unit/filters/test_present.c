@@ -230,6 +230,40 @@ a_secret_is_bound_neither_outside_tls_nor_by_our_own_key(void **state)
     assert_int_equal(g->s.request.headers.n, 1);
 }
 
+/* ---- a key of the operator's */
+
+static const char *const httpsig[] = { "httpsig" };
+
+static void
+an_operators_key_signs_while_the_vault_has_it(void **state)
+{
+    static const char *const covered[] = { "@method", "@target-uri" };
+    const struct conf_signature signature = { .profile = PROFILE_PLAIN,
+                                              .label = "sig1",
+                                              .created = true,
+                                              .expires_ms = 60000,
+                                              .components = { .at = covered, .n = 2 } };
+    struct stage *g = *state;
+    struct key *key = key_new();
+    char path[80];
+
+    (void)snprintf(path, sizeof path, "%s/signing.key", g->a.directory);
+    assert_int_equal(key_save(key, path), REASON_OK);
+    g->credential.source = (struct conf_source){ .kind = SOURCE_KEY,
+                                                 .path = path,
+                                                 .key_id = "ours" };
+    g->s.rule.bind.at = httpsig;
+    g->s.rule.signature = &signature;
+    assert_int_equal(present(g), REASON_CREDENTIAL_UNAVAILABLE);
+    g->vault = vault_read(&g->s.conf);
+    g->s.view.vault = g->vault;
+    assert_int_equal(present(g), REASON_OK);
+    assert_true(headers_has(&g->s.request.headers, TEXT("Signature-Input")));
+    assert_string_equal(g->s.view.evidence.binding, "httpsig");
+    (void)unlink(path);
+    key_free(key);
+}
+
 static void
 on_handle_presents_with_the_callers_own_handle_of_this_credential_alone(void **state)
 {
@@ -297,6 +331,7 @@ main(void)
         TEST(the_secret_of_the_file_is_presented_and_no_proof),
         TEST(a_secret_that_cannot_be_had_refuses_the_request),
         TEST(a_secret_is_bound_neither_outside_tls_nor_by_our_own_key),
+        TEST(an_operators_key_signs_while_the_vault_has_it),
         TEST(on_handle_presents_with_the_callers_own_handle_of_this_credential_alone),
         TEST(a_retry_presents_the_secret_once_and_as_it_is_now),
     };

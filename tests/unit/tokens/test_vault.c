@@ -2,6 +2,7 @@
  * is ever told. */
 #include "tests/unit/certs/scratch.h"
 
+#include "tokens/jws.h"
 #include "tokens/vault.h"
 
 #include <errno.h>
@@ -156,6 +157,35 @@ a_missing_file_refuses_and_the_next_vault_has_what_came(void **state)
     vault_unref(NULL);
 }
 
+static void
+an_operators_key_is_lent_or_said_what_is_wrong_with_it(void **state)
+{
+    struct key *made = key_new();
+    char thumbprint[THUMBPRINT_SIZE];
+    const struct key *k;
+    struct text id;
+    struct vault *v;
+
+    (void)state;
+    credentials[1].source.kind = SOURCE_KEY;
+    credentials[2].source.kind = SOURCE_KEY;
+    assert_int_equal(key_save(made, credentials[1].source.path), REASON_OK);
+    put("crm", 0400, "no key", 6);
+    v = vault_read(&conf);
+    assert_int_equal(vault_key(v, credentials[1].source.path, &k, &id), REASON_OK);
+    key_thumbprint(made, thumbprint);
+    assert_true(text_equals(id, text_of(thumbprint, sizeof thumbprint)));
+    assert_int_equal(key_kind_of(k), KEY_P256);
+    assert_null(vault_fault(v, &credentials[1]));
+    assert_int_equal(vault_key(v, credentials[2].source.path, &k, &id),
+                     REASON_CREDENTIAL_UNAVAILABLE);
+    assert_null(k);
+    assert_non_null(strstr(vault_fault(v, &credentials[2]), "not a private key"));
+    assert_int_equal(vault_key(v, "elsewhere", &k, &id), REASON_CREDENTIAL_UNAVAILABLE);
+    vault_unref(v);
+    key_free(made);
+}
+
 int
 main(void)
 {
@@ -164,6 +194,7 @@ main(void)
         TEST(a_file_that_cannot_be_used_refuses_and_says_what_to_do),
         TEST(a_secret_of_16_kib_is_taken_and_a_longer_one_is_not),
         TEST(a_missing_file_refuses_and_the_next_vault_has_what_came),
+        TEST(an_operators_key_is_lent_or_said_what_is_wrong_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
