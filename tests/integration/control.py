@@ -1,5 +1,7 @@
 """The operator: the control socket spoken to by hand, and the verbs of the command line."""
 
+import contextlib
+import functools
 import json
 import socket
 import subprocess
@@ -69,6 +71,18 @@ class Control:
 def ask(path, verb, **members):
     with Control(path) as c:
         return c.ask(verb, **members)
+
+
+@contextlib.contextmanager
+def life(path, grant):
+    """One task of this grant: what begins it is told; its end, at the latest here, is a function that says what came of it."""
+    told = ask(path, "task_start", grant=grant)
+    assert told["ok"], told
+    end = functools.cache(lambda: ask(path, "task_end", id=told["id"]))
+    try:
+        yield end
+    finally:
+        assert end()["ok"], end()
 
 
 def holdfast(*words, before=(), timeout=300, **more):

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import os
+import ssl
 import time
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -63,8 +65,18 @@ class Key:
     def sign(self, header, claims):
         text = claims if isinstance(claims, str) else json.dumps(claims)
         signed = b64(json.dumps(header)) + "." + b64(text)
-        r, s = decode_dss_signature(self.private.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-        return signed + "." + b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+        return signed + "." + b64(self.sign_raw(signed.encode()))
+
+    def sign_raw(self, data):
+        r, s = decode_dss_signature(self.private.sign(data, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def certificate_jwk(pem, kid="own"):
+    """The public key of a certificate, as a JWK that lists it (RFC 7517 section 4.7)."""
+    n = x509.load_pem_x509_certificate(pem).public_key().public_numbers()
+    return {"kty": "EC", "crv": "P-256", "x": b64(n.x.to_bytes(32, "big")), "y": b64(n.y.to_bytes(32, "big")), "kid": kid,
+            "x5c": [base64.b64encode(ssl.PEM_cert_to_DER_cert(pem.decode())).decode()]}
 
 
 def changed(values, changes):

@@ -68,15 +68,19 @@ class Call:
 
 
 class Service:
-    """A process that says its port, then a line of JSON for each thing it saw."""
+    """A process that says its port, then a line of JSON for each thing it saw. Who is told something first may read on until we
+    have gone."""
 
-    def __init__(self, argv):
+    def __init__(self, argv, told=None):
         self.calls = []
         self._changed = threading.Condition()
         self._ended = False
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                                        env={"PATH": os.environ["PATH"]})
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL if told is None else subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
         at_end(self.stop)
+        if told is not None:
+            self.process.stdin.write(told)
+            self.process.stdin.flush()
         first = self.process.stdout.readline()
         assert first, f"{argv[:2]} did not start: {self.process.wait()}"
         self.port = json.loads(first)["port"]

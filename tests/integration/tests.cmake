@@ -32,8 +32,10 @@ target_compile_options(clock_step PRIVATE -fno-sanitize=all) # it is loaded into
 target_link_options(clock_step PRIVATE -fno-sanitize=all)
 target_link_libraries(clock_step PRIVATE ${CMAKE_DL_LIBS})
 integration_test(clock)
+integration_test(as_peer)
+integration_test(theft)
 integration_test(gate_dpop)
-set_property(TEST integration/clock integration/gate_dpop APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
+set_property(TEST integration/clock integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
 set_tests_properties(integration/bodies integration/reload integration/overload integration/h2_abuse PROPERTIES RUN_SERIAL ON)
