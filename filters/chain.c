@@ -26,6 +26,7 @@ enum {
     PRESENT,
     VERIFY,
     VOUCH,
+    ANSWER,
     FILTERS,
     END = FILTERS
 };
@@ -41,6 +42,7 @@ static const struct filter *const filters[FILTERS] = {
     [PRESENT] = &present_filter,      /* … only ours, over what is left */
     [VERIFY] = &verify_filter,        /* the other side: prove it */
     [VOUCH] = &vouch_filter,          /* and only what is proved is told */
+    [ANSWER] = &answer_filter,        /* of no phase: asked when an answer comes */
 };
 
 /* By enum conf_door_kind and enum chain_phase. */
@@ -176,12 +178,12 @@ chain_run_trailers(struct chain *c, struct view *v, struct headers *trailers,
 static struct conf_filter_table tables[FILTERS];
 static size_t n_tables;
 
-/* A second half has no table of its own. */
+/* A second half has no table of its own, nor has what is told by rules. */
 static void
 gather_tables(void)
 {
     for (size_t i = 0; i < FILTERS; i++) {
-        if (i != DEMAND && i != USE)
+        if (i != DEMAND && i != USE && i != ANSWER)
             tables[n_tables++] = (struct conf_filter_table){
                 filters[i]->name, filters[i]->settings, filters[i]->settings_size
             };
@@ -202,6 +204,12 @@ const struct grants *
 chain_grants(const struct chain *c)
 {
     return policy_grants(c->states[POLICY]);
+}
+
+const struct httpsig_policy *
+chain_answer_policy(const struct chain *c, const struct view *v)
+{
+    return answer_policy(c->states[ANSWER], v);
 }
 
 enum reason

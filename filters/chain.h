@@ -2,6 +2,7 @@
 #ifndef FILTERS_CHAIN_H
 #define FILTERS_CHAIN_H
 
+#include "filters/answer.h"
 #include "filters/filter.h"
 
 enum chain_phase {
@@ -45,6 +46,9 @@ const struct conf_filter_table *chain_tables(size_t *n);
 /* The compiled grants of this chain's policy filter, for the doors (show a leaf at
  * once?). */
 const struct grants *chain_grants(const struct chain *c);
+/* By what the answer to this request is judged (answer.h); NULL: it is not. */
+const struct httpsig_policy *chain_answer_policy(const struct chain *c,
+                                                 const struct view *v);
 /* guard's judgement on an address about to be dialled, by the rule in the view
  * (guard.h). */
 enum reason chain_judge_addresses(struct chain *c, struct view *v,

@@ -40,6 +40,7 @@ end(struct exchange *x)
     list_remove(&x->under);
     ending_leave(x);
     buf_free(&x->body);
+    content_check_free(x->answer.check);
     stream_close(x->down);
     list_remove(&x->of_conn);
     tally_take(&x->worker->metrics->exchanges, 1);

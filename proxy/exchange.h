@@ -72,6 +72,11 @@ struct exchange {
     bool retried;
     bool fresh_only; /* retrying: no pooled connection this time */
     struct response response;
+    struct { /* an answer that has to be signed: answer_proof.c */
+        struct content_check *check; /* of its body; NULL: there is nothing to check */
+        char last;                   /* the byte that is kept back, … */
+        bool has_last;               /* … if there is one */
+    } answer;
     bool answered;   /* a final head has come from the upstream */
     bool responding; /* a final head has been written to the client */
     bool

@@ -83,21 +83,27 @@ pump_request(struct exchange *x, enum reason *why)
 
 /* ---- the response */
 
+static bool
+is_interim(const struct response *r)
+{
+    return r->status < 200 && r->status != 101;
+}
+
 /* A final answer before the request was whole: who rides alone cannot ask again behind
  * it. On a connection that is shared both go on side by side, as gRPC's streams do. */
 static void
 send_head(struct exchange *x)
 {
-    bool is_interim = x->response.status < 200 && x->response.status != 101;
+    bool interim = is_interim(&x->response);
 
-    if (!is_interim) {
+    if (!interim) {
         x->answered = x->responding = true;
         x->status = x->response.status;
         offer_nonce(x, &x->response.headers);
         if (!conn_is_shared(x->conn) && !stream_has_read_all(x->down))
             stream_close_after(x->down);
     }
-    x->interims += is_interim;
+    x->interims += interim;
     if (x->response.status != 100 || x->request.expect_continue)
         stream_write_response(x->down, &x->response);
 }
@@ -123,6 +129,8 @@ pump_head(struct exchange *x, enum reason *why)
                 *why = REASON_UPSTREAM_WEBSOCKET;
                 return BROKE;
             }
+            if (!is_interim(&x->response) && (*why = answer_judge(x)) != REASON_OK)
+                return BROKE;
             send_head(x);
             break;
         case FLOW_WAIT:
@@ -146,10 +154,12 @@ pump_body(struct exchange *x, enum reason *why)
         switch (stream_read_body(x->up_stream, x->arena, &piece, why)) {
         case FLOW_OK:
             x->body_out += piece.n;
-            relay_pass(x->down, &x->conn->link, piece);
+            answer_pass(x, piece);
             progress = MOVED;
             break;
         case FLOW_END:
+            if ((*why = answer_end(x)) != REASON_OK)
+                return BROKE;
             stream_write_end(x->down, stream_trailers(x->up_stream));
             return WHOLE;
         case FLOW_BROKEN:

@@ -24,6 +24,14 @@ enum pace relay_wait(struct exchange *x);
 /* Refused, or cut when the client has part of an answer. */
 enum pace relay_fail(struct exchange *x, enum reason why);
 
+/* answer_proof.c. The head of an answer, which may have to be signed: REASON_OK, or why
+ * the client does not hear it. */
+enum reason answer_judge(struct exchange *x);
+/* A piece of its body, to the client. */
+void answer_pass(struct exchange *x, struct text piece);
+/* The body is whole: REASON_OK, or it is not the one that was signed. */
+enum reason answer_end(struct exchange *x);
+
 bool is_tunnel(const struct exchange *x);
 enum pace relay_tunnel(struct exchange *x);
 /* The client was told everything and knows that it was: it may leave as it likes. */
