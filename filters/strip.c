@@ -3,6 +3,7 @@
 #include "filters/strip.h"
 
 #include "base/memory.h"
+#include "filters/own_proof.h"
 #include "filters/parameter.h"
 #include "filters/positions.h"
 #include "filters/subprotocols.h"
@@ -208,7 +209,7 @@ strip_fields(const struct strip *s, struct view *v, struct headers *h)
     for (size_t i = 0; i < h->n; i++) {
         enum position position = positions_header(s->positions, h->at[i].name);
 
-        if (!stays(v, position)) {
+        if (!stays(v, position) && !own_proof_passes(v, &h->at[i])) {
             found |= position != POSITION_STEERING;
             take(v, h->at[i].name, h->at[i].value);
             continue;
@@ -282,8 +283,12 @@ static struct verdict
 strip_request(void *state, struct view *v)
 {
     const struct strip *s = state;
-    bool found = strip_fields(s, v, &v->request->headers);
+    enum reason why = own_proof_judge(v);
+    bool found;
 
+    if (why != REASON_OK)
+        return deny(why);
+    found = strip_fields(s, v, &v->request->headers);
     if (v->request->upgrade == UPGRADE_WEBSOCKET)
         found |= strip_subprotocols(s, v);
     if (!query_is_clean(s, v)) {

@@ -129,7 +129,9 @@ collect_covered(struct exchange *x, bool *ready)
                                                             rule->credential);
     enum reason why = REASON_OK;
 
-    if (c == NULL || !binding_covers_body(b, rule, c))
+    /* A service that wants another nonce (challenge.c) is asked again only with a body
+     * that is here still. */
+    if (c == NULL || (b != BINDING_DPOP && !binding_covers_body(b, rule, c)))
         return REASON_OK;
     if (binding_needs_body(b, rule, c))
         why = demand_body(x);

@@ -70,6 +70,7 @@ struct exchange {
     struct list obtaining;    /* on a holding's list, until its token is there */
     bool sent;                /* this attempt's head has gone */
     bool retried;
+    bool challenged; /* asked again, with a nonce that the service wanted */
     bool fresh_only; /* retrying: no pooled connection this time */
     struct response response;
     struct { /* an answer that has to be signed: answer_proof.c */
@@ -127,6 +128,8 @@ void
 present_send(struct exchange *x); /* present.c: what was presented, to the upstream */
 /* Puts what was obtained into the view, for PRESENT. */
 void obtain_show(struct exchange *x); /* obtain.c */
+/* What signs for the token that was presented, if it is there still; NULL. */
+struct dpop_signer *obtain_signer(struct exchange *x); /* obtain.c */
 /* Its task is another's now: it waits for nothing of the one before. */
 void obtain_leave(struct exchange *x); /* obtain.c */
 /* MESSAGE_TOKEN: takes over both references. */

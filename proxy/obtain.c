@@ -110,6 +110,22 @@ obtain_show(struct exchange *x)
     x->view.dpop = h != NULL ? h->signer : NULL;
 }
 
+struct dpop_signer *
+obtain_signer(struct exchange *x)
+{
+    const struct conf_credential *c;
+    struct token_name name;
+    const struct holding *h;
+
+    if (!name_token(x, &name, &c) ||
+        (h = holding_find(&x->entry->holdings, &name)) == NULL || h->signer == NULL)
+        return NULL;
+    return text_equals(dpop_key_thumbprint(dpop_signer_key(h->signer)),
+                       x->view.thumbprint)
+               ? h->signer
+               : NULL;
+}
+
 /* What comes for a task that has ended is too late; but what Holdfast's own end lets
  * run is served. */
 static bool

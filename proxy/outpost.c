@@ -89,6 +89,22 @@ read_texts(const struct vault *v, const struct plea_terms *t, struct oauth_ask *
     return why;
 }
 
+/* The vault's key is everybody's; a signature is made on a handle of one's own. */
+static enum reason
+borrow_key(const struct vault *v, struct oauth_ask *ask)
+{
+    const struct key *held;
+    struct text key_id; /* the assertion names it itself */
+    enum reason why;
+
+    if (ask->source->client_key == NULL)
+        return REASON_OK;
+    if ((why = vault_key(v, ask->source->client_key, &held, &key_id)) != REASON_OK)
+        return why;
+    ask->client_key = key_share(held);
+    return ask->client_key != NULL ? REASON_OK : REASON_SIGN;
+}
+
 static enum reason
 borrow_pair(struct plea *p, const struct plea_terms *t)
 {
@@ -144,10 +160,12 @@ write_request(struct plea *p, const struct plea_terms *t, const struct url *url,
     if (p->at->vault == NULL)
         return REASON_CREDENTIAL_UNAVAILABLE;
     if ((why = read_texts(p->at->vault, t, &ask)) != REASON_OK ||
-        (why = borrow_pair(p, t)) != REASON_OK)
+        (why = borrow_pair(p, t)) != REASON_OK ||
+        (why = borrow_key(p->at->vault, &ask)) != REASON_OK)
         return why;
     why = text_is_empty(t->revokes) ? oauth_request(&ask, p->memory, r)
                                     : oauth_revocation(&ask, t->revokes, p->memory, r);
+    key_free(ask.client_key);
     return why == REASON_OK ? prove(p, t, url, r) : why;
 }
 

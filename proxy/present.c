@@ -79,6 +79,8 @@ present(struct exchange *x)
     obtain_show(x);
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_PRESENT, &x->view,
                         &x->denied_by);
+    x->view.token = NULL; /* it may go before the exchange does … */
+    x->view.dpop = NULL;  /* … with its signer */
     if (verdict.answer != PASS)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);

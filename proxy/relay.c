@@ -131,6 +131,8 @@ pump_head(struct exchange *x, enum reason *why)
             }
             if (!is_interim(&x->response) && (*why = answer_judge(x)) != REASON_OK)
                 return BROKE;
+            if (challenge_hear(x))
+                return AGAIN;
             send_head(x);
             break;
         case FLOW_WAIT:
@@ -184,70 +186,18 @@ pump_response(struct exchange *x, enum reason *why)
 
 /* ---- when it cannot go on */
 
-static bool
-is_idempotent(struct text method)
-{
-    static const char *const words[] = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE" };
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (text_equals(method, text_z(words[i])))
-            return true;
-    return false;
-}
-
-/* Of others' answers on a connection that is shared this one knows nothing. */
-static bool
-nothing_came(const struct exchange *x)
-{
-    if (upstream_is_shared(x->up))
-        return x->interims == 0;
-    return x->up->link.received == x->up_received;
-}
-
-/* Of a WebSocket nothing is sent before its service accepts it. */
-static bool
-can_be_asked_again(const struct exchange *x)
-{
-    return x->held || x->request.body.kind == BODY_NONE ||
-           x->request.body.kind == BODY_TUNNEL;
-}
-
-/* A kept connection may have been closed while it waited, or the service says that it
- * did nothing with this request. Once, and only when nothing was answered, asking again
- * changes nothing, and the body can be sent again. */
-static bool
-may_retry(const struct exchange *x)
-{
-    bool undone = stream_is_unprocessed(x->up_stream) ||
-                  (x->up->used_before && is_idempotent(x->request.method));
-
-    return undone && !x->retried && !x->answered && nothing_came(x) &&
-           can_be_asked_again(x);
-}
-
-static enum pace
-retry(struct exchange *x)
-{
-    tally_add(&x->worker->metrics->retried, 1);
-    x->wake.is_short = false;
-    x->retried = true;
-    x->fresh_only = !upstream_is_shared(x->up); /* that one takes no more */
-    x->n_followed = 0;
-    exchange_drop_upstream(x);
-    lookup_drop(&x->lookup);
-    x->next_address = 0;
-    log_debug("the kept connection was closed: once more on a fresh one");
-    return go(x, STEP_DIAL);
-}
-
 enum pace
 relay_fail(struct exchange *x, enum reason why)
 {
     if (why == REASON_UPSTREAM_CLOSED)
         why = link_why_lost(&x->up->link);
     if ((why == REASON_UPSTREAM_CLOSED || stream_is_unprocessed(x->up_stream)) &&
-        may_retry(x))
-        return retry(x);
+        again_may(x)) {
+        x->retried = true;
+        log_debug("the kept connection was closed: once more on a fresh one");
+        /* One that is shared takes no more. */
+        return again(x, STEP_DIAL, !upstream_is_shared(x->up));
+    }
     if (x->responding)
         x->cut = true;
     return refuse(x, why);
@@ -350,7 +300,8 @@ pump(struct exchange *x, enum progress *request, enum reason *unsent, enum reaso
         upstream_move(x->up);
         conn_move(
             x->conn); /* nothing is sent after this look, or it would be too early */
-        if (response == WHOLE || response == OPENED || response == BROKE)
+        if (response == WHOLE || response == OPENED || response == AGAIN ||
+            response == BROKE)
             return response;
         if (response == STUCK && *request != MOVED &&
             !(up_was_full && !stream_is_full(x->up_stream)) &&
@@ -386,6 +337,8 @@ relay_bodies(struct exchange *x)
         return relay_tunnel(x);
     if (response == WHOLE)
         return go(x, STEP_FINISH);
+    if (response == AGAIN)
+        return challenge_take(x);
     if (response == BROKE)
         return relay_fail(x, why);
     if (request == BROKE)

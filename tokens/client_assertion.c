@@ -26,7 +26,7 @@ write_header(const struct key *k, const struct conf_source *s, struct buf *out)
     struct text t;
 
     json_open(&json, NULL, '{');
-    json_put_z(&json, "alg", "ES256");
+    json_put_z(&json, "alg", jws_alg_word(jws_alg_of(key_kind_of(k))));
     if (s->client_key_id != NULL) {
         json_put_z(&json, "kid", s->client_key_id);
     } else {
@@ -59,7 +59,8 @@ client_assertion_write(struct key *k, const struct conf_source *s, int64_t now_s
     json_put_number(&claims, "exp", now_s + ASSERTION_SECONDS);
     put_random(&claims);
     json_close(&claims, '}');
-    why = jws_sign(k, buf_text(&header), buf_text(&claims), out);
+    why = jws_sign_as(k, jws_alg_of(key_kind_of(k)), buf_text(&header),
+                      buf_text(&claims), out);
     buf_free(&header);
     buf_free(&claims);
     return why;

@@ -1,114 +1,17 @@
-"""Access tokens from an authorization server, got for each task: how they are asked for, bound, used, kept fresh, refused
-and taken back; and what becomes of requests when the server misbehaves."""
+"""Access tokens from an authorization server: how they are asked for, and what becomes of requests when it misbehaves."""
 
 import json
-import secrets
 import threading
 
-from authorization_server import AuthorizationServer, Refused, Resource
-from control import ask
-from holdfast import (ADDRESSES, CREDENTIAL, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Workspace, at_end,
-                      forward_config, hosts, main, own_network, promise, rows)
-from ops import DOOR, Page
+from cryptography.hazmat.primitives import serialization
+
+import jose
+from holdfast import ADDRESSES, main, own_network, promise, rows
 from patience import until
 
 own_network(ADDRESSES)
-SECRET = "s3cr+t/ of:the client%" + secrets.token_hex(8)
-numbers = iter(range(1000))
 
-
-class Scene:
-    """An authorization server at as.test, a service at api.test; a Holdfast of its own for each promise."""
-
-    def __init__(self):
-        self.ws = Workspace()
-        self.ws.directory("secrets")
-        self.secret = self.file("client-secret", SECRET)
-        self.server = self.service = None
-        self.standing = []
-
-    def file(self, name, content):
-        return self.ws.file(f"secrets/{name}", content, mode=0o400, owner=PROXY_UID)
-
-    def source(self, more="", auth=None, grant=""):
-        told = auth if auth is not None else f'client_auth = "client_secret_basic"; client_secret = "{self.secret}";'
-        return (f'kind = "oauth"; token_endpoint = "https://as.test/token"; revocation_endpoint = "https://as.test/revoke"; '
-                f'trust = "{self.ws.ca.file}"; client_id = "agent:7%"; {told} {grant} {more}')
-
-    def config(self, source=None, bind='["dpop"]', because="", rule="", more="", task="required"):
-        told = f"""credentials = {{
-  crm = {{ owner = "crm@example"; approved_by = "iam@example"; ticket = "SEC-103"; rotate_every = "1h"; privileges = "read";
-    source = {{ {source or self.source()} }}; }};"""
-        inject = f"""
-  {{ name = "nightly"; owner = "tests@example"; approved_by = "security@example"; ticket = "SEC-1";
-    approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["testing"]; task = "{task}"; ttl = "1h";
-    caller = {{ uid = {WORKLOAD_UID}; }};
-    rules = ( {{ host = "api.test"; methods = ["GET", "POST"]; paths = ["/v1/**"]; upstream_trust = "{self.ws.ca.file}";
-                credential = "crm"; bind = {bind}; inject = "always"; {because} {rule} }} ); }}"""
-        inside = forward_config("", grants=inject, credentials=CREDENTIAL.replace("credentials = {", told), doors=DOOR,
-                                names=hosts(api_test=PUBLIC, as_test=PRIVATE), more=more)
-        return lambda h: inside(h) + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
-
-    def start(self, config=None, **changed):
-        for one in self.standing:
-            one.stop()
-        self.server = AuthorizationServer(PRIVATE, self.ws.leaf("as.test"))
-        self.server.clients["agent:7%"] = SECRET
-        self.service = Resource(self.server, PUBLIC, self.ws.leaf("api.test"))
-        self.standing = [self.server, self.service]
-        return Holdfast(self.ws, config or self.config(**changed), name=f"h{next(numbers)}")
-
-    def end(self):
-        self.ws.remove()
-
-
-s = Scene()
-
-
-def verb(h, name, **members):
-    return ask(h.run + "/control.sock", name, **members)
-
-
-def begin(h):
-    answer = verb(h, "task_start", grant="nightly")
-    assert answer["ok"], answer
-    return answer["id"]
-
-
-def get(h, path="/v1/x", method="GET", body=None, fields=()):
-    return h.get(path, target="api.test:443", method=method, body=body, fields=fields)
-
-
-def refusal(h, reason, n=1):
-    since = h.index()
-    answer = get(h)
-    line = h.wait_requests(n, since)[0]
-    assert line["reason"] == reason, line
-    return answer, line
-
-
-def line_of(h, msg, since=0):
-    return h.wait_line(lambda li: li.get("msg") == msg, since, what=msg)
-
-
-def records(h, kind):
-    path = f"{h.run}/ledger"
-    import os
-    found = []
-    for name in sorted(os.listdir(path)):
-        if name.startswith("ledger") or name.endswith(".jsonl") or name[0].isdigit():
-            with open(os.path.join(path, name), encoding="utf-8") as f:
-                found += [r for r in map(json.loads, f) if r.get("kind") == kind]
-    return found
-
-
-def stop(h):
-    """It ends well, and no secret of this scene stands in what it wrote."""
-    h.stop()
-    assert not s.server.faults, s.server.faults
-    written = "\n".join(h.text)
-    for secret in [SECRET, SECRET.split(":")[0], *(t.value for t in s.server.tokens), *s.server.refresh_tokens]:
-        assert secret not in written, "a secret stands in the log"
+from oauth_scene import SECRET, begin, get, line_of, s, says, says_nothing, stop, verb  # noqa: E402
 
 
 # ---- the whole way
@@ -135,25 +38,102 @@ def a_token_is_got_for_the_task_bound_to_its_key_and_taken_back_at_its_end():
     stop(h)
 
 
+# ---- who asks, and with what
+
+def jwk_file(name="client.pem"):
+    key = jose.Key()
+    pem = key.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return s.file(name, pem), key
+
+
+def by_key():
+    path, key = jwk_file()
+    return f'client_auth = "private_key_jwt"; client_key = "{path}";', {"agent:7%": key.jwk}
+
+
+def by_svid():
+    path = s.file("svid", "header.claims.signature-of-spire")
+    return f'client_auth = "jwt_svid"; client_assertion = "{path}";', {"svid": "header.claims.signature-of-spire"}
+
+
+AUTHS = [("private-key", by_key), ("post", lambda: (f'client_auth = "client_secret_post"; client_secret = "{s.secret}";', {})),
+         ("svid", by_svid), ("none", lambda: ('client_auth = "none";', {"agent:7%": None}))]
+
+
+@rows(AUTHS)
+def a_client_is_shown_as_the_config_says_to_ask_and_to_revoke(row):
+    auth, clients = row[1]()
+    h = s.start(source=s.source(auth=auth))
+    s.server.clients.update(clients)
+    task = begin(h)
+    assert get(h).status == 200, s.server.faults
+    assert verb(h, "task_end", id=task)["revocation"] == "revoked", s.server.faults
+    stop(h)
+
+
+GRANTS = [
+    ("exchange", lambda: (f'''grant_type = "token_exchange"; subject_token = "{s.file('subject', 'sub.ject.token')}";
+        actor_token = "{s.file('actor', 'act.or.token')}"; requested_token_type = "urn:ietf:params:oauth:token-type:access_token";
+        audience = "https://api.test"; resource = ["https://api.test/a", "https://api.test/b?c=d&e"];''',
+        {"grant_type": ["urn:ietf:params:oauth:grant-type:token-exchange"], "subject_token": ["sub.ject.token"],
+         "subject_token_type": ["urn:ietf:params:oauth:token-type:jwt"], "actor_token": ["act.or.token"],
+         "actor_token_type": ["urn:ietf:params:oauth:token-type:jwt"],
+         "requested_token_type": ["urn:ietf:params:oauth:token-type:access_token"], "audience": ["https://api.test"],
+         "resource": ["https://api.test/a", "https://api.test/b?c=d&e"]})),
+    ("jwt-bearer", lambda: (f'''grant_type = "jwt_bearer"; assertion = "{s.file('assertion', 'an.asser.tion')}"; scope = "a b:c";''',
+        {"grant_type": ["urn:ietf:params:oauth:grant-type:jwt-bearer"], "assertion": ["an.asser.tion"], "scope": ["a b:c"]})),
+]
+
+
+@rows(GRANTS)
+def a_grant_is_asked_for_with_all_that_belongs_to_it(row):
+    grant, asked = row[1]()
+    h = s.start(source=s.source(grant=grant))
+    begin(h)
+    assert get(h).status == 200
+    assert s.server.asked == [asked], s.server.asked
+    stop(h)
+
+
+@promise
+def what_the_grant_allows_stands_in_authorization_details():
+    h = s.start(source=s.source('authorization_details = "grant";'))
+    task = begin(h)
+    assert get(h).status == 200
+    (form,) = s.server.asked
+    assert json.loads(form["authorization_details"][0]) == [
+        {"type": "https://holdfast.dev/rar/grant", "identifier": "nightly", "locations": ["https://api.test"],
+         "actions": ["GET", "POST"], "purpose": "testing", "task": task}], form
+    stop(h)
+
+
+@promise
+def a_refresh_token_that_is_replaced_serves_every_task_in_turn():
+    h = s.start(source=s.source(grant=f'''grant_type = "refresh_token"; refresh_token = "{s.file('refresh', 'rt-first')}";'''))
+    s.server.refresh_tokens["rt-first"] = True
+    for _ in range(3):
+        task = begin(h)
+        assert get(h).status == 200, s.server.asked
+        verb(h, "task_end", id=task)
+    shown = [form["refresh_token"][0] for form in s.server.asked]
+    assert shown[0] == "rt-first" and len(set(shown)) == 3 and shown[1:] == list(s.server.refresh_tokens)[1:3], shown
+    stop(h)
+
+
+@promise
+def a_bearer_token_is_got_and_shown_where_the_rule_takes_that():
+    h = s.start(bind='["bearer"]', because='unbound_because = "the service takes nothing better";')
+    begin(h)
+    assert get(h).status == 200
+    assert s.service.shown == [(s.server.tokens[0].value, None)] and h.wait_requests(1)[0]["binding"] == "bearer"
+    stop(h)
+
+
 # ---- a server that misbehaves
-
-def says(body, status=200, fields=(("Content-Type", "application/json"),)):
-    def answer(connection, request, form):
-        del request, form
-        connection.reply(status, body if isinstance(body, (str, bytes)) else json.dumps(body), list(fields))
-        return True
-    return answer
-
 
 def token(**changed):
     said = {"access_token": "at-" + "x" * 20, "token_type": "DPoP", "expires_in": 600, **changed}
     return says({k: v for k, v in said.items() if v is not None})
-
-
-def says_nothing(connection, request, form):
-    del request, form
-    connection.read()                           # until the other end gives up
-    return True
 
 
 def drips(connection, request, form):
