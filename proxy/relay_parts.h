@@ -36,6 +36,7 @@ enum reason answer_judge(struct exchange *x);
 void answer_pass(struct exchange *x, struct text piece);
 /* The body is whole: REASON_OK, or it is not the one that was signed. */
 enum reason answer_end(struct exchange *x);
+
 /* ---- again.c */
 
 /* Nothing was answered, and asking again changes nothing. */
