@@ -226,6 +226,22 @@ def structured():
             put("structured", kind + field)
 
 
+def signatures():
+    times, body = ';created=1800000000;expires=1800000060;nonce="n"', '{"item":1}'
+    wimse = ';tag="wimse-workload-to-workload";wimse-aud="https://orders.example"'
+    covers = '"@method" "@request-target" "content-type" "content-digest" "workload-identity-token"'
+    fields = "Content-Type: a/b\nContent-Digest: DIGEST\nAccept: a\nAccept: b\nPriority: u=1, i\n"
+    plain = '"@method" "@target-uri" "content-digest"'
+    for choice, told in (("\3", f"({covers}){times}{wimse}"), ("\3", f"({covers} \"accept\";bs \"priority\";sf){times}{wimse}"),
+                         ("\2", f'({plain}){times};keyid="k"'), ("\2", f'({plain} "@query-param";name="a" "priority";key="u"){times};keyid="k"'),
+                         ("\2", f'({plain} "@authority" "@path" "@query" "@scheme" "host" "content-length"){times};keyid="k";alg="ecdsa-p256-sha256"'),
+                         ("\6", f'({plain}){times};keyid="k"'), ("\2", f'(){times};keyid="k"'), ("\2", '("@method" "@target-uri");created=1800000000;keyid="k"')):
+        put("signature", f"{choice}{told}\n/v1/orders?a=1&b=%20\n{fields}\n{body}")
+        put("signature", f"{choice}{told}\n/v1/orders?a=1&b=%20\n{fields}Authorization: Bearer t\n\n{body}")
+    put("signature", '\0("@method" "@target-uri");created=1800000000;keyid="k"\n/\n\n')
+    put("signature", "\x08\n/\nSignature-Input: a=(), b=()\nSignature: a=:AAAA:, b=:AAAA:\n\n")
+
+
 def name_of(text):
     return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".") if part) + b"\0"
 
@@ -436,5 +452,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, nameserver, questions, pem, hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, questions, pem, hellos, ledgers):
     derive()
