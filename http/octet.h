@@ -36,6 +36,13 @@ octet_are_visible(uint64_t eight)
     return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & tops) == 0;
 }
 
+/* … and none is above it: eight visible characters or spaces. */
+static inline bool
+octet_are_plain(uint64_t eight)
+{
+    return (eight & UINT64_C(0x8080808080808080)) == 0 && octet_are_visible(eight);
+}
+
 static inline uint64_t
 octet_load(const void *eight)
 {

@@ -354,6 +354,31 @@ a_component_stands_once_however_its_parameters_are_ordered(void **state)
     }
 }
 
+/* Wherever in a long value the byte stands that may not. */
+static void
+no_byte_beyond_ascii_is_signed(void **state)
+{
+    struct sf_member input = told_input("(\"long\")", arena);
+
+    (void)state;
+    for (size_t place = 0; place < 40; place++)
+        for (int byte = 1; byte < 256; byte++) {
+            char value[41] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+            struct buf base = { 0 };
+            struct told t;
+            bool ok = byte == '\t' || (byte >= ' ' && byte <= '~');
+
+            value[place] = (char)byte;
+            told_read(&t, TEXT("GET / HTTP/1.1\nHost: a.example"), arena);
+            headers_add(&t.headers, TEXT("Long"), text_of(value, 40));
+            assert_int_equal(signature_base_write(&t.scene, &input, arena, &base),
+                             ok ? REASON_OK : REASON_SIGNATURE_COMPONENT);
+            buf_free(&base);
+            arena_reset(arena);
+            input = told_input("(\"long\")", arena);
+        }
+}
+
 /* Trailers come when everything was judged long ago. */
 static void
 a_trailer_is_never_covered(void **state)
@@ -380,6 +405,7 @@ main(void)
             what_intermediaries_may_change_changes_no_base_and_what_they_may_not_does),
         cmocka_unit_test(what_can_be_read_in_two_ways_or_not_at_all_has_no_base),
         cmocka_unit_test(a_component_stands_once_however_its_parameters_are_ordered),
+        cmocka_unit_test(no_byte_beyond_ascii_is_signed),
         cmocka_unit_test(a_trailer_is_never_covered),
     };
 
