@@ -70,8 +70,9 @@ struct exchange {
     struct list obtaining;    /* on a holding's list, until its token is there */
     bool sent;                /* this attempt's head has gone */
     bool retried;
-    bool challenged; /* asked again, with a nonce that the service wanted */
-    bool fresh_only; /* retrying: no pooled connection this time */
+    bool recertified; /* begun anew with the certificate that the files hold now */
+    bool challenged;  /* asked again, with a nonce that the service wanted */
+    bool fresh_only;  /* retrying: no pooled connection this time */
     struct response response;
     struct { /* an answer that has to be signed: answer_proof.c */
         struct content_check *check; /* of its body; NULL: there is nothing to check */

@@ -99,7 +99,7 @@ static const struct family families[] = {
     { "holdfast_upstream_connect_seconds", HISTOGRAM, "From dialling a judged address to a verified connection.", sums_histogram, AT(connect) },
     { "holdfast_upstream_connections_opened", COUNTER, "Upstream connections that were dialled and could be used.", sums_one, AT(opened) },
     { "holdfast_upstream_connections_reused", COUNTER, "Requests that rode on a kept connection.", sums_one, AT(reused) },
-    { "holdfast_upstream_connections_retried", COUNTER, "Requests asked once more on a fresh connection because the kept one had been closed.", sums_one, AT(retried) },
+    { "holdfast_upstream_connections_retried", COUNTER, "Requests asked once more: the kept connection had been closed, the service wanted another nonce, or the certificate was rotated.", sums_one, AT(retried) },
     { "holdfast_upstream_connections_idle", GAUGE, "Kept upstream connections.", sums_one, AT(idle_upstreams) },
     { "holdfast_leaf_cache_hits", COUNTER, "Handshakes shown a certificate that was there.", sums_one, AT(leaf_hits) },
     { "holdfast_leaf_cache_misses", COUNTER, "Handshakes that needed a new certificate.", sums_one, AT(leaf_misses) },

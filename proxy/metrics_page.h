@@ -7,7 +7,9 @@
 #include "base/buf.h"
 #include "proxy/exposition.h"
 #include "proxy/metrics.h"
+#include "proxy/mint.h"
 #include "proxy/process.h"
+#include "proxy/revocation.h"
 #include "proxy/series.h"
 #include "proxy/witness.h"
 #include "tasks/ledger.h"
@@ -33,9 +35,11 @@ struct page {
     bool reload_ok;      /* the last reload; the start counts as one */
     int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
     uint64_t log_lost;
-    const struct ledger_state *ledger;   /* NULL: none is kept */
-    const struct witness_state *witness; /* NULL: it has none */
-    int64_t now_ms;                      /* monotonic */
+    const struct ledger_state *ledger;           /* NULL: none is kept */
+    const struct witness_state *witness;         /* NULL: it has none */
+    const struct mint_figures *mint;             /* NULL: there are no tasks */
+    const struct revocation_figures *revocation; /* likewise */
+    int64_t now_ms;                              /* monotonic */
     int64_t now_wall_s;
 };
 

@@ -226,6 +226,14 @@ try_nonce(struct order *o)
     return begin(o, c) == REASON_OK;
 }
 
+/* A life so short that nobody could have used it: who asked for another at once would
+ * ask for ever. */
+static bool
+is_over_already(const struct order *o, const struct oauth_answer *answer)
+{
+    return clock_monotonic_ms() >= o->began_ms + 1000 * answer->lives_s / 2;
+}
+
 void
 order_hear(void *owner)
 {
@@ -234,6 +242,8 @@ order_hear(void *owner)
     struct oauth_answer answer = { .lives_s = 0 };
     enum reason why = read_answer(o, &answer);
 
+    if (why == REASON_OK && is_over_already(o, &answer))
+        why = REASON_AS_TIMEOUT;
     if (why == REASON_AS_REFUSED && may_try_nonce(o, &answer) && try_nonce(o))
         return;
     if (o->is_orphan || why != REASON_OK)

@@ -73,6 +73,8 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
                          .now_wall_s = clock_wall_s() };
     struct ledger_state ledger;
     struct witness_state witness;
+    struct mint_figures mint;
+    struct revocation_figures revocation;
 
     if (h->chronicle.ledger != NULL) {
         ledger_look(h->chronicle.ledger, &ledger);
@@ -80,6 +82,12 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
     }
     if (witness_look(h->chronicle.witness, &witness))
         page.witness = &witness;
+    if (h->mint != NULL) {
+        mint_look(h->mint, &mint);
+        revocation_look(h->revocation, &revocation);
+        page.mint = &mint;
+        page.revocation = &revocation;
+    }
     process_read(h->overseer->process, &page.process);
     metrics_page_write(&page, format, out);
 }

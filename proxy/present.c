@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/ending.h"
+#include "proxy/relay_parts.h"
 #include "proxy/testimony.h"
 
 #include <string.h>
@@ -64,6 +65,15 @@ take_stream(struct exchange *x)
     return exchange_open_stream(x) ? REASON_OK : REASON_UPSTREAM_MALFORMED;
 }
 
+/* The certificate was rotated between the token and the connection: both once more. */
+static enum pace
+recertify(struct exchange *x)
+{
+    x->recertified = true;
+    x->denied_by = NULL;
+    return again(x, STEP_OBTAIN, false);
+}
+
 enum pace
 present(struct exchange *x)
 {
@@ -81,6 +91,8 @@ present(struct exchange *x)
                         &x->denied_by);
     x->view.token = NULL; /* it may go before the exchange does … */
     x->view.dpop = NULL;  /* … with its signer */
+    if (verdict.reason == REASON_CERTIFICATE_CHANGED && !x->recertified)
+        return recertify(x);
     if (verdict.answer != PASS)
         return refuse(x,
                       verdict.reason != REASON_OK ? verdict.reason : REASON_INTERNAL);

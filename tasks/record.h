@@ -19,8 +19,12 @@
  *                Holdfast began itself
  *   task_end     "task","grant","cause","allowed","refused",
  *                "cut": exchanges that were in flight,
- *                "ms": until every worker had obeyed,"revocation",
+ *                "ms": until every worker had obeyed,"revocation": of the task's
+ *                access tokens: "none" (to be taken back), "revoked",
+ *                "failed:REASON", or "pending": a record of its own follows
  *                "by"?: uid that ended or revoked it
+ *   revocation   of tokens of a task whose end was told as pending, or that came
+ *                late: "task","grant","outcome"
  *   decision "x","verdict":"allow"|"refuse","reason"?,"step"?,"rule","grant","owner",
  *                "approved_by","task","purpose","who","to","method","path",
  *                "stripped":[…],"credential","binding","proof","key",

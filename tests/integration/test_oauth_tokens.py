@@ -132,7 +132,7 @@ def many_requests_at_once_wait_for_one_token():
 @promise
 def a_token_is_replaced_before_it_ends_while_the_one_before_is_used():
     h = s.start()
-    s.server.life = 4                           # its half is refreshed ahead of
+    s.server.life = 8                           # the next is asked for in its second half
     begin(h)
     assert get(h).status == 200
     def used_the_next():

@@ -13,3 +13,4 @@ target_link_options(test_ledger PRIVATE -Wl,--wrap=write,--wrap=fdatasync,--wrap
 unit_test(tasks test_record tasks)
 unit_test(tasks test_spool tasks)
 unit_test(tasks test_audit tasks)
+unit_test(tasks test_holding tasks)
