@@ -3,24 +3,21 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "certs/certificate.h"
+#include "certs/key.h"
 
 #include <openssl/bio.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192 };
-
 struct pair {
     atomic_uint references;
     X509 *leaf;
     STACK_OF(X509) * chain;
-    EVP_PKEY *key;
+    struct key *key; /* never signs by itself: TLS does, with what it holds */
     struct validity validity;
     char thumbprint[PAIR_THUMBPRINT_SIZE];
 };
@@ -94,65 +91,15 @@ judge_leaf(struct pair *p, struct buf *fault)
 
 /* ---- the key */
 
-/* OpenSSL would ask the terminal for a passphrase. */
-static int
-no_passphrase(char *out, int size, int writing, void *arg)
-{
-    (void)out;
-    (void)size;
-    (void)writing;
-    (void)arg;
-    return -1;
-}
-
-static bool
-is_kind_taken(const EVP_PKEY *key)
-{
-    int bits = EVP_PKEY_get_bits(key);
-    char group[32];
-    size_t n;
-
-    if (EVP_PKEY_is_a(key, "RSA"))
-        return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
-    if (EVP_PKEY_is_a(key, "ED25519"))
-        return true;
-    return EVP_PKEY_is_a(key, "EC") &&
-           EVP_PKEY_get_group_name(key, group, sizeof group, &n) == 1 &&
-           (strcmp(group, SN_X9_62_prime256v1) == 0 ||
-            strcmp(group, SN_secp384r1) == 0);
-}
-
-/* That the certificate is of the key's public half says nothing of the private one. */
-static bool
-halves_agree(EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-    bool ok = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
-
-    EVP_PKEY_CTX_free(ctx);
-    return ok;
-}
-
 static enum reason
 read_key(struct text pem, struct pair *p, struct buf *fault)
 {
-    BIO *bio = BIO_new_mem_buf(pem.n > 0 ? pem.at : "", (int)pem.n);
+    enum reason why = key_from_pem(pem, fault, &p->key);
 
-    if (bio == NULL)
-        memory_exhausted();
-    p->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    if (p->key == NULL)
-        return fault_is(fault, "the key is not one in PEM without passphrase");
-    if (!is_kind_taken(p->key))
-        return fault_is(fault, "the key is of a kind that is not taken: P-256, P-384, "
-                               "Ed25519, or RSA of 2048 to 8192 bits");
-    if (X509_check_private_key(p->leaf, p->key) != 1)
-        return fault_is(fault, "the key is not the certificate's, which has to be the "
-                               "first of its file");
-    if (!halves_agree(p->key))
-        return fault_is(fault, "the key is not a sound one");
-    return REASON_OK;
+    if (why == REASON_OK && X509_check_private_key(p->leaf, key_pkey(p->key)) != 1)
+        why = fault_is(fault, "the key is not the certificate's, which has to be the "
+                              "first of its file");
+    return why;
 }
 
 /* ---- its life */
@@ -188,7 +135,7 @@ pair_unref(struct pair *p)
         return;
     X509_free(p->leaf);
     sk_X509_pop_free(p->chain, X509_free);
-    EVP_PKEY_free(p->key); /* its numbers are wiped with the last reference */
+    key_free(p->key);
     free(p);
 }
 
@@ -232,7 +179,7 @@ pair_leaf(const struct pair *p)
 EVP_PKEY *
 pair_key(const struct pair *p)
 {
-    return p->key;
+    return key_pkey(p->key);
 }
 
 STACK_OF(X509) * pair_chain(const struct pair *p)

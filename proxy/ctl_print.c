@@ -129,9 +129,20 @@ say_workers(const struct json *workers)
 }
 
 static void
+say_expiry(int64_t left_s)
+{
+    if (left_s < 0) {
+        printf(", expired");
+        return;
+    }
+    printf(", expires in ");
+    say_duration(left_s);
+}
+
+static void
 say_credentials(const struct json *credentials)
 {
-    int64_t age;
+    int64_t age, left;
 
     for (size_t i = 0; i < json_count(credentials); i++) {
         const struct json *c = json_at(credentials, i);
@@ -145,6 +156,8 @@ say_credentials(const struct json *credentials)
             say_duration(age);
             printf(" old");
         }
+        if (json_number(json_get(c, "expires_in_s"), &left))
+            say_expiry(left);
         putchar('\n');
     }
 }

@@ -20,6 +20,7 @@ struct secret_file {
     bool is_readable;
     int64_t written_s; /* of the file, as it was read; wall clock */
     int64_t rotate_every_ms;
+    int64_t expires_s; /* its certificate; wall clock; 0: it has none */
 };
 
 /* What there is to tell; all on loan. */

@@ -160,6 +160,21 @@ write_ages(struct exposition *w, const struct family *f)
 }
 
 static void
+write_expiries(struct exposition *w, const struct family *f)
+{
+    for (size_t i = 0; i < w->page->n_credentials; i++) {
+        const struct secret_file *c = &w->page->credentials[i];
+        int64_t left = c->expires_s - w->page->now_wall_s;
+
+        if (c->expires_s == 0)
+            continue;
+        sample_begin(w, f, "");
+        sample_label(w, "credential", c->credential);
+        sample_value(w, left > 0 ? (uint64_t)left : 0);
+    }
+}
+
+static void
 write_rotations(struct exposition *w, const struct family *f)
 {
     for (size_t i = 0; i < w->page->n_credentials; i++) {
@@ -186,6 +201,7 @@ static const struct family families[] = {
     { "holdfast_presented", COUNTER, "Requests that were given a credential, by its binding.", write_presented, AT(presented) },
     { "holdfast_credential_readable", GAUGE, "1 while the secret of this credential can be presented.", write_credentials, 0 },
     { "holdfast_credential_age_seconds", GAUGE, "Since the file of this credential was written, while it can be read.", write_ages, 0 },
+    { "holdfast_credential_expires_seconds", GAUGE, "Until the client certificate of this credential expires; 0: it has.", write_expiries, 0 },
     { "holdfast_credential_rotate_every_seconds", GAUGE, "How old it may grow: its rotate_every.", write_rotations, 0 },
 };
 /* clang-format on */

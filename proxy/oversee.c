@@ -131,7 +131,8 @@ oversee_secrets(struct holdfast *h, const struct vault *secrets)
                 .credential = c[i].name,
                 .is_readable = vault_fault(secrets, &c[i]) == NULL,
                 .written_s = vault_written_s(secrets, &c[i]),
-                .rotate_every_ms = c[i].rotate_every_ms
+                .rotate_every_ms = c[i].rotate_every_ms,
+                .expires_s = vault_expires_s(secrets, &c[i])
             };
 }
 

@@ -162,6 +162,11 @@ look_at_secret(const struct premises *p, const struct vault *vault,
     const char *fault = vault_fault(vault, c);
     int64_t age_s = p->now_s - vault_written_s(vault, c);
 
+    if (fault == NULL && vault_expires_s(vault, c) != 0 &&
+        vault_expires_s(vault, c) < p->now_s)
+        warn(p, c, "expired_certificate",
+             "%s has expired; what needs it is refused until there is another",
+             c->source.certificate);
     if (fault != NULL)
         warn(p, c, "secret", "%s; what needs it is refused until then", fault);
     else if (age_s > c->rotate_every_ms / 1000)

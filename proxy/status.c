@@ -155,6 +155,9 @@ write_state(const struct holdfast *h, const struct conf_credential *c, struct bu
                is_readable ? "readable" : reason_token(REASON_CREDENTIAL_UNAVAILABLE));
     if (is_readable)
         json_put_number(out, "age_s", clock_wall_s() - vault_written_s(h->vault, c));
+    if (vault_expires_s(h->vault, c) != 0)
+        json_put_number(out, "expires_in_s",
+                        vault_expires_s(h->vault, c) - clock_wall_s());
 }
 
 static void

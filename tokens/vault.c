@@ -298,6 +298,14 @@ vault_fault(const struct vault *v, const struct conf_credential *c)
     return slot_of(v, c)->fault;
 }
 
+int64_t
+vault_expires_s(const struct vault *v, const struct conf_credential *c)
+{
+    const struct pair *p = slot_of(v, c)->pair;
+
+    return p != NULL ? pair_expires_s(p) : 0;
+}
+
 static void
 tell_slot(const struct conf_credential *c, const struct slot *s)
 {

@@ -65,6 +65,9 @@ const char *vault_fault(const struct vault *v, const struct conf_credential *c);
 int64_t vault_written_s(const struct vault *v, const struct conf_credential *c);
 /* Which file that is; NULL: one could not be read. */
 const char *vault_oldest(const struct vault *v, const struct conf_credential *c);
+/* Of a `certificate` credential it holds: the last second it is valid, since 1970 UTC;
+ * of any other 0. */
+int64_t vault_expires_s(const struct vault *v, const struct conf_credential *c);
 /* Of how many credentials it holds what their files should, and of how many it does
  * not.
  */

@@ -9,12 +9,16 @@ import subprocess
 import threading
 
 from client_certs import Clients, Kept, asking, shown
+from control import ask, holdfast
 from h2_origin import H2Origin
-from holdfast import ADDRESSES, CREDENTIAL, PUBLIC, PUBLIC2, Sidecar, by_size, curl, hosts, main, own_network, promise, rows
+from holdfast import (ADDRESSES, CREDENTIAL, Holdfast, PUBLIC, PUBLIC2, Sidecar, by_size, curl, hosts, main, own_network, promise,
+                      rows)
+from ops import Page
 from patience import until
 
 own_network(ADDRESSES)
 H2_PORT, STOCK_PORT = 8443, 8444
+OPS = ', { kind = "ops"; listen = "127.0.0.1:0"; }'
 TLS12 = ssl.TLSVersion.TLSv1_2
 VERSIONS = [("tls-1-2", TLS12), ("tls-1-3", None)]
 
@@ -50,7 +54,7 @@ class Scene(Sidecar):
     def ask(self, clients, **more):
         self.origin._context = asking(self.leaf, clients, **more)
 
-    def text(self, **more):
+    def text(self, **changed):
         def bound(host, name, extra=""):
             told = f'credential = "{name}"; bind = ["mtls"]; inject = "always"; {extra}'
             return self.rule(host, paths=f'["/{name}/**"]', more=told)
@@ -62,8 +66,9 @@ class Scene(Sidecar):
                                         more=f'credential = "orders"; bind = ["wimse"]; inject = "always"; {extra}'))]
         credentials = CREDENTIAL.replace("credentials = {", "credentials = {" + "".join(
             k.credential(n) for n, k in self.kept.items()))
-        return self.config(rules=", ".join(rules), credentials=credentials,
-                           names=hosts(allowed_test=PUBLIC, two_test=PUBLIC2, stock_test=PUBLIC2), **more)
+        told = {"rules": ", ".join(rules), "credentials": credentials,
+                "names": hosts(allowed_test=PUBLIC, two_test=PUBLIC2, stock_test=PUBLIC2)}
+        return self.config(**{**told, **changed})
 
     def fresh(self, **more):
         """No connection and no session is left from before."""
@@ -334,6 +339,27 @@ def two_files_that_do_not_belong_together_start_nothing_and_are_told():
     s.h.wait_line(lambda li: "credentials.odd" in li.get("msg", "") and "not the certificate's" in li["msg"], since)
     del s.kept["odd"]
     s.fresh()
+
+
+@promise
+def how_long_it_is_valid_is_told_before_and_after():
+    kept = Kept(s.ws, "told", s.clients.make("told.client", not_after=2))
+    more = s.text(credentials="credentials = {" + kept.credential("told") + "};", doors=OPS,
+                  rules=s.rule(more='credential = "told"; bind = ["mtls"]; inject = "always";'))
+    h = Holdfast(s.ws, lambda h: more(h) + f'control = {{ socket = "{h.run}/control.sock"; }};\n', name="told")
+    socket = h.run + "/control.sock"
+    until(lambda: "expires_in_s" in ask(socket, "status")["credentials"][0], "its files to be read")
+    (told,) = ask(socket, "status")["credentials"]
+    assert 2 * 86400 - 3600 < told["expires_in_s"] <= 2 * 86400 and told["state"] == "readable", told
+    assert ", expires in " in holdfast("status", "-c", h.config_path).stdout
+    left = Page(h).get("holdfast_credential_expires_seconds", credential="told")
+    assert told["expires_in_s"] - 3600 < left <= told["expires_in_s"], left
+    kept.put(s.clients.make("told.client", not_before=-3, not_after=-1))
+    until(lambda: Page(h).get("holdfast_credential_expires_seconds", credential="told") == 0, "the expired one")
+    assert ", expired" in holdfast("status", "-c", h.config_path).stdout
+    done = holdfast("check", "--lint", "-c", h.config_path, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    assert done.returncode == 1 and f"{kept.certificate} has expired" in done.stdout, done
+    h.stop()
 
 
 # ---- rotation under load

@@ -101,7 +101,7 @@ static const struct {
       "without passphrase" },
     { SELF_SIGNED EC "&& openssl ecparam -name prime256v1 -genkey -out k",
       "not the certificate's" },
-    { SELF_SIGNED EC "&& echo nothing >k", "the key is not one" },
+    { SELF_SIGNED EC "&& echo nothing >k", "not a private key in PEM" },
     { SELF_SIGNED EC "&& echo nothing >c", "the certificate is not one" },
     { SELF_SIGNED EC "&& : >c", "the certificate is not one" },
     { SELF_SIGNED EC "&& head -3 c >C && cat c C >d && mv d c",

@@ -278,7 +278,7 @@ static void
 a_label_cannot_end_its_line(void **state)
 {
     static const struct secret_file credentials[] = {
-        { "a\"b\\c\nd", true, 900, 60000 }, { "plain", false, 0, 90000 }
+        { "a\"b\\c\nd", true, 900, 60000, 0 }, { "plain", false, 0, 90000, 0 }
     };
     const char *text;
 
@@ -294,9 +294,9 @@ static void
 a_credential_is_as_old_as_its_file_and_of_no_age_while_it_cannot_be_read(void **state)
 {
     static const struct secret_file credentials[] = {
-        { "old", true, 900, 60000 },
-        { "lost", false, 0, 90000 },
-        { "from-the-future", true, 1300, 86400000 },
+        { "old", true, 900, 60000, 0 },
+        { "lost", false, 0, 90000, 0 },
+        { "from-the-future", true, 1300, 86400000, 0 },
     };
     const char *text;
 
@@ -313,6 +313,26 @@ a_credential_is_as_old_as_its_file_and_of_no_age_while_it_cannot_be_read(void **
                 "holdfast_credential_rotate_every_seconds{credential=\"old\"} 60");
     assert_line(text,
                 "holdfast_credential_rotate_every_seconds{credential=\"lost\"} 90");
+}
+
+static void
+a_certificate_has_so_long_to_live_and_never_less_than_nothing(void **state)
+{
+    static const struct secret_file credentials[] = {
+        { "good", true, 900, 60000, 1500 },
+        { "over", true, 900, 60000, 999 },
+        { "none", true, 900, 60000, 0 },
+    };
+    const char *text;
+
+    (void)state;
+    page.credentials = credentials;
+    page.n_credentials = 3;
+    page.now_wall_s = 1000;
+    text = page_text(PAGE_TEXT);
+    assert_line(text, "holdfast_credential_expires_seconds{credential=\"good\"} 500");
+    assert_line(text, "holdfast_credential_expires_seconds{credential=\"over\"} 0");
+    assert_null(strstr(text, "expires_seconds{credential=\"none\"}"));
 }
 
 static void
@@ -414,6 +434,7 @@ main(void)
         METRICS_TEST(a_label_cannot_end_its_line),
         METRICS_TEST(
             a_credential_is_as_old_as_its_file_and_of_no_age_while_it_cannot_be_read),
+        METRICS_TEST(a_certificate_has_so_long_to_live_and_never_less_than_nothing),
         METRICS_TEST(open_metrics_names_counters_without_total_and_ends_with_eof),
         METRICS_TEST(traffic_changes_figures_but_never_the_number_of_lines),
         METRICS_TEST(figures_of_several_are_sums_and_the_worst),
