@@ -65,6 +65,9 @@ gather_means(const struct view *v, const struct conf_credential *c, struct means
         with->presenter = v->entry != NULL ? entry_presenter(v->entry) : NULL;
         return with->presenter != NULL ? REASON_OK : REASON_SIGN;
     }
+    /* The certificate that it is bound to proves nothing of an oauth credential. */
+    if (c->source.kind == SOURCE_OAUTH && v->token == NULL)
+        return REASON_CREDENTIAL_UNAVAILABLE;
     if (c->source.kind != SOURCE_FILE && c->source.kind != SOURCE_KEY)
         return REASON_OK;
     if (v->vault == NULL)

@@ -6,6 +6,7 @@
 #include "lives.h"
 
 static const char *const wimse[] = { "wimse" };
+static const char *const mtls[] = { "mtls" };
 static const char *const unheard_of[] = { "carrier-pigeon" };
 static const char *const purposes[] = { "export" };
 
@@ -317,12 +318,44 @@ a_retry_presents_the_secret_once_and_as_it_is_now(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
 
+/* It would leave as nobody's, and be told as bound. */
+static void
+an_oauth_credential_without_its_token_presents_nothing(void **state)
+{
+    struct stage *g = *state;
+
+    g->credential.source = (struct conf_source){ .kind = SOURCE_OAUTH,
+                                                 .client_certificate = "shop" };
+    g->s.rule.bind = (struct strings){ .at = mtls, .n = 1 };
+    g->s.view.connection_x5t = TEXT("A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0");
+    assert_int_equal(present(g), REASON_CREDENTIAL_UNAVAILABLE);
+    assert_int_equal(g->s.request.headers.n, 1);
+    assert_null(g->s.view.evidence.binding);
+}
+
+static void
+a_certificate_alone_is_what_the_connection_has_shown(void **state)
+{
+    struct stage *g = *state;
+
+    g->credential.source = (struct conf_source){ .kind = SOURCE_CERTIFICATE };
+    g->s.rule.bind = (struct strings){ .at = mtls, .n = 1 };
+    assert_int_equal(present(g), REASON_CERTIFICATE_CHANGED);
+    g->s.view.connection_x5t = TEXT("A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0");
+    assert_int_equal(present(g), REASON_OK);
+    assert_int_equal(g->s.request.headers.n, 1);
+    assert_string_equal(g->s.view.evidence.binding, "mtls");
+    assert_true(text_equals(g->s.view.thumbprint, g->s.view.connection_x5t));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_proof_and_its_evidence_are_left),
         TEST(a_rule_without_a_credential_presents_nothing),
+        TEST(an_oauth_credential_without_its_token_presents_nothing),
+        TEST(a_certificate_alone_is_what_the_connection_has_shown),
         TEST(nothing_is_presented_without_verified_tls),
         TEST(nothing_is_presented_without_a_rule),
         TEST(what_cannot_be_signed_or_bound_refuses_the_request),
