@@ -6,7 +6,7 @@
 
 /* Members of its records, as JSON; NULL: there was none. */
 struct task_page {
-    char *start, *end;
+    char *start, *end, *revocation; /* the last: what was told of it after its end */
 };
 
 /* Keys are JSON objects, but for names of credentials and ids of tasks. */

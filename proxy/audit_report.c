@@ -154,6 +154,14 @@ take_task_end(struct page *p, const struct json *record)
 }
 
 static void
+take_revocation(struct page *p, const struct json *record)
+{
+    static const char *const names[] = { "ts", "outcome", NULL };
+
+    keep(&task_of(p, json_text_of(record, "task"))->revocation, record, names);
+}
+
+static void
 take_allowed(struct page *p, const struct json *record)
 {
     static const char *const reached[] = { "to", "method", NULL };
@@ -220,6 +228,7 @@ audit_book_take(void *owner, struct text line, const struct json *record)
     } kinds[] = { { "decision", take_decision },
                   { "task_start", take_task_start },
                   { "task_end", take_task_end },
+                  { "revocation", take_revocation },
                   { "alarm", take_alarm } };
     struct audit_book *b = owner;
     struct page *p;
@@ -248,6 +257,7 @@ free_tasks(struct tally *tasks)
 
         free(task->start);
         free(task->end);
+        free(task->revocation);
         free(task);
     }
     tally_free(tasks);

@@ -65,6 +65,9 @@ say_tasks(const struct page *p)
         say_members(text_z(t->start));
         fputs(t->end != NULL ? "; ended:" : "; no end is recorded", stdout);
         say_members(text_z(t->end));
+        if (t->revocation != NULL)
+            fputs("; its tokens:", stdout);
+        say_members(text_z(t->revocation));
         putchar('\n');
     }
 }
@@ -149,6 +152,8 @@ write_tasks(struct buf *out, const struct page *p)
             write_kept(out, "started", text_z(t->start), NULL, 0);
         if (t->end != NULL)
             write_kept(out, "ended", text_z(t->end), NULL, 0);
+        if (t->revocation != NULL)
+            write_kept(out, "revocation", text_z(t->revocation), NULL, 0);
         json_close(out, '}');
     }
     json_close(out, ']');

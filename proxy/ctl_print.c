@@ -288,9 +288,12 @@ print_task_ended(const struct json *answer)
 {
     say("", answer, "id", "");
     say(" ", answer, "cause", "");
-    printf(": %" PRId64 " allowed, %" PRId64 " refused, %" PRId64 " cut\n",
+    printf(": %" PRId64 " allowed, %" PRId64 " refused, %" PRId64 " cut",
            number_in(answer, "allowed"), number_in(answer, "refused"),
            number_in(answer, "cut"));
+    if (!text_equals(json_text_of(answer, "revocation"), TEXT("none")))
+        say("; its tokens: ", answer, "revocation", "");
+    putchar('\n');
 }
 
 /* "no limit": it has no budget. */

@@ -18,14 +18,14 @@ name_token(const struct exchange *x, struct token_name *name,
            const struct conf_credential **credential)
 {
     const struct view *v = &x->view;
-    enum binding b = present_binding(v);
     const unsigned char *source;
+    enum binding b;
 
-    if (b == BINDING_NONE || x->entry == NULL)
+    if (x->entry == NULL || v->rule == NULL || v->rule->credential == NULL ||
+        (*credential = conf_credential(v->conf, v->rule->credential)) == NULL)
         return false;
-    *credential = conf_credential(v->conf, v->rule->credential);
     source = sources_digest(generation_sources(x->epoch->generation), *credential);
-    if (source == NULL)
+    if (source == NULL || (b = present_binding(v)) == BINDING_NONE)
         return false;
     memcpy(name->source, source, sizeof name->source);
     name->form = binding_form(b);

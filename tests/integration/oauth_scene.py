@@ -31,13 +31,13 @@ class Scene:
         return (f'kind = "oauth"; token_endpoint = "https://as.test/token"; revocation_endpoint = "https://as.test/revoke"; '
                 f'trust = "{self.ws.ca.file}"; client_id = "agent:7%"; {told} {grant} {more}')
 
-    def config(self, source=None, bind='["dpop"]', because="", rule="", more="", task="required", workers=2):
+    def config(self, source=None, bind='["dpop"]', because="", rule="", more="", task="required", workers=2, ttl="1h"):
         told = f"""credentials = {{
   crm = {{ owner = "crm@example"; approved_by = "iam@example"; ticket = "SEC-103"; rotate_every = "1h"; privileges = "read";
     source = {{ {source or self.source()} }}; }};"""
         inject = f"""
   {{ name = "nightly"; owner = "tests@example"; approved_by = "security@example"; ticket = "SEC-1";
-    approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["testing"]; task = "{task}"; ttl = "1h";
+    approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["testing"]; task = "{task}"; ttl = "{ttl}";
     caller = {{ uid = {WORKLOAD_UID}; }};
     rules = ( {{ host = "api.test"; methods = ["GET", "POST"]; paths = ["/v1/**"]; upstream_trust = "{self.ws.ca.file}";
                 credential = "crm"; bind = {bind}; inject = "always"; {because} {rule} }} ); }}"""

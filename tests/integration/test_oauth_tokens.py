@@ -3,6 +3,7 @@ back, and what a workload may bring of its own."""
 
 import os
 import secrets
+import signal
 import threading
 
 from authorization_server import Refused
@@ -255,6 +256,47 @@ def a_secret_that_comes_late_is_used_without_waiting_for_the_next_try():
     h.wait_line(lambda li: li.get("msg") == "secrets read" and li["unavailable"] == 0, since, what="the secret back")
     until(lambda: get(h).status == 200, what="a token")
     stop(h)
+
+
+@promise
+def a_task_that_is_renewed_has_a_token_of_its_own_and_what_the_one_before_had_is_taken_back():
+    h = s.start(task="standing", ttl="12s")     # renewed five seconds before its end
+    assert get(h).status == 200
+    (first,) = s.server.tokens
+
+    def has_another():
+        answer = get(h)
+        assert answer.status == 200, (answer.status, answer.body)
+        return len(s.server.tokens) > 1
+    until(has_another, what="the next task's token")
+    assert s.server.tokens[1].jkt != first.jkt
+    until(first.revoked.is_set, what="the revocation of what the one before had")
+    h.stop()
+    assert all(t.revoked.is_set() for t in s.server.tokens), [t.revoked.is_set() for t in s.server.tokens]
+    assert "pending" in {r["revocation"] for r in records(h, "task_end")}
+    assert {r["outcome"] for r in records(h, "revocation")} == {"revoked"}, records(h, "revocation")
+
+
+@promise
+def what_was_judged_before_holdfast_stops_gets_its_token_still():
+    h = s.start(task="standing")
+    gate = threading.Event()
+
+    def slowly(connection, request, form):
+        del connection, request, form
+        gate.wait(60)
+        return False
+    s.server.answer = slowly
+    found = []
+    t = threading.Thread(target=lambda: found.append(get(h).status))
+    t.start()
+    s.server.wait_asked()
+    h.kill(signal.SIGTERM)
+    h.wait_draining()
+    gate.set()
+    t.join()
+    assert found == [200] and h.wait_exit() == 0
+    assert [token.revoked.is_set() for token in s.server.tokens] == [True]
 
 
 # ---- proofs of a workload's own
