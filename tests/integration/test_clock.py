@@ -11,9 +11,10 @@ import struct
 import time
 
 import jose
+from client_certs import Clients, Kept, asking
 from control import ask, holdfast
-from holdfast import (ADDRESSES, CREDENTIAL, Holdfast, Origin, PUBLIC, Workspace, WORKLOAD_UID, forward_config, main, own_network,
-                      promise, rows)
+from holdfast import (ADDRESSES, CREDENTIAL, Channel, Holdfast, Origin, PROXY_UID, PUBLIC, Workspace, WORKLOAD_UID, connect,
+                      forward_config, gate_config, main, own_network, promise, rows)
 from patience import until
 
 own_network(ADDRESSES)
@@ -171,6 +172,44 @@ def the_ledger_goes_on_whole_through_every_step():
     stamps = [r["ts"] for r in records]
     assert stamps != sorted(stamps), "no step was seen"
     assert sum(r["kind"] == "decision" for r in records) == len(h.requests())
+
+
+@promise
+def a_certificate_that_expires_on_a_connection_that_lives_on_is_worth_nothing_from_then_on():
+    """To a gate; and of ours, which no service is shown any more."""
+    clients, leaf = Clients(ws), ws.leaf("orders.test")
+    os.chown(leaf.key, PROXY_UID, PROXY_UID)
+    client = clients.make("builder.example", not_after=2)
+    jwks = ws.file("jwks.json", json.dumps({"keys": [jose.Issuer().public_jwk]}))
+    h = Stepped(gate_config(leaf, f"http://127.0.0.1:{origin.port}", jwks, listen="127.0.0.1:0",
+                            more_door=f'accept = ["wimse", "mtls"]; clients_trust = "{clients.file}";'))
+    context = ssl.create_default_context(cafile=ws.ca.file)
+    context.load_cert_chain(client.leaf.certificate, client.leaf.key)
+    with Channel(connect(*h.door("gate"))) as c:
+        c.start_tls(context, "orders.test")
+        assert c.request("GET", "/", "orders.test").reason != "client_certificate_untrusted"
+        h.step(3 * DAY_S)
+        answer = c.request("GET", "/", "orders.test")
+        assert (answer.status, answer.reason) == (403, "client_certificate_untrusted"), answer.line
+        assert c.is_closed()
+    h.stop()
+
+
+@promise
+def a_certificate_of_ours_that_expires_is_shown_on_no_connection_that_lives_on():
+    clients = Clients(ws, "services-clients")
+    kept = Kept(ws, "stepped", clients.make("builder.example", not_after=2))
+    rule = (f'{{ host = "allowed.test"; methods = "any"; paths = "any"; upstream_trust = "{ws.ca.file}"; '
+            'credential = "shop"; bind = ["mtls"]; inject = "always"; }')
+    before, origin._context = origin._context, asking(ws.leaf("allowed.test"), clients)
+    h = Stepped(forward_config(rule, credentials="credentials = {" + kept.credential("shop") + "};"))
+    assert (got := h.get_status()) == (200, None), got
+    seen = len(origin.requests)
+    h.step(3 * DAY_S)
+    assert (got := h.get_status()) == (503, "client_certificate_expired"), got
+    assert len(origin.requests) == seen
+    origin._context = before
+    h.stop()
 
 
 main(ws.remove)
