@@ -1,7 +1,8 @@
 /* Answers that have to be signed. The signature is judged at the head, before the
  * client hears anything; the body, by the digest that was signed, as it passes. Its
  * last byte is kept back until all of it has fitted: whatever frames the body for the
- * client, what does not fit cannot be taken for whole. */
+ * client, what does not fit cannot be taken for whole. Nothing that no signature covers
+ * is passed on: no interim answer but 100, no trailers. */
 #include "proxy/relay_parts.h"
 
 #include "base/clock.h"
@@ -39,11 +40,22 @@ describe(const struct exchange *x, const struct presented *sent,
     answer->has_body = has_body(&x->response);
 }
 
+static const struct httpsig_policy *
+policy_of(const struct exchange *x)
+{
+    return chain_answer_policy(generation_chain(x->epoch->generation), &x->view);
+}
+
+bool
+answer_must_be_signed(const struct exchange *x)
+{
+    return policy_of(x) != NULL;
+}
+
 enum reason
 answer_judge(struct exchange *x)
 {
-    const struct httpsig_policy *policy = chain_answer_policy(
-        generation_chain(x->epoch->generation), &x->view);
+    const struct httpsig_policy *policy = policy_of(x);
     struct presented sent = view_presented(&x->view);
     struct httpsig_answer answer;
     struct content_digest said;

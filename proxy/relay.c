@@ -104,6 +104,8 @@ send_head(struct exchange *x)
             stream_close_after(x->down);
     }
     x->interims += interim;
+    if (interim && x->response.status != 100 && answer_must_be_signed(x))
+        return;
     if (x->response.status != 100 || x->request.expect_continue)
         stream_write_response(x->down, &x->response);
 }
@@ -162,7 +164,9 @@ pump_body(struct exchange *x, enum reason *why)
         case FLOW_END:
             if ((*why = answer_end(x)) != REASON_OK)
                 return BROKE;
-            stream_write_end(x->down, stream_trailers(x->up_stream));
+            stream_write_end(x->down, answer_must_be_signed(x)
+                                          ? NULL
+                                          : stream_trailers(x->up_stream));
             return WHOLE;
         case FLOW_BROKEN:
             return BROKE;

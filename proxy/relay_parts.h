@@ -32,6 +32,8 @@ enum pace relay_fail(struct exchange *x, enum reason why);
 /* The head of an answer, which may have to be signed: REASON_OK, or why
  * the client does not hear it. */
 enum reason answer_judge(struct exchange *x);
+/* … as this one has to be: what it does not cover is not passed on. */
+bool answer_must_be_signed(const struct exchange *x);
 /* A piece of its body, to the client. */
 void answer_pass(struct exchange *x, struct text piece);
 /* The body is whole: REASON_OK, or it is not the one that was signed. */

@@ -48,14 +48,14 @@ def sign(key, components, said, message, request=None, label="wimse"):
     return [("signature-input", f"{label}={params}"), ("signature", f"{label}=:{std64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}:")]
 
 
-def verify(public_key, message, label):
+def verify(public_key, message, label, size=32, algorithm=hashes.SHA256()):
     """Whether this label's signature is this key's over the message; and what it covers, and says."""
     fields = dict(message["fields"])
     params = re.fullmatch(rf"{label}=(.*)", fields["signature-input"])[1]
     raw = base64.b64decode(re.fullmatch(rf"{label}=:(.*):", fields["signature"])[1])
     components = re.findall(r'"[^"]*"', params[:params.index(")")])
-    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    public_key.verify(der, base(components, params, message), ec.ECDSA(hashes.SHA256()))
+    der = encode_dss_signature(int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big"))
+    public_key.verify(der, base(components, params, message), ec.ECDSA(algorithm))
     said = dict(re.findall(r';([a-z-]+)="?([^;"]*)"?', params[params.index(")"):]))
     return [c.strip('"') for c in components], said
 

@@ -5,13 +5,15 @@ take for whole; by either HTTP, on either side."""
 import json
 import re
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import jose
 import sigs
 from h2_origin import H2Origin
 from h2_scene import Asking
-from holdfast import (ADDRESSES, Closed, Holdfast, Origin, PUBLIC, PUBLIC2, Workspace, forward_config, hosts, main,
+from holdfast import (ADDRESSES, CREDENTIAL, Closed, Holdfast, Origin, PROXY_UID, PUBLIC, PUBLIC2, Workspace, forward_config, hosts, main,
                       own_network, promise, rows)
 
 own_network(ADDRESSES)
@@ -27,8 +29,18 @@ def asked(method, target, fields):
     return {"method": method, "target": target, "host": spoil["host"], "fields": [(n, v) for n, v in fields if not n.startswith(":")]}
 
 
+def signed_plainly(request, body):
+    """By a key that is known by its id, over the request's parts."""
+    message = {"status": 200, "fields": [("content-digest", sigs.content_digest(body))]}
+    covers = ['"@status"', '"content-digest"', '"@method";req', '"@target-uri";req', '"content-digest";req']
+    told = sigs.sign(spoil.get("key", holder), spoil.get("covers", covers), sigs.times() + ';keyid="service-1"', message, request, "sig9")
+    return 200, message["fields"] + told
+
+
 def signed(request, body):
     """Status and fields of an answer to this request; how it is wrong is in `spoil`."""
+    if request["host"] == "three.test":
+        return signed_plainly(request, body)
     nonce = re.search(r';nonce="([^"]*)"', dict(request["fields"])["signature-input"])[1]
     wit = issuer.wit(holder, claims={"sub": "spiffe://services.example/orders"})
     message = {"status": 200, "fields": [("workload-identity-token", wit), ("content-type", "text/plain"),
@@ -41,6 +53,8 @@ def signed(request, body):
 
 def answer_h1(connection, request):
     connection.read_body(request)
+    if spoil.get("early"):
+        connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </unsigned.css>; rel=preload\r\n\r\n")
     status, fields = signed(asked(request.method, request.target, request.fields), spoil["body"])
     sent = spoil.get("sent", spoil["body"])
     if request.method == "HEAD" or not spoil.get("chunked"):
@@ -48,7 +62,7 @@ def answer_h1(connection, request):
                          [*fields, *([("Content-Length", str(len(sent)))] if request.method == "HEAD" else [])])
         return
     head = f"HTTP/1.1 {status} Whatever\r\nTransfer-Encoding: chunked\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields)
-    connection.send(head.encode() + b"\r\n" + f"{len(sent):x}\r\n".encode() + sent + b"\r\n0\r\n\r\n")
+    connection.send(head.encode() + b"\r\n" + f"{len(sent):x}\r\n".encode() + sent + b"\r\n0\r\n" + spoil.get("trailers", b"") + b"\r\n")
 
 
 def answer_h2(stream):
@@ -59,13 +73,24 @@ def answer_h2(stream):
     stream.reply(status, b"" if stream.method == "HEAD" else sent, [*fields, *length])
 
 
-services = {"one.test": Origin(PUBLIC, 443, ws.leaf("one.test"), answer=answer_h1),
+services = {"one.test": Origin(PUBLIC, 443, ws.leaf("one.test", "three.test"), answer=answer_h1),
             "two.test": H2Origin(PUBLIC2, 443, ws.leaf("two.test"), answer=answer_h2)}
 SIGNATURE = f"""credential = "orders"; bind = ["httpsig"]; inject = "always"; upstream_trust = "{ws.ca.file}"; signature = {{
   response = "verify"; response_trust = ( {{ domain = "services.example"; jwks_file = "{jwks}";
   subjects = ["spiffe://services.example/*"]; }} ); }};"""
 RULES = ", ".join(f'{{ host = "{host}"; methods = "any"; paths = "any"; {SIGNATURE} }}' for host in services)
-h = Holdfast(ws, forward_config(RULES, names=hosts(one_test=PUBLIC, two_test=PUBLIC2), limits='body_digest = "64k";'))
+partner = ec.generate_private_key(ec.SECP384R1())
+partner_file = ws.file("partner.pem", partner.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+                       mode=0o400, owner=PROXY_UID)
+service_jwks = ws.file("service.jwks.json", json.dumps({"keys": [{**holder.jwk, "kid": "service-1"}]}))
+CREDENTIALS = CREDENTIAL.replace("credentials = {", f"""credentials = {{
+  partner = {{ owner = "orders-team@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "90d";
+              privileges = "write orders"; source = {{ kind = "key"; path = "{partner_file}"; key_id = "partner-1"; }}; }};""")
+PLAIN = f"""{{ host = "three.test"; methods = "any"; paths = "any"; credential = "partner"; bind = ["httpsig"]; inject = "always";
+  upstream_trust = "{ws.ca.file}"; signature = {{ components = ["@method", "@target-uri", "content-digest", "content-type"];
+  tag = "orders"; alg = true; response = "verify"; response_jwks_file = "{service_jwks}"; }}; }}"""
+h = Holdfast(ws, forward_config(RULES + ", " + PLAIN, names=hosts(one_test=PUBLIC, two_test=PUBLIC2, three_test=PUBLIC),
+                                credentials=CREDENTIALS, limits='body_digest = "64k";'))
 with open(h.jwks, encoding="utf-8") as f:
     issued = json.load(f)["keys"][0]
 WAYS = [(f"{client}-{host[:3]}", client, host) for client in ("h1", "h2") for host in services]
@@ -165,6 +190,31 @@ def who_waits_for_100_is_told_to_go_on_and_the_body_is_covered():
     assert answer.status == 200 and answer.body == BODY
     fields = dict(services["one.test"].requests[-1].fields)
     assert fields["content-digest"] == sigs.content_digest(b"x" * 100) and "expect" not in fields
+
+
+@promise
+def what_no_signature_covers_is_not_passed_on():
+    answer = ask("h1", "one.test", early=True, chunked=True, trailers=b"X-Unsigned: 1\r\n")
+    assert (answer.status, answer.body, answer.interim, answer.trailers) == (200, BODY, [], []), vars(answer)
+
+
+@promise
+def a_key_of_the_operator_signs_and_the_answer_is_signed_by_a_key_that_is_known():
+    service, body = services["one.test"], b'{"item":1}'
+    mark, before = h.mark(), len(service.requests)
+    answer = ask("h1", "three.test", "POST", body=body, fields=[("Content-Type", "application/json")])
+    assert (answer.status, answer.body) == (200, BODY), answer.reason
+    request = service.requests[before]
+    message = asked(request.method, request.target, request.fields)
+    covers, said = sigs.verify(partner.public_key(), message, "sig1", size=48, algorithm=hashes.SHA384())
+    assert covers == ["@method", "@target-uri", "content-digest", "content-type"], covers
+    assert (said["keyid"], said["alg"], said["tag"]) == ("partner-1", "ecdsa-p384-sha384", "orders"), said
+    assert request.get("workload-identity-token") is None and request.get("content-digest") == sigs.content_digest(body)
+    (line,) = h.wait_requests(1, mark)
+    assert (line["binding"], line["proof"]) == ("httpsig", said["nonce"]), line
+    for how in ({"key": thief}, {"covers": ['"@status"', '"content-digest"']}):
+        answer = ask("h1", "three.test", "POST", body=body, **how)
+        assert (answer.status, answer.reason) == (502, "answer_signature"), (how, answer.reason)
 
 
 def end():

@@ -189,6 +189,38 @@ use_file(struct stage *g, const char *secret)
     (void)unlink(path);
 }
 
+/* The workload's own digest gives way to ours, which stays while the signature over it
+ * is made anew. */
+static void
+a_retry_signs_anew_over_the_one_digest(void **state)
+{
+    static const char *const httpsig[] = { "httpsig" };
+    const struct conf_signature how = {
+        .expires_ms = 60000, .nonce = true, .created = true, .label = "sig1"
+    };
+    struct stage *g = *state;
+    struct headers *h = &g->s.request.headers;
+    struct text first;
+
+    g->s.rule.bind.at = httpsig;
+    g->s.rule.signature = &how;
+    headers_add(h, TEXT("content-digest"), TEXT("sha-256=:AAAA:"));
+    g->s.view.body_known = true;
+    g->s.view.body = TEXT("x");
+    assert_int_equal(present(g), REASON_OK);
+    first = arena_copy(g->s.arena, headers_get(h, TEXT("Signature"))->value);
+    present_forget(&g->s.view);
+    assert_int_equal(h->n, 2);
+    assert_int_equal(present(g), REASON_OK);
+    assert_int_equal(h->n, 5);
+    assert_int_equal(headers_count(h, TEXT("Content-Digest")), 1);
+    assert_true(text_equals(headers_get(h, TEXT("Content-Digest"))->value,
+                            TEXT("sha-256=:LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE"
+                                 "=:")));
+    assert_false(text_equals(headers_get(h, TEXT("Signature"))->value, first));
+    assert_string_equal(g->s.view.evidence.binding, "httpsig");
+}
+
 static void
 the_secret_of_the_file_is_presented_and_no_proof(void **state)
 {
@@ -361,6 +393,7 @@ main(void)
         TEST(what_cannot_be_signed_or_bound_refuses_the_request),
         TEST(without_a_task_no_proof_is_made),
         TEST(a_retry_presents_a_new_proof_in_place_of_the_old_one),
+        TEST(a_retry_signs_anew_over_the_one_digest),
         TEST(the_secret_of_the_file_is_presented_and_no_proof),
         TEST(a_secret_that_cannot_be_had_refuses_the_request),
         TEST(a_secret_is_bound_neither_outside_tls_nor_by_our_own_key),
