@@ -115,27 +115,41 @@ body_judge(struct judging *j)
 
 /* ---- whom it is for, and who made it */
 
-/* As a proof's (proof.c): one of our own names, which the request asked for; and, where
- * it says more, its path. */
-static enum reason
-audience_judge(const struct judging *j)
+/* Which of our own names the request asks for: one that was signed for another service
+ * says so in its own Host, and fits its signature there as well as here. at NULL: none.
+ */
+static struct text
+name_asked(const struct judging *j)
 {
-    const struct presented *r = j->scene.request;
-    struct text said = j->signature.says.at[PARAMETER_AUDIENCE].text;
     char room[AUTHORITY_PRINT_SIZE];
-    struct text asked = authority_print(&r->authority, 443, room);
+    struct text asked = authority_print(&j->scene.request->authority, 443, room);
 
     for (size_t i = 0; i < j->p->verifier->n_origins; i++) {
         struct text origin = text_z(j->p->verifier->origins[i]);
 
-        if (!text_ends(origin, asked) || origin.n != sizeof "https://" - 1 + asked.n ||
-            !text_starts(said, origin))
-            continue;
-        if (said.n == origin.n ||
-            text_equals(text_of(said.at + origin.n, said.n - origin.n), r->path))
-            return REASON_OK;
+        if (origin.n == sizeof "https://" - 1 + asked.n && text_ends(origin, asked))
+            return origin;
     }
-    return REASON_PROOF_AUDIENCE;
+    return text_of(NULL, 0);
+}
+
+/* As a proof's (proof.c): the name that the request asked for; and, where it says more,
+ * its path. */
+static enum reason
+audience_judge(const struct judging *j)
+{
+    struct text said = j->signature.says.at[PARAMETER_AUDIENCE].text;
+    struct text path = j->scene.request->path, name = name_asked(j);
+
+    if (name.at == NULL)
+        return REASON_PROOF_AUDIENCE;
+    if (!parameters_say(&j->signature.says, PARAMETER_AUDIENCE) ||
+        text_equals(said, name))
+        return REASON_OK;
+    return text_starts(said, name) &&
+                   text_equals(text_of(said.at + name.n, said.n - name.n), path)
+               ? REASON_OK
+               : REASON_PROOF_AUDIENCE;
 }
 
 static enum reason
@@ -150,8 +164,7 @@ says_judge(struct judging *j)
         return why;
     if (parameters_say(says, PARAMETER_REQUEST_NONCE))
         return REASON_SIGNATURE_PARAMETERS; /* an answer's */
-    if (parameters_say(says, PARAMETER_AUDIENCE) &&
-        (why = audience_judge(j)) != REASON_OK)
+    if ((why = audience_judge(j)) != REASON_OK)
         return why;
     return signature_judge_times(j->p, &j->signature, j->now_s, &j->ends_s);
 }

@@ -89,53 +89,86 @@ add_kept_apart(const struct signature_fields *f, const struct component *c,
     return true;
 }
 
-static bool
-parse_field(const struct signature_fields *f, const struct component *c,
-            enum sf_type type, struct arena *a, struct sf_field *out)
+/* One field, taken apart once however many of its members are covered: what it costs
+ * is bounded by the message, whatever a stranger says of it. */
+struct parsed {
+    struct parsed *before;
+    struct text name;
+    bool of_request;
+    enum sf_type type;
+    bool is_good;
+    struct sf_field field;
+};
+
+struct work {
+    const struct signature_scene *scene;
+    struct arena *arena;
+    struct parsed *parsed; /* the newest; NULL: none */
+};
+
+static const struct parsed *
+parse_anew(struct work *w, const struct component *c, enum sf_type type)
 {
+    struct parsed *p = arena_alloc(w->arena, sizeof *p);
     struct text value;
 
-    return sf_join(f->headers, c->name, a, &value) && sf_parse(type, value, a, out) &&
-           !out->repeated;
+    *p = (struct parsed){
+        .before = w->parsed, .name = c->name, .of_request = c->of_request, .type = type
+    };
+    p->is_good = sf_join(fields_of(w->scene, c)->headers, c->name, w->arena, &value) &&
+                 sf_parse(type, value, w->arena, &p->field) && !p->field.repeated;
+    w->parsed = p;
+    return p;
+}
+
+/* NULL: it is not there, or cannot be read in one way. */
+static const struct sf_field *
+parse_field(struct work *w, const struct component *c, enum sf_type type)
+{
+    const struct parsed *p = w->parsed;
+
+    while (p != NULL && !(p->type == type && p->of_request == c->of_request &&
+                          text_equals(p->name, c->name)))
+        p = p->before;
+    if (p == NULL)
+        p = parse_anew(w, c, type);
+    return p->is_good ? &p->field : NULL;
 }
 
 static bool
-add_member(const struct signature_fields *f, const struct component *c, struct arena *a,
-           struct buf *out)
+add_member(struct work *w, const struct component *c, struct buf *out)
 {
-    const struct sf_member *m;
-    struct sf_field field;
+    const struct sf_field *field = parse_field(w, c, SF_DICTIONARY);
+    const struct sf_member *m = field != NULL ? sf_find(field, c->key) : NULL;
 
-    return parse_field(f, c, SF_DICTIONARY, a, &field) &&
-           (m = sf_find(&field, c->key)) != NULL && sf_write_member(m, out);
+    return m != NULL && sf_write_member(m, out);
 }
 
 static bool
-add_in_order(const struct signature_fields *f, const struct component *c,
-             struct arena *a, struct buf *out)
+add_in_order(struct work *w, const struct component *c, struct buf *out)
 {
-    struct sf_field field;
+    const struct sf_field *field;
 
     for (size_t i = 0; i < sizeof structured / sizeof *structured; i++) {
-        if (text_equals(c->name, structured[i].name))
-            return parse_field(f, c, structured[i].type, a, &field) &&
-                   sf_write(structured[i].type, &field, out);
+        if (!text_equals(c->name, structured[i].name))
+            continue;
+        field = parse_field(w, c, structured[i].type);
+        return field != NULL && sf_write(structured[i].type, field, out);
     }
     return false;
 }
 
 static bool
-add_field(const struct signature_scene *s, const struct component *c, struct arena *a,
-          struct buf *out)
+add_field(struct work *w, const struct component *c, struct buf *out)
 {
-    const struct signature_fields *f = fields_of(s, c);
+    const struct signature_fields *f = fields_of(w->scene, c);
 
-    if (c->of_trailer || (c->of_request && s->status == 0))
+    if (c->of_trailer || (c->of_request && w->scene->status == 0))
         return false;
     if (c->has_key)
-        return add_member(f, c, a, out);
+        return add_member(w, c, out);
     if (c->in_order)
-        return add_in_order(f, c, a, out);
+        return add_in_order(w, c, out);
     return add_values(f->headers, c, out) || add_kept_apart(f, c, out);
 }
 
@@ -161,16 +194,17 @@ stood_before(const struct component *all, size_t n)
 }
 
 static bool
-add_line(const struct signature_scene *s, const struct sf_item *i,
-         const struct component *c, struct arena *a, struct buf *out)
+add_line(struct work *w, const struct sf_item *i, const struct component *c,
+         struct buf *out)
 {
     bool ok;
 
     if (!sf_write_item(i, out))
         return false;
     buf_add_z(out, ": ");
-    ok = c->name.n > 0 && c->name.at[0] == '@' ? component_add_derived(s, c, a, out)
-                                               : add_field(s, c, a, out);
+    ok = c->name.n > 0 && c->name.at[0] == '@'
+             ? component_add_derived(w->scene, c, w->arena, out)
+             : add_field(w, c, out);
     buf_add_byte(out, '\n');
     return ok;
 }
@@ -180,10 +214,11 @@ signature_base_write(const struct signature_scene *s, const struct sf_member *in
                      struct arena *a, struct buf *out)
 {
     struct component *all = arena_alloc(a, input->n_inner * sizeof *all);
+    struct work w = { .scene = s, .arena = a };
 
     for (size_t i = 0; i < input->n_inner; i++) {
         if (!component_read(&input->inner[i], &all[i]) || stood_before(all, i) ||
-            !add_line(s, &input->inner[i], &all[i], a, out))
+            !add_line(&w, &input->inner[i], &all[i], out))
             return REASON_SIGNATURE_COMPONENT;
     }
     buf_add_z(out, SIGNATURE_PARAMS);

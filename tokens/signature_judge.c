@@ -2,7 +2,8 @@
  * without knowing whether a request bears it or an answer. */
 #include "tokens/signature_judge.h"
 
-enum { SIGNATURES_MAX = 8, WORD_MAX = 256 };
+/* What a stranger can have us do before his signature is looked at is bounded. */
+enum { SIGNATURES_MAX = 8, COMPONENTS_MAX = 64, WORD_MAX = 256 };
 
 /* ---- finding the one */
 
@@ -71,6 +72,8 @@ take_apart(struct signature *s, struct arena *a)
 {
     if (!parameters_read(&s->input->item.params, &s->says))
         return REASON_SIGNATURE_PARAMETERS;
+    if (s->input->n_inner > COMPONENTS_MAX)
+        return REASON_SIGNATURE_COMPONENT;
     s->covered = arena_alloc(a, s->input->n_inner * sizeof *s->covered);
     for (size_t i = 0; i < s->input->n_inner; i++)
         if (!component_read(&s->input->inner[i], &s->covered[i]))

@@ -18,8 +18,8 @@ struct signature {
 
 /* The one that counts among a message's: the only one; of several, in the WIMSE profile
  * that with its label, else the only one with the tag that is asked for. Every
- * component's identifier is well-formed. SIGNATURE_MISSING, _MALFORMED, _SEVERAL,
- * _PARAMETERS, _COMPONENT. */
+ * component's identifier is well-formed, and there are not many. SIGNATURE_MISSING,
+ * _MALFORMED, _SEVERAL, _PARAMETERS, _COMPONENT. */
 MUST_USE enum reason signature_find(const struct headers *h, bool is_wimse,
                                     struct text tag, struct arena *a,
                                     struct signature *out);

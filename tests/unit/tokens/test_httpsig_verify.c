@@ -308,7 +308,11 @@ a_plain_request_is_taken_once_and_only_as_it_was_signed(void **state)
         { .input = "(" PLAIN_COVERS ")" TIMES PLAIN,
           .from = "Host: orders",
           .to = "Host: other",
-          .why = REASON_SIGNATURE_WRONG },
+          .why = REASON_PROOF_AUDIENCE },
+        { .input = "(" PLAIN_COVERS ")" TIMES PLAIN,
+          .from = "Host: orders.example",
+          .to = "Host: alias.example:8443",
+          .why = REASON_SIGNATURE_WRONG }, /* ours, but another */
         { .input = "(" PLAIN_COVERS ")" TIMES PLAIN,
           .from = "application",
           .to = "text",
@@ -345,6 +349,78 @@ a_plain_request_is_taken_once_and_only_as_it_was_signed(void **state)
         row_is_judged(&rows[i], false, &p);
         arena_reset(arena);
     }
+}
+
+/* Whoever trusts the same key could show it here, with the Host it was made for. */
+static void
+a_request_that_was_signed_for_another_service_is_refused(void **state)
+{
+    static const char *const inputs[] = {
+        "(" PLAIN_COVERS ")" TIMES PLAIN,
+        "(" PLAIN_COVERS " \"@authority\")" TIMES PLAIN,
+        "(" PLAIN_COVERS " \"host\")" TIMES PLAIN,
+        "(" PLAIN_COVERS ")" TIMES PLAIN ";wimse-aud=\"https://orders.example\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct httpsig_policy p = policy();
+        struct facts facts;
+        struct told told;
+
+        told_read(
+            &told,
+            changed(message(MESSAGE, false), "Host: orders", "Host: other", arena),
+            arena);
+        bear(&told.scene, &told.headers, "a", inputs[i], scene.holder, arena);
+        assert_int_equal(judge_request(&p, &told, NOW, arena, &facts),
+                         REASON_PROOF_AUDIENCE);
+        arena_reset(arena);
+    }
+}
+
+/* So many members of one dictionary, each covered by itself. */
+static enum reason
+judge_members(unsigned n, size_t *used)
+{
+    struct buf message = { 0 }, input = { 0 };
+    struct httpsig_policy p = policy();
+    struct facts facts;
+    struct told told;
+    enum reason why;
+
+    buf_add_z(&message, "GET / HTTP/1.1\nHost: orders.example\nX: a0");
+    for (unsigned i = 1; i < 1000; i++)
+        buf_printf(&message, ",a%u", i);
+    buf_add_z(&message, "\n\n");
+    told_read(&told, arena_copy(arena, buf_text(&message)), arena);
+    buf_add_z(&input, "a=(\"@method\" \"@target-uri\"");
+    for (unsigned i = 0; i < n; i++)
+        buf_printf(&input, " \"x\";key=\"a%u\"", i);
+    buf_add_z(&input, ")" TIMES PLAIN);
+    headers_add(&told.headers, FIELD_SIGNATURE_INPUT,
+                arena_copy(arena, buf_text(&input)));
+    headers_add(&told.headers, FIELD_SIGNATURE, TEXT("a=:AAAA:"));
+    *used = arena_used(arena);
+    why = judge_request(&p, &told, NOW, arena, &facts);
+    *used = arena_used(arena) - *used;
+    buf_free(&message);
+    buf_free(&input);
+    arena_reset(arena);
+    return why;
+}
+
+static void
+what_a_stranger_has_us_do_for_one_signature_is_bounded(void **state)
+{
+    size_t one, many;
+
+    (void)state;
+    assert_int_equal(judge_members(1, &one), REASON_SIGNATURE_WRONG);
+    assert_int_equal(judge_members(62, &many), REASON_SIGNATURE_WRONG);
+    assert_true(many < 2 * one);
+    assert_int_equal(judge_members(63, &many), REASON_SIGNATURE_COMPONENT);
+    assert_true(many < one);
 }
 
 static void
@@ -610,6 +686,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wimse_request_is_taken_once_and_only_as_it_was_signed),
         cmocka_unit_test(a_plain_request_is_taken_once_and_only_as_it_was_signed),
+        cmocka_unit_test(a_request_that_was_signed_for_another_service_is_refused),
+        cmocka_unit_test(what_a_stranger_has_us_do_for_one_signature_is_bounded),
         cmocka_unit_test(what_a_config_demands_is_demanded),
         cmocka_unit_test(fields_that_do_not_fit_together_are_refused),
         cmocka_unit_test(of_several_signatures_one_counts_and_labels_cannot_be_swapped),
