@@ -200,6 +200,13 @@ chain_tables(size_t *n)
     return tables;
 }
 
+const struct conf_issuer *
+chain_inquires(const struct chain *c, struct view *v, struct text *token)
+{
+    return v->door->kind == DOOR_GATE ? verify_inquires(c->states[VERIFY], v, token)
+                                      : NULL;
+}
+
 const struct grants *
 chain_grants(const struct chain *c)
 {

@@ -45,6 +45,10 @@ const struct conf_filter_table *chain_tables(size_t *n);
 
 /* The compiled grants of this chain's policy filter, for the doors (show a leaf at
  * once?). */
+/* At a gate, before it is judged: who has to be asked about the token that it shows.
+ * NULL: nobody. */
+const struct conf_issuer *chain_inquires(const struct chain *c, struct view *v,
+                                         struct text *token);
 const struct grants *chain_grants(const struct chain *c);
 /* By what the answer to this request is judged (answer.h); NULL: it is not. */
 const struct httpsig_policy *chain_answer_policy(const struct chain *c,

@@ -15,6 +15,7 @@
 #include "tasks/roll.h"
 #include "tasks/task.h"
 #include "tokens/binding.h"
+#include "tokens/jwks.h"
 #include "tokens/vault.h"
 
 enum answer { DENY, PASS }; /* a zeroed verdict refuses */
@@ -86,7 +87,9 @@ struct view {
     struct task *proven; /* the client has this one's password; on loan from the roll */
     struct entry *entry; /* the task that the request is of; the exchange holds it */
     struct text task;    /* its id; a standing one's is that which signed */
-    struct facts facts;  /* gate: what was proved, … */
+    const struct jwks *issuer_keys; /* gate: of a token's issuer, on loan; or … */
+    struct text issuer_says;        /* … what it says of the token */
+    struct facts facts;             /* gate: what was proved, … */
     struct text challenge; /* … what else it should be, for WWW-Authenticate; and … */
     struct text offered_nonce; /* … what the next proof is to hold; empty: nothing */
 

@@ -83,9 +83,11 @@ static const struct kind {
     enum reason (*judge)(const struct gate *g, struct view *v);
     /* NULL: nobody is told by WWW-Authenticate. */
     void (*challenge)(const struct gate *g, enum reason why, struct view *v);
+    /* The access token beside it; NULL: there never is one. */
+    bool (*token)(const struct view *v, struct text *token);
 } kinds[] = {
-    { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop, challenge_dpop },
-    { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse, NULL },
+    { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop, challenge_dpop, token_dpop },
+    { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse, NULL, NULL },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -144,6 +146,7 @@ verify_request(void *state, struct view *v)
     const struct kind *kind;
     enum reason why = kind_find(g, v, &kind);
 
+    v->challenge = v->offered_nonce = text_z(NULL);
     if (why != REASON_OK)
         return deny(why);
     if ((why = proof_judge(g, kind, v)) == REASON_OK)
@@ -151,6 +154,20 @@ verify_request(void *state, struct view *v)
     if (kind->challenge != NULL)
         kind->challenge(g, why, v);
     return deny(why);
+}
+
+/* What is wrong with the request otherwise is judged later, and in any case. */
+const struct conf_issuer *
+verify_inquires(const void *state, struct view *v, struct text *token)
+{
+    const struct gate *g = gate_of(state, v->door);
+    const struct issuer *by = NULL;
+    const struct kind *kind;
+
+    if (g->inquires && kind_find(g, v, &kind) == REASON_OK && kind->token != NULL &&
+        kind->token(v, token))
+        by = gate_issuer(g, *token, v->arena);
+    return by != NULL && by->keys == NULL ? by->conf : NULL;
 }
 
 const struct filter verify_filter = {

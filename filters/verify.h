@@ -11,6 +11,10 @@
 
 extern const struct filter verify_filter;
 
+/* chain_inquires */
+const struct conf_issuer *verify_inquires(const void *state, struct view *v,
+                                          struct text *token);
+
 /* For `explain`: what a gate's rule says of a request before anything was proved. */
 bool verify_takes_method(const struct conf_gate_rule *r, struct text method);
 bool verify_takes_path(const struct conf_gate_rule *r, struct text path);

@@ -82,6 +82,7 @@ issuers_open(const struct conf_door *door, size_t number, struct buf *report,
                                          .policy = { .issuer = text_z(c->issuer),
                                                      .audience = text_z(c->audience),
                                                      .algs = algorithms_of(c) } };
+        g->inquires |= c->jwks_file == NULL;
         if (c->jwks_file == NULL || keys_read(c, &g->issuers[i].keys) == REASON_OK)
             continue;
         buf_printf(report,

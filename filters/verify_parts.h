@@ -22,6 +22,7 @@ struct gate {
     struct verifier verifier;
     struct issuer *issuers;
     size_t n_issuers;
+    bool inquires; /* there is one whose keys are in no file */
     struct dpop_policy dpop;
     char dpop_words[DPOP_WORDS_SIZE]; /* the algorithms of proofs, for a challenge */
 };
@@ -48,6 +49,7 @@ bool gate_names_subject(const struct strings *list, struct text id);
 const struct issuer *gate_issuer(const struct gate *g, struct text token,
                                  struct arena *arena);
 bool tries_dpop(const struct view *v);
+bool token_dpop(const struct view *v, struct text *token);
 /* Tells v->facts what was proved, and the client of a nonce. */
 MUST_USE enum reason judge_dpop(const struct gate *g, struct view *v);
 /* What the client could do about it. */

@@ -58,13 +58,27 @@ tell(const struct access *a, struct facts *f)
     f->scope = a->scope;
 }
 
+/* What cannot be read of an answer is the issuer's fault, and no token's. */
+static enum reason
+word_judge(const struct issuer *by, struct view *v, struct access *a)
+{
+    enum reason why = access_from_introspection(&by->policy, v->issuer_says, v->now_s,
+                                                v->arena, a);
+
+    return why == REASON_TOKEN_MALFORMED ? REASON_AS_MALFORMED : why;
+}
+
 static enum reason
 token_judge(const struct issuer *by, struct text token, struct view *v,
             struct access *a)
 {
     struct access_policy policy = by->policy;
 
-    policy.jwks = by->keys;
+    if (by->conf->introspection.url != NULL)
+        return word_judge(by, v, a);
+    policy.jwks = by->keys != NULL ? by->keys : v->issuer_keys;
+    if (policy.jwks == NULL) /* nobody was asked */
+        return REASON_AS_UNREACHABLE;
     return access_token_verify(&policy, token, v->now_s, v->arena, a);
 }
 
@@ -89,6 +103,14 @@ bool
 tries_dpop(const struct view *v)
 {
     return dpop_is_tried(&v->request->headers);
+}
+
+bool
+token_dpop(const struct view *v, struct text *token)
+{
+    struct text proof;
+
+    return dpop_find(&v->request->headers, token, &proof) == REASON_OK;
 }
 
 static void

@@ -13,7 +13,9 @@ static const struct {
 } steps[] = {
     [STEP_HEAD] = { "head", read_head }, /* one request head, framing unambiguous, names
                                             agree */
-    [STEP_JUDGE] = { "judge", judge },   /* caller, grant, path; at a gate: the proof */
+    [STEP_INQUIRE] = { "inquire",
+                       inquire },      /* a gate: what an issuer has to say first */
+    [STEP_JUDGE] = { "judge", judge }, /* caller, grant, path; at a gate: the proof */
     [STEP_COLLECT] = { "collect", collect }, /* the body, as far as a proof covers it */
     [STEP_OBTAIN] = { "obtain", obtain },    /* the access token that is to leave */
     [STEP_DIAL] = { "dial", dial }, /* resolve, judge the address, verify the peer */
@@ -32,6 +34,7 @@ end(struct exchange *x)
 
     enter_leave(x);
     obtain_leave(x);
+    inquire_leave(x);
     exchange_drop_upstream(x);
     pair_unref(x->pair);
     lookup_drop(&x->lookup);

@@ -13,6 +13,7 @@
 
 enum step {
     STEP_HEAD,
+    STEP_INQUIRE,
     STEP_JUDGE,
     STEP_COLLECT,
     STEP_OBTAIN,
@@ -63,12 +64,13 @@ struct exchange {
     unsigned n_followed;      /* whoever it was may wait for us now */
     struct pair *pair; /* the service is shown this certificate: a reference, or NULL */
     struct upstream *up;
-    struct stream *up_stream; /* its place on the upstream's wire */
-    uint64_t up_received;     /* of the link, when the request was sent */
-    uint64_t ticket;          /* of this attempt's record in the ledger; 0: none yet */
-    struct list awaiting;     /* on the worker's list, until the disk has that */
-    struct list obtaining;    /* on a holding's list, until its token is there */
-    bool sent;                /* this attempt's head has gone */
+    struct stream *up_stream;  /* its place on the upstream's wire */
+    uint64_t up_received;      /* of the link, when the request was sent */
+    uint64_t ticket;           /* of this attempt's record in the ledger; 0: none yet */
+    struct inquired *inquired; /* what was asked of an issuer; NULL: nothing */
+    struct list awaiting;      /* on the worker's list, until the disk has that */
+    struct list obtaining;     /* on a holding's list, until its token is there */
+    bool sent;                 /* this attempt's head has gone */
     bool retried;
     bool recertified; /* begun anew with the certificate that the files hold now */
     bool challenged;  /* asked again, with a nonce that the service wanted */
@@ -102,6 +104,7 @@ void exchange_refuse(struct exchange *x, enum reason why);
 
 /* ---- the steps, one file each where they are long */
 
+enum pace inquire(struct exchange *x);      /* inquire.c */
 enum pace judge(struct exchange *x);        /* judge.c */
 enum pace read_head(struct exchange *x);    /* judge.c */
 enum pace collect(struct exchange *x);      /* collect.c */
@@ -136,6 +139,13 @@ void obtain_leave(struct exchange *x); /* obtain.c */
 /* MESSAGE_TOKEN: takes over both references. */
 void obtain_hear(struct worker *w, struct task *k,
                  const struct token_news *news); /* obtain.c */
+/* It was refused for this: whether it goes back to INQUIRE, as the issuer's keys may be
+ * others by now. */
+bool inquire_again(struct exchange *x, enum reason why); /* inquire.c */
+/* It waits no more, and keeps nothing of what was answered. */
+void inquire_leave(struct exchange *x); /* inquire.c */
+/* MESSAGE_ANSWERED: whoever waits looks again. */
+void inquire_hear(struct worker *w); /* inquire.c */
 /* It waits no more for its record. */
 void enter_leave(struct exchange *x); /* enter.c */
 /* MESSAGE_WRITTEN: whoever waits looks again. */

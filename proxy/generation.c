@@ -112,6 +112,22 @@ load_trusts_of_sources(struct generation *g, struct buf *report)
 }
 
 static enum reason
+load_trusts_of_gate(struct generation *g, const struct conf_door *door,
+                    struct buf *report)
+{
+    const struct conf_issuer *issuers = door->issuers.at;
+    enum reason why = REASON_OK;
+
+    if (strncmp(door->upstream, "https:", 6) == 0)
+        why = add_client(g, &door->place, "upstream_trust", door->upstream_trust,
+                         report);
+    for (size_t i = 0; i < door->issuers.n && why == REASON_OK; i++)
+        if (issuers[i].jwks_file == NULL)
+            why = add_client(g, &issuers[i].place, "trust", issuers[i].trust, report);
+    return why;
+}
+
+static enum reason
 load_trusts(struct generation *g, struct buf *report)
 {
     const struct conf_grant *grants = g->conf->grants.at;
@@ -122,9 +138,8 @@ load_trusts(struct generation *g, struct buf *report)
     for (size_t i = 0; i < g->conf->grants.n && why == REASON_OK; i++)
         why = load_trusts_of_grant(g, &grants[i], report);
     for (size_t i = 0; i < g->conf->doors.n && why == REASON_OK; i++)
-        if (doors[i].kind == DOOR_GATE && strncmp(doors[i].upstream, "https:", 6) == 0)
-            why = add_client(g, &doors[i].place, "upstream_trust",
-                             doors[i].upstream_trust, report);
+        if (doors[i].kind == DOOR_GATE)
+            why = load_trusts_of_gate(g, &doors[i], report);
     if (why == REASON_OK)
         why = load_trusts_of_sources(g, report);
     if (why == REASON_OK && witness->url != NULL)

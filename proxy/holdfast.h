@@ -15,6 +15,7 @@
 #include "proxy/worker.h"
 
 struct custody;
+struct inquiry;
 struct mint;
 struct revocation;
 struct overseer;
@@ -50,6 +51,7 @@ struct holdfast {
     struct generation *next;       /* built; its secrets are being read */
     struct prepared *next_tasks;   /* of `next` */
     struct prepared *first_tasks;  /* from the start until the workers have them */
+    struct inquiry *inquiry;       /* what gates ask issuers */
     struct custody *custody;       /* NULL without a forward door; likewise … */
     struct mint *mint;             /* … what gets tokens for tasks … */
     struct revocation *revocation; /* … and has them taken back … */

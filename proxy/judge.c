@@ -117,7 +117,7 @@ read_head(struct exchange *x)
     x->view.query = query;
     if ((why = know_client(x)) != REASON_OK)
         return refuse(x, why);
-    return go(x, STEP_JUDGE);
+    return go(x, STEP_INQUIRE);
 }
 
 /* ---- the judgement */
@@ -144,6 +144,8 @@ judge(struct exchange *x)
     }
     verdict = chain_run(generation_chain(x->epoch->generation), CHAIN_JUDGE, &x->view,
                         &x->denied_by);
+    if (verdict.answer != PASS && inquire_again(x, verdict.reason))
+        return go(x, STEP_INQUIRE);
     if (verdict.answer != PASS) {
         ending_attribute(x);
         return refuse(x,

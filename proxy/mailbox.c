@@ -1,5 +1,7 @@
 #include "proxy/mailbox.h"
 
+#include "proxy/inquiry.h"
+
 #include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
@@ -85,6 +87,7 @@ mailbox_free(struct mailbox *m)
         task_unref(letter->message.task.ended);
         task_unref(letter->message.holder);
         token_unref(letter->message.news.token);
+        question_free(letter->message.question);
         free(letter);
     }
     event_free(m->event);

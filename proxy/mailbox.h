@@ -7,6 +7,7 @@
 #include "tasks/registry.h"
 
 struct event_base;
+struct question;
 
 enum message_kind {
     /* to a worker */
@@ -18,12 +19,14 @@ enum message_kind {
     MESSAGE_DRAIN,
     MESSAGE_STOP,
     MESSAGE_DUMP,
+    MESSAGE_ANSWERED,
     MESSAGE_WRITTEN, /* the ledger: doorbell.h */
     /* to main */
     MESSAGE_ADOPTED,
     MESSAGE_OBEYED,
     MESSAGE_SPENT,
     MESSAGE_WANTED,
+    MESSAGE_QUESTION,
     MESSAGE_ENDED,
     MESSAGE_CHECKPOINT /* the ledger's, for the witness: outbox.h */
 };
@@ -37,11 +40,12 @@ struct message {
                                       references to its tasks */
     struct task *holder;           /* MESSAGE_TOKEN, _WANTED: a reference; whose token
                                       it is … */
-    struct token_news news; /* … and what main tells of it, with a reference; or
-                               its name alone, that a worker asks for */
-    size_t worker;          /* to main: whose it is */
-    uint64_t ticket, n_cut; /* MESSAGE_OBEYED: a task_change's, and how many
-                               exchanges were cut for it */
+    struct token_news news;    /* … and what main tells of it, with a reference; or
+                                  its name alone, that a worker asks for */
+    struct question *question; /* MESSAGE_QUESTION: handed over */
+    size_t worker;             /* to main: whose it is */
+    uint64_t ticket, n_cut;    /* MESSAGE_OBEYED: a task_change's, and how many
+                                  exchanges were cut for it */
 };
 
 struct mailbox;

@@ -45,8 +45,8 @@ outpost_unref(struct outpost *o)
     free(o);
 }
 
-static struct resolver *
-resolver_of(struct outpost *o)
+struct resolver *
+outpost_resolver(struct outpost *o)
 {
     if (o->resolver == NULL)
         o->resolver = resolver_new(o->loop, &generation_conf(o->generation)->resolver);
@@ -60,6 +60,27 @@ origin_of(const struct url *u, struct arena *arena)
     struct text to = authority_print(&u->to, 443, printed);
 
     return arena_printf(arena, "https://%.*s", TEXT_ARG(to));
+}
+
+/* What is wrong with the way there is the operator's to read in the log. */
+enum reason
+outpost_why(const struct errand *e)
+{
+    switch (errand_why(e)) {
+    case REASON_OK:
+        return REASON_OK;
+    case REASON_DNS_TIMEOUT:
+    case REASON_CONNECT_TIMEOUT:
+    case REASON_UPSTREAM_TLS_TIMEOUT:
+    case REASON_UPSTREAM_TIMEOUT:
+        return REASON_AS_TIMEOUT;
+    case REASON_UPSTREAM_MALFORMED:
+    case REASON_UPSTREAM_HEAD_TOO_LARGE:
+    case REASON_ANSWER_TOO_LARGE:
+        return REASON_AS_MALFORMED;
+    default:
+        return REASON_AS_UNREACHABLE;
+    }
 }
 
 /* ---- what it is asked with */
@@ -199,7 +220,7 @@ plea_begin(struct plea *p, struct outpost *from, const struct plea_terms *t,
     ask.n_fields = r.n_fields;
     ask.body = r.body;
     ask.pair = p->pair;
-    p->errand = errand_new(from->loop, resolver_of(from), &ask, bell);
+    p->errand = errand_new(from->loop, outpost_resolver(from), &ask, bell);
     return REASON_OK;
 }
 
@@ -214,26 +235,10 @@ plea_end(struct plea *p)
     *p = (struct plea){ .at = NULL };
 }
 
-/* What is wrong with the way there is the operator's to read in the log: a workload is
- * told no more than that there is no token. */
 enum reason
 plea_why(const struct plea *p)
 {
-    switch (errand_why(p->errand)) {
-    case REASON_OK:
-        return REASON_OK;
-    case REASON_DNS_TIMEOUT:
-    case REASON_CONNECT_TIMEOUT:
-    case REASON_UPSTREAM_TLS_TIMEOUT:
-    case REASON_UPSTREAM_TIMEOUT:
-        return REASON_AS_TIMEOUT;
-    case REASON_UPSTREAM_MALFORMED:
-    case REASON_UPSTREAM_HEAD_TOO_LARGE:
-    case REASON_ANSWER_TOO_LARGE:
-        return REASON_AS_MALFORMED;
-    default:
-        return REASON_AS_UNREACHABLE;
-    }
+    return outpost_why(p->errand);
 }
 
 struct oauth_reply

@@ -22,6 +22,12 @@ struct outpost *outpost_new(struct loop *loop, struct generation *g, struct vaul
 void outpost_ref(struct outpost *o);
 void outpost_unref(struct outpost *o); /* NULL is fine */
 
+struct resolver *outpost_resolver(struct outpost *o);
+
+/* What became of an errand that is over, in words for those who wait for it:
+ * REASON_OK, an answer is here; REASON_AS_UNREACHABLE, _AS_TIMEOUT, _AS_MALFORMED. */
+enum reason outpost_why(const struct errand *e);
+
 /* One request to an authorization server. A zeroed one is none. */
 struct plea {
     struct outpost *at; /* a reference */
@@ -48,8 +54,6 @@ MUST_USE enum reason plea_begin(struct plea *p, struct outpost *from,
                                 const struct plea_terms *t, struct wake *bell);
 /* Over or not; wiped. */
 void plea_end(struct plea *p);
-/* What became of it, as those are told who wait for the token: REASON_OK, an answer is
- * here; REASON_AS_UNREACHABLE, _AS_TIMEOUT, _AS_MALFORMED. */
 enum reason plea_why(const struct plea *p);
 /* The answer. */
 struct oauth_reply plea_reply(const struct plea *p);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "proxy/custody.h"
 #include "proxy/descriptors.h"
+#include "proxy/inquiry.h"
 #include "proxy/mint.h"
 #include "proxy/status.h"
 #include "proxy/witness.h"
@@ -155,6 +156,7 @@ keep_vault(struct holdfast *h, struct vault *vault)
 static void
 follow_tokens(struct holdfast *h)
 {
+    inquiry_follow(h->inquiry, h->generation);
     if (h->mint != NULL)
         mint_follow(h->mint, h->generation, h->vault);
 }

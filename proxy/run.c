@@ -7,6 +7,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
 #include "proxy/holdfast.h"
+#include "proxy/inquiry.h"
 #include "proxy/mint.h"
 #include "proxy/reaper.h"
 #include "proxy/tls_memory.h"
@@ -134,7 +135,29 @@ on_message(void *owner, const struct message *m)
     else if (m->kind == MESSAGE_WANTED) {
         mint_want(h->mint, m->holder, &m->news.name);
         task_unref(m->holder);
+    } else if (m->kind == MESSAGE_QUESTION) {
+        inquiry_take(h->inquiry, m->question);
     }
+}
+
+/* ---- issuers of access tokens */
+
+static void
+tell_answers(void *owner, uint64_t workers)
+{
+    struct holdfast *h = owner;
+
+    for (size_t i = 0; i < h->n_workers; i++)
+        if ((workers >> (i % 64) & 1) != 0)
+            worker_tell_answers(h->workers[i]);
+}
+
+static void
+open_inquiry(struct holdfast *h)
+{
+    h->shared.answers = answers_new();
+    h->inquiry = inquiry_new(h->base, h->shared.answers, tell_answers, h);
+    inquiry_follow(h->inquiry, h->generation);
 }
 
 /* ---- tokens */
@@ -260,6 +283,7 @@ serve(struct holdfast *h)
     open_control(h);
     if (h->chronicle.witness != NULL)
         witness_begin(h->chronicle.witness, h->base, h->generation);
+    open_inquiry(h);
     h->custody = custody_new(h);
     if (h->custody != NULL)
         open_mint(h);
@@ -291,6 +315,8 @@ static void
 tear_down(struct holdfast *h, enum reason why)
 {
     signals_hurry(h);
+    inquiry_free(h->inquiry);
+    answers_free(h->shared.answers);
     close_mint(h);
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);

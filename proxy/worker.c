@@ -169,6 +169,9 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_DUMP:
         dump(w);
         break;
+    case MESSAGE_ANSWERED:
+        inquire_hear(w);
+        break;
     case MESSAGE_WRITTEN:
         enter_hear(w);
         break;
@@ -176,6 +179,7 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_OBEYED:
     case MESSAGE_SPENT:
     case MESSAGE_WANTED:
+    case MESSAGE_QUESTION:
     case MESSAGE_ENDED:
     default:
         assert(m->kind < MESSAGE_ADOPTED); /* the others are for main */
@@ -249,6 +253,7 @@ begin(struct worker *w, const struct worker_start *start)
     loop_measure(w->loop, &w->metrics->lag);
     list_init(&w->epochs);
     list_init(&w->conns);
+    list_init(&w->inquiring);
     list_init(&w->awaiting);
     list_init(&w->handshakes);
     list_init(&w->endings);

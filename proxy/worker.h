@@ -19,6 +19,7 @@
 #include "tasks/spool.h"
 #include "tokens/authority.h"
 
+struct answers;
 struct doorbell;
 struct mailbox;
 struct worker;
@@ -27,8 +28,9 @@ struct worker;
  * itself: the gate's replay memory, the authority. */
 struct shared {
     struct rate
-        refusals[64]; /* leaves for refusals; callers that fall into one share it
-                       */
+        refusals[64];        /* leaves for refusals; callers that fall into one share it
+                              */
+    struct answers *answers; /* of issuers of access tokens */
 };
 
 struct worker_start {
@@ -66,6 +68,8 @@ void worker_change_task(struct worker *w, const struct task_change *change,
                         struct generation *next);
 /* What main tells of a task's token. Takes references of its own. */
 void worker_tell_token(struct worker *w, struct task *k, const struct token_news *news);
+/* What one of its exchanges waits for may have been answered. */
+void worker_tell_answers(struct worker *w);
 void worker_drain(struct worker *w); /* no new connections; ends when the last is gone,
                                         or after drain */
 void worker_stop(struct worker *w);  /* cuts everything now */
@@ -84,6 +88,7 @@ struct worker {
     struct epoch *now;
     struct list epochs; /* oldest first */
     struct list conns;
+    struct list inquiring;  /* exchanges that wait for an issuer's word */
     struct list awaiting;   /* exchanges that wait for the ledger's disk */
     struct spool testimony; /* a record on its way to the ledger; kept for the next */
     size_t n_conns, n_handshakes;

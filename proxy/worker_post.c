@@ -50,6 +50,12 @@ worker_tell_token(struct worker *w, struct task *k, const struct token_news *new
 }
 
 void
+worker_tell_answers(struct worker *w)
+{
+    mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_ANSWERED });
+}
+
+void
 worker_drain(struct worker *w)
 {
     mailbox_post(w->mailbox, &(struct message){ .kind = MESSAGE_DRAIN });

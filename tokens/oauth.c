@@ -197,3 +197,14 @@ oauth_revocation(const struct oauth_ask *ask, struct text token, struct arena *a
     put_z(&form, "token_type_hint", "access_token");
     return finish(ask, &form, arena, out);
 }
+
+enum reason
+oauth_introspection(const char *client_id, struct text secret, struct text token,
+                    struct arena *arena, struct oauth_request *out)
+{
+    const struct conf_source client = { .client_id = client_id,
+                                        .client_auth = CLIENT_SECRET_BASIC };
+    const struct oauth_ask ask = { .source = &client, .client_secret = secret };
+
+    return oauth_revocation(&ask, token, arena, out); /* the same form */
+}

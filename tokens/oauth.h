@@ -45,6 +45,11 @@ MUST_USE enum reason oauth_request(const struct oauth_ask *ask, struct arena *ar
 MUST_USE enum reason oauth_revocation(const struct oauth_ask *ask, struct text token,
                                       struct arena *arena, struct oauth_request *out);
 
+/* Of an introspection endpoint (RFC 7662): what this token is worth. */
+MUST_USE enum reason oauth_introspection(const char *client_id, struct text secret,
+                                         struct text token, struct arena *arena,
+                                         struct oauth_request *out);
+
 /* authorization_details of a grant (RFC 9396): where its rules lead this credential,
  * with which methods, for what. Appended to `out`. False, and nothing appended, when
  * that is more than OAUTH_DETAILS_MAX. */
