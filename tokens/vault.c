@@ -24,6 +24,8 @@ struct vault {
     atomic_uint references;
     const struct conf_credential *credentials; /* of the config it was read for */
     size_t n;
+    const struct conf_door *doors; /* likewise */
+    size_t n_doors;
     struct slot *slots;
     struct held *files; /* by path and content */
     size_t n_files;
@@ -48,25 +50,28 @@ held_find(const struct vault *v, const struct named *named)
 }
 
 static struct named *
-gather(const struct vault *v, size_t *n)
+gather(const struct conf *conf, size_t *n)
 {
-    struct named *all = memory_new_array(v->n * NAMED_MAX, sizeof *all);
+    const struct conf_credential *credentials = conf->credentials.at;
+    size_t own = conf->credentials.n * NAMED_MAX;
+    struct named *all = memory_new_array(own + named_by_gates(conf, NULL), sizeof *all);
 
     *n = 0;
-    for (size_t i = 0; i < v->n; i++)
-        *n += named_by(&v->credentials[i], all + *n);
+    for (size_t i = 0; i < conf->credentials.n; i++)
+        *n += named_by(&credentials[i], all + *n);
+    *n += named_by_gates(conf, all + *n);
     qsort(all, *n, sizeof *all, compare_named);
     return all;
 }
 
-/* A file that several credentials name is read once: they shall not differ. */
+/* A file that several name is read once: they shall not differ. */
 static void
-read_files(struct vault *v)
+read_files(struct vault *v, const struct conf *conf)
 {
     struct named *all;
     size_t n;
 
-    all = gather(v, &n);
+    all = gather(conf, &n);
     v->files = memory_new_array(n, sizeof *v->files);
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && compare_named(&all[i - 1], &all[i]) == 0)
@@ -163,8 +168,10 @@ vault_read_again(const struct conf *conf, const struct vault *before, int64_t no
     atomic_init(&v->references, 1);
     v->credentials = conf->credentials.at;
     v->n = conf->credentials.n;
+    v->doors = conf->doors.at;
+    v->n_doors = conf->doors.n;
     v->slots = memory_new_array(v->n, sizeof *v->slots);
-    read_files(v);
+    read_files(v, conf);
     for (size_t i = 0; i < v->n; i++)
         fill_slot(v, i, before, now_ms);
     return v;
@@ -321,11 +328,36 @@ tell_slot(const struct conf_credential *c, const struct slot *s)
                  VAULT_SETTLE_MS / 1000);
 }
 
+static void
+tell_secret(const struct vault *v, const struct conf_introspection *s)
+{
+    const struct held *h = held_find(v,
+                                     &(struct named){ s->client_secret, CONTENT_TEXT });
+
+    if (h != NULL && h->fault != NULL)
+        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
+                   "%s:%u: introspection.client_secret: %s; tokens that need it are "
+                   "refused until then",
+                   s->place.file, s->place.line, h->fault);
+}
+
+static void
+tell_gate(const struct vault *v, const struct conf_door *door)
+{
+    const struct conf_issuer *issuers = door->issuers.at;
+
+    for (size_t i = 0; i < door->issuers.n; i++)
+        if (issuers[i].introspection.url != NULL)
+            tell_secret(v, &issuers[i].introspection);
+}
+
 void
 vault_tell(const struct vault *v)
 {
     for (size_t i = 0; i < v->n; i++)
         tell_slot(&v->credentials[i], &v->slots[i]);
+    for (size_t i = 0; i < v->n_doors; i++)
+        tell_gate(v, &v->doors[i]);
 }
 
 void
@@ -344,13 +376,10 @@ void
 vault_each_path(const struct conf *conf, void (*on_path)(void *owner, const char *path),
                 void *owner)
 {
-    const struct conf_credential *credentials = conf->credentials.at;
-    struct named named[NAMED_MAX];
+    size_t n;
+    struct named *all = gather(conf, &n);
 
-    for (size_t i = 0; i < conf->credentials.n; i++) {
-        size_t n = named_by(&credentials[i], named);
-
-        for (size_t k = 0; k < n; k++)
-            on_path(owner, named[k].path);
-    }
+    for (size_t i = 0; i < n; i++)
+        on_path(owner, all[i].path);
+    free(all);
 }

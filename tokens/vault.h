@@ -17,7 +17,8 @@ struct vault;
  * are gone, or that others may read, take it away at once. */
 enum { VAULT_SETTLE_MS = 60 * 1000 };
 
-/* Reads every file that a credential of this config names, which must outlive it. What
+/* Reads every file that a credential of this config names, and the secrets by which
+ * its gates ask issuers; the config must outlive it. What
  * cannot be read, or is not what it should be, is remembered with what is wrong with
  * it: a request that needs it is refused. Never NULL. Reads files: not for a worker's
  * thread. */
@@ -42,7 +43,7 @@ void vault_unref(struct vault *v);
 MUST_USE enum reason vault_find(const struct vault *v, const struct conf_credential *c,
                                 const struct secret **out);
 /* What the file of this path holds, as the config spells it: one line, without the
- * newline behind it. A credential must name it as a secret or token. */
+ * newline behind it. A credential or gate must name it as a secret or token. */
 MUST_USE enum reason vault_text(const struct vault *v, const char *path,
                                 struct text *out);
 /* The private key in the file of this path, likewise: key_share it to sign. key_id: its
@@ -72,7 +73,7 @@ int64_t vault_expires_s(const struct vault *v, const struct conf_credential *c);
  * not.
  */
 void vault_count(const struct vault *v, size_t *held, size_t *missing);
-/* Every path that a credential of this config names, once for each that does. */
+/* Every path that this config names for it, once for each that does. */
 void vault_each_path(const struct conf *conf,
                      void (*on_path)(void *owner, const char *path), void *owner);
 

@@ -41,6 +41,34 @@ named_by(const struct conf_credential *c, struct named out[NAMED_MAX])
     return n;
 }
 
+static size_t
+named_by_door(const struct conf_door *door, struct named *out)
+{
+    const struct conf_issuer *issuers = door->issuers.at;
+    size_t n = 0;
+
+    for (size_t i = 0; i < door->issuers.n; i++) {
+        if (issuers[i].introspection.url == NULL)
+            continue;
+        if (out != NULL)
+            out[n] = (struct named){ issuers[i].introspection.client_secret,
+                                     CONTENT_TEXT };
+        n++;
+    }
+    return n;
+}
+
+size_t
+named_by_gates(const struct conf *conf, struct named *out)
+{
+    const struct conf_door *doors = conf->doors.at;
+    size_t n = 0;
+
+    for (size_t i = 0; i < conf->doors.n; i++)
+        n += named_by_door(&doors[i], out != NULL ? out + n : NULL);
+    return n;
+}
+
 /* ---- a secret on one line */
 
 /* What a field's value may hold and keeps: visible ASCII, and spaces that are not at an

@@ -15,7 +15,7 @@ enum content {
     CONTENT_KEY_OF_CHAIN
 };
 
-/* One file that a credential names. */
+/* One file that a credential, or a gate, names. */
 struct named {
     const char *path;
     enum content content;
@@ -25,6 +25,10 @@ enum { NAMED_MAX = 8 };
 
 /* The files of this credential; how many. */
 size_t named_by(const struct conf_credential *c, struct named out[NAMED_MAX]);
+
+/* The files that gates of this config need to ask issuers; how many. out: NULL: they
+ * are counted. */
+size_t named_by_gates(const struct conf *conf, struct named *out);
 
 /* A file as it was read. */
 struct held {
