@@ -35,6 +35,7 @@ integration_test(clock)
 integration_test(as_peer)
 integration_test(theft)
 integration_test(gate_dpop)
+integration_test(gate_inquiry)
 set_property(TEST integration/clock integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
