@@ -56,13 +56,14 @@ enum reason
 answer_judge(struct exchange *x)
 {
     const struct httpsig_policy *policy = policy_of(x);
-    struct presented sent = view_presented(&x->view);
     struct httpsig_answer answer;
+    struct presented sent;
     struct content_digest said;
     enum reason why;
 
     if (policy == NULL)
         return REASON_OK;
+    sent = view_presented(&x->view);
     describe(x, &sent, &answer);
     why = httpsig_judge_answer(policy, &answer, clock_wall_s(), x->arena, &said);
     if (why == REASON_OK && answer.has_body)
