@@ -88,6 +88,7 @@ static const struct kind {
 } kinds[] = {
     { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop, challenge_dpop, token_dpop },
     { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse, NULL, NULL },
+    { BIND_HTTPSIG, BINDING_HTTPSIG, tries_httpsig, judge_httpsig, NULL, NULL },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

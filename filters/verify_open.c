@@ -142,6 +142,7 @@ gate_close(struct gate *g)
     for (size_t i = 0; i < g->n_issuers; i++)
         jwks_unref(g->issuers[i].keys);
     free(g->issuers);
+    jwks_unref(g->signers);
     trust_anchors_free(g->anchors);
 }
 
@@ -149,7 +150,7 @@ enum reason
 gate_open(const struct conf_door *door, size_t number, struct buf *report,
           struct gate *g)
 {
-    enum reason trusted, issued, ruled;
+    enum reason trusted, issued, ruled, signed_by;
 
     g->door = door;
     g->anchors = trust_anchors_new();
@@ -163,6 +164,7 @@ gate_open(const struct conf_door *door, size_t number, struct buf *report,
     issued = issuers_open(door, number, report, g);
     ruled = rules_check(door, number, report);
     dpop_open(g);
+    signed_by = signature_open(g, number, report);
     if (g->verifier.replays == NULL) {
         buf_printf(report, "%s:%u: doors[%zu].names: a gate needs a name\n",
                    door->place.file, door->place.line, number);
@@ -170,5 +172,7 @@ gate_open(const struct conf_door *door, size_t number, struct buf *report,
     }
     if (trusted != REASON_OK)
         return trusted;
+    if (signed_by != REASON_OK)
+        return signed_by;
     return issued != REASON_OK ? issued : ruled;
 }

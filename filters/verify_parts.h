@@ -5,6 +5,7 @@
 #include "filters/verify.h"
 #include "tokens/access_token.h"
 #include "tokens/dpop_verify.h"
+#include "tokens/httpsig_verify.h"
 
 /* Whose access tokens the door believes. */
 struct issuer {
@@ -25,6 +26,8 @@ struct gate {
     bool inquires; /* there is one whose keys are in no file */
     struct dpop_policy dpop;
     char dpop_words[DPOP_WORDS_SIZE]; /* the algorithms of proofs, for a challenge */
+    struct jwks *signers; /* who signs without an identity token; NULL: nobody */
+    struct httpsig_policy signature;
 };
 
 /* ---- verify_open.c */
@@ -42,6 +45,13 @@ void gate_close(struct gate *g);
 MUST_USE enum reason gate_rules_judge(struct view *v);
 /* A subject of a list; one that ends in a slash and a star names all below it. */
 bool gate_names_subject(const struct strings *list, struct text id);
+
+/* ---- verify_signature.c */
+
+/* Part of gate_open. */
+MUST_USE enum reason signature_open(struct gate *g, size_t number, struct buf *report);
+bool tries_httpsig(const struct view *v);
+MUST_USE enum reason judge_httpsig(const struct gate *g, struct view *v);
 
 /* ---- verify_token.c */
 

@@ -3,6 +3,7 @@
 
 #include "filters/positions.h"
 #include "tokens/dpop_verify.h"
+#include "tokens/httpsig_verify.h"
 
 static enum reason
 vouch_open(const struct conf *conf, const void *settings, struct buf *report,
@@ -49,6 +50,8 @@ take_proof(const struct view *v, struct headers *h)
     proof_strip(h);
     if (v->facts.binding == BINDING_DPOP)
         dpop_strip(h);
+    if (v->facts.binding == BINDING_HTTPSIG)
+        httpsig_strip(h);
 }
 
 /* A workload is told by its own name. */
