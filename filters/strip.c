@@ -201,7 +201,8 @@ take(struct view *v, struct text name, struct text value)
 /* ---- the passes; each tells whether it took a credential */
 
 static bool
-strip_fields(const struct strip *s, struct view *v, struct headers *h)
+strip_fields(const struct strip *s, struct view *v, struct headers *h,
+             const struct own_proof *own)
 {
     bool found = false;
     size_t kept = 0;
@@ -209,7 +210,7 @@ strip_fields(const struct strip *s, struct view *v, struct headers *h)
     for (size_t i = 0; i < h->n; i++) {
         enum position position = positions_header(s->positions, h->at[i].name);
 
-        if (!stays(v, position) && !own_proof_passes(v, &h->at[i])) {
+        if (!stays(v, position) && !own_proof_passes(own, &h->at[i])) {
             found |= position != POSITION_STEERING;
             take(v, h->at[i].name, h->at[i].value);
             continue;
@@ -283,12 +284,13 @@ static struct verdict
 strip_request(void *state, struct view *v)
 {
     const struct strip *s = state;
-    enum reason why = own_proof_judge(v);
+    struct own_proof own;
+    enum reason why = own_proof_judge(v, &own);
     bool found;
 
     if (why != REASON_OK)
         return deny(why);
-    found = strip_fields(s, v, &v->request->headers);
+    found = strip_fields(s, v, &v->request->headers, &own);
     if (v->request->upgrade == UPGRADE_WEBSOCKET)
         found |= strip_subprotocols(s, v);
     if (!query_is_clean(s, v)) {
@@ -302,10 +304,12 @@ strip_request(void *state, struct view *v)
 static struct verdict
 strip_trailers(void *state, struct view *v, struct headers *trailers)
 {
+    static const struct own_proof none = { .proof = false };
     const struct strip *s = state;
 
-    return strip_fields(s, v, trailers) && s->refuse ? deny(REASON_RAW_CREDENTIAL)
-                                                     : pass();
+    return strip_fields(s, v, trailers, &none) && s->refuse
+               ? deny(REASON_RAW_CREDENTIAL)
+               : pass();
 }
 
 const struct filter strip_filter = {

@@ -6,6 +6,8 @@ import secrets
 import signal
 import threading
 
+import access
+import jose
 from authorization_server import Refused
 from holdfast import ADDRESSES, main, own_network, promise
 from patience import until
@@ -301,28 +303,62 @@ def what_was_judged_before_holdfast_stops_gets_its_token_still():
 
 # ---- proofs of a workload's own
 
-@promise
-def a_workloads_own_proof_passes_only_where_the_rule_says_so_and_spelt_as_it_is_sent():
+def with_own_proof():
     own = f''', {{ host = "api.test"; methods = ["GET"]; paths = ["/own/**"]; upstream_trust = "{s.ws.ca.file}"; own_proof = "pass"; }}'''
     inside = s.config()
-    h = s.start(config=lambda h: inside(h).replace('inject = "always";   }', 'inject = "always";   }' + own))
+    return s.start(config=lambda h: inside(h).replace('inject = "always";   }', 'inject = "always";   }' + own))
+
+
+@promise
+def a_workloads_own_proof_passes_only_where_the_rule_says_so_and_spelt_as_it_is_sent():
+    h = with_own_proof()
     begin(h)
     s.service._judge = lambda request: None
     s.service.tell_nonce = "for-the-workload"
-    fields = [("Authorization", "DPoP tok.en"), ("DPoP", "pro.of.own"), ("X-Api-Key", "k"), ("Cookie", "a=b")]
-    answer = get(h, "/own/a?q", fields=fields)
+    token = secrets.token_urlsafe(24)
+    own = jose.Key()
+    def with_own(path):
+        return [*access.shown(own, token, s.service.base + path), ("X-Api-Key", "k"), ("Cookie", "a=b")]
+    def sent_with(path, fields):
+        answer = get(h, path, fields=fields)
+        sent = s.service.origin.requests[-1]
+        return answer, sent.all("authorization"), sent.all("dpop")
+    fields = with_own("/own/a")
+    answer, authorization, proofs = sent_with("/own/a?q", fields)
+    assert answer.status == 200 and authorization == ["DPoP " + token] and proofs == [fields[1][1]]
     sent = s.service.origin.requests[-1]
-    assert answer.status == 200 and sent.all("authorization") == ["DPoP tok.en"] and sent.all("dpop") == ["pro.of.own"]
     assert sent.get("x-api-key") is None and sent.get("cookie") is None
     assert answer.get("dpop-nonce") == "for-the-workload", answer.fields
-    assert get(h, "/own/a", fields=[("Authorization", "Bearer stolen")]).status == 200
-    assert s.service.origin.requests[-1].get("authorization") is None
+    bare = access.proof(own, token, s.service.base + "/own/a", ath=None)        # as at an authorization server
+    assert sent_with("/own/a", [("DPoP", bare)])[1:] == ([], [bare])
     since = h.mark()
     assert get(h, "/own/%61", fields=fields).status == 403
     assert h.wait_requests(1, since)[0]["reason"] == "own_proof_path"
-    answer = get(h, "/v1/x", fields=fields)
-    sent = s.service.origin.requests[-1]
-    assert sent.all("dpop") != ["pro.of.own"] and len(sent.all("dpop")) == 1 and answer.status == 200
+    answer, _, proofs = sent_with("/v1/x", fields)
+    assert proofs != [fields[1][1]] and len(proofs) == 1 and answer.status == 200
+    stop(h)
+
+
+@promise
+def what_is_no_proof_or_not_of_this_token_is_no_workloads_own():
+    h = with_own_proof()
+    begin(h)
+    s.service._judge = lambda request: None
+    own, url = jose.Key(), s.service.base + "/own/a"
+    proof = access.proof(own, "own", url)
+    stolen = ("Authorization", "DPoP stolen")
+    for fields, passes in [
+            ([("Authorization", "Bearer stolen")], []),
+            ([stolen], []),
+            ([stolen, ("DPoP", "stolen")], []),
+            ([stolen, ("DPoP", proof)], [proof]),
+            ([("Authorization", "DPoP own, Bearer stolen"), ("DPoP", proof)], [proof]),
+            ([("Authorization", "DPoP own"), ("Authorization", "Bearer stolen"), ("DPoP", proof)], [proof]),
+            ([("Authorization", "DPoP own"), ("DPoP", proof), ("DPoP", "stolen")], []),
+            ([("Authorization", "DPoP own"), ("DPoP", access.proof(own, "own", url, header={"typ": "JWT"}))], [])]:
+        assert get(h, "/own/a", fields=fields).status == 200
+        sent = s.service.origin.requests[-1]
+        assert sent.all("dpop") == passes and sent.get("authorization") is None, (fields, sent.fields)
     stop(h)
 
 
