@@ -144,6 +144,7 @@ greet(struct errand *e)
         return;
     }
     t = tls_dial(e->client, e->link.fd, &e->to.host, ALPN_H1);
+    tls_wipe_behind(t); /* an answer may be an access token, which ends with its task */
     if (e->is_retry)
         tls_quieten(t);
     if (e->pair != NULL && !tls_show(t, e->pair)) {

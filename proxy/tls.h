@@ -67,6 +67,9 @@ struct tls *tls_dial(struct tls_client *c, int fd, const struct host *host,
 /* Of a tls_dial: why its handshake fails is not logged. Who asks again and again has
  * said it once. */
 void tls_quieten(struct tls *t);
+/* What is read is wiped in OpenSSL's own buffer as soon as it was handed over: the last
+ * record stands there in the clear otherwise, also when the connection is no more. */
+void tls_wipe_behind(struct tls *t);
 /* Before the handshake of a tls_dial: a peer that asks for a certificate is shown this
  * one. False, logged: OpenSSL does not take it. */
 MUST_USE bool tls_show(struct tls *t, const struct pair *p);

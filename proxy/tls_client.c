@@ -142,3 +142,9 @@ tls_quieten(struct tls *t)
 {
     t->is_quiet = true;
 }
+
+void
+tls_wipe_behind(struct tls *t)
+{
+    SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.parse
 
+import canary
 import jose
 from origin import Origin
 
@@ -27,6 +28,7 @@ class Refused(Exception):
 class Token:
     def __init__(self, value, form, jkt, ends):
         self.value, self.form, self.jkt, self.ends = value, form, jkt, ends
+        canary.tell(value)
         self.revoked = threading.Event()
 
     @property
@@ -197,6 +199,7 @@ class AuthorizationServer:
             raise Refused("invalid_grant")
         self.refresh_tokens[shown] = False
         following = "rt-" + secrets.token_urlsafe(24)
+        canary.tell(following)
         self.refresh_tokens[following] = True
         return {"refresh_token": following}
 

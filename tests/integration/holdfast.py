@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import canary
 import certs
 from client import (Channel, Closed, OTHER_UID, PROXY_UID, WORKLOAD_UID, as_uid, client_hello, connect, curl,  # noqa: F401
                     run_as)
@@ -117,6 +118,7 @@ class Holdfast:
         self.run = workspace.directory(name)
         self.publish = os.path.join(self.run, "public")
         self.config_path = os.path.join(workspace.path, config_name or f"{name}.conf")
+        self.configs = []
         self.write_config(config)
         self.lines, self.text = [], []
         self._changed = threading.Condition()
@@ -145,6 +147,7 @@ class Holdfast:
     def write_config(self, config):
         """Whole or not at all, as an operator's editor would."""
         text = config if isinstance(config, str) else config(self)
+        self.configs.append(text)
         beside = self.config_path + ".new"
         with open(beside, "w", encoding="utf-8") as f:
             f.write(text)
@@ -335,9 +338,10 @@ class Holdfast:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n" + self.tail(60)
 
     def assert_clean(self):
-        """No sanitizer spoke, and nothing but whole JSON lines was logged."""
+        """No sanitizer spoke, nothing but whole JSON lines was logged, and no secret was written down."""
         bad = [t for t in self.text if SANITIZER.search(t)]
         assert not bad, "\n".join(self.text[-80:])
+        canary.assert_kept(self)
 
     def stop(self, expect=0, how=signal.SIGTERM):
         self.assert_alive()

@@ -7,6 +7,8 @@ import ssl
 import threading
 import time
 
+import canary
+
 _KEEP = 1 << 20         # bytes of a connection, and of a body, that are kept for looking at
 
 
@@ -215,6 +217,7 @@ class Origin:
             connection.sock.close()
 
     def _saw(self, request):
+        canary.tell_fields(request.fields)
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
