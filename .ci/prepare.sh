@@ -51,7 +51,7 @@ install_node() {
     fi
     if [ -f tests/node/package-lock.json ]; then
         (cd tests/node && npm ci --no-audit --no-fund) ||
-            say "npm has nothing for us: the tests that ask jose are skipped, by name"
+            say "npm has nothing for us: what asks its packages is left out, by name"
     fi
 }
 

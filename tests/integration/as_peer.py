@@ -49,6 +49,12 @@ class Provider(Service):
     def events(self, event):
         return [c.told for c in list(self.calls) if c.told["event"] == event]
 
+    def mark(self):
+        """How much it has told, when it has told of everything until now."""
+        since = len(self.calls)
+        self.ask("GET", "/mark")
+        return len(self.wait(lambda calls: any(c.told["event"] == "mark" for c in calls[since:]), "the mark"))
+
     def ask(self, method, path, form=None, who=None):
         """Anybody's question, by hand."""
         body = None if form is None else urllib.parse.urlencode(form).encode()

@@ -14,6 +14,7 @@ import traceback
 from urllib.parse import urlsplit
 
 import sockets
+import story_oauth
 import strangers
 from control import holdfast
 from holdfast import (BINARY, CREDENTIAL, METADATA, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Origin, Trap, Workspace, curl,
@@ -42,6 +43,9 @@ class Story:
 
     def show(self, text):
         print(f"         {text}")
+
+    def leave_out(self, why):
+        print(f"   LEFT OUT: {why}")
 
 
 # What the workload runs: any WebSocket client, told of the proxy as others are.
@@ -93,13 +97,13 @@ class Command:
     """A shell as the life of a task: `holdfast exec` runs it as the workload, with its task's own environment. It is given lines to
     run, and exits when there are no more."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, grant=TASK_GRANT, purpose=PURPOSE):
         self.stage = stage
-        words = ["--grant", TASK_GRANT, "--purpose", PURPOSE, "--ttl", "10m", "--", "sh"]
+        words = ["--grant", grant, "--purpose", purpose, "--ttl", "10m", "--", "sh"]
         self.words = " ".join(words)
         self.process = subprocess.Popen([BINARY, "exec", "-c", stage.sidecar.config_path, *words], text=True, cwd="/",
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.proxy, self.handle = self.run('echo "$HTTPS_PROXY $BOARD_TOKEN"').split()
+        self.proxy, self.handle = self.run('echo "$HTTPS_PROXY $BOARD_TOKEN"').split(" ")
         self.task = urlsplit(self.proxy).username
 
     def run(self, line):
@@ -135,6 +139,7 @@ class Stage:
         self.secret = "brd_" + secrets.token_hex(16)
         self.secret_file = self.ws.file("board-token", self.secret + "\n", mode=0o400, owner=PROXY_UID)
         self.calls = strangers.grpcio_service(self.ws, "127.0.0.1:0")
+        self.books = story_oauth.Books(self.ws)
         self.metadata = Trap(METADATA, 80)
         self.trust = f'upstream_trust = "{self.ws.ca.file}";'
         self.sidecar = Holdfast(self.ws, self.sidecar_config([]), name="sidecar")
@@ -172,7 +177,7 @@ class Stage:
         board = f"""
   board = {{ owner = "platform@example"; approved_by = "iam@example"; ticket = "SEC-102"; rotate_every = "30d";
             privileges = "read the board"; source = {{ kind = "file"; path = "{self.secret_file}"; }};
-            handle = {{ shape = "brd_{{32}}"; env = "BOARD_TOKEN"; }}; }};
+            handle = {{ shape = "brd_{{32}}"; env = "BOARD_TOKEN"; }}; }};{self.books.credential()}
 }};"""
         return lambda h: f"""
 workload = {{ id = "spiffe://prod.example/ns/agents/sa/builder"; uid = {WORKLOAD_UID}; }};
@@ -184,13 +189,13 @@ resolver = {{ hosts = (
   {{ name = "orders.example"; addresses = ["{GATE}"]; }},
   {{ name = "reports.example"; addresses = ["{REPORTS}"]; }},
   {{ name = "board.example"; addresses = ["{BOARD}"]; }}, {{ name = "calls.example"; addresses = ["{CALLS}"]; }},
-  {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}
+  {{ name = "innocent.example"; addresses = ["{METADATA}"]; }}{self.books.hosts()}
 ); }};
 control = {{ socket = "{h.run}/control.sock"; }};
 deny_detail = "hint";
 doors = ( {{ kind = "forward"; listen = "127.0.0.1:0"; }} );
 {CREDENTIAL.rstrip().removesuffix("};")}{board}
-grants = ( {grant(", ".join(rules), name="nightly-orders")}, {export} );
+grants = ( {grant(", ".join(rules), name="nightly-orders")}, {export}{self.books.grant(self.trust)} );
 """
 
     def gate_config(self):
@@ -212,9 +217,13 @@ grants = ( {grant(", ".join(rules), name="nightly-orders")}, {export} );
 user = "{PROXY_UID}";
 doors = (
   {door(GATE, "orders.example", self.orders.url, orders)},
-  {door(CALLS, "calls.example", f"http://127.0.0.1:{self.calls.port}", calls, 'upstream_http = "2";')}
+  {door(CALLS, "calls.example", f"http://127.0.0.1:{self.calls.port}", calls, 'upstream_http = "2";')}{self.books.door()}
 );
+{self.books.gate_hosts()}
 """
+
+    def command(self, *words):
+        return Command(self, *words)
 
     def workload(self, *arguments, uid=WORKLOAD_UID, proxy=None):
         """The workload's only way out: curl under its own uid, through Holdfast."""
@@ -493,19 +502,20 @@ def flipped_byte(story, stage):
 
 def main():
     begun = time.monotonic()
-    own_network([GATE, REPORTS, BOARD, CALLS, METADATA])
+    own_network([GATE, REPORTS, BOARD, CALLS, METADATA, *story_oauth.ADDRESSES])
     story = Story()
     stage = Stage()
     try:
         for part in (allowed_call, what_the_service_saw, stolen, metadata, off_policy, broken_config, fixed_config, handle,
-                     task, copied_handle, live_socket, grpc_call, report, flipped_byte):
+                     task, copied_handle, live_socket, grpc_call, story_oauth.bound_token, story_oauth.stolen_token, report,
+                     flipped_byte):
             part(story, stage)
     finally:
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
-    return story.failed == 0 and story.step == 14
+    return story.failed == 0 and story.step == 16
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 //   {"address", "port" (0: the kernel's choice), "name", "certificate", "key": files, "clients_ca": file or null,
 //    "nonce": whether proofs need one, "life": seconds, "clients": [client metadata of oidc-provider…],
 //    "resources": {"URI": "jwt" or "opaque"…}, "subjects": {"issuer", "jwks"}: whose tokens are exchanged, or null}
-// Says {"port", "issuer"} first, then one line for each token it gave, each request it refused, each token it took back.
+// Says {"port", "issuer"} first, then one line for each token it gave, each request it refused, each token it took back, and for
+// each GET /mark, so that who reads them knows how far he is.
 import './node18.mjs';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -113,5 +114,6 @@ provider.on('grant.error', (ctx, error) => say({ event: 'refused', error: error.
 provider.on('revocation.error', (ctx, error) => say({ event: 'not revoked', error: error.error, why: error.error_description }));
 provider.on('client_credentials.destroyed', (token) => say({ event: 'revoked', client: token.clientId }));
 provider.on('server_error', (ctx, error) => say({ event: 'fault', why: String(error.stack) }));
+server.on('request', (request) => request.url === '/mark' && say({ event: 'mark' }));
 server.on('request', provider.callback());
 say({ port, issuer });
