@@ -9,6 +9,9 @@ import jose
 from as_peer import DETAILS, Provider, client, judged, row, token_of
 from client_certs import Clients, Kept, asking, shown
 from control import life
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import serialization
+from jwcrypto.jwk import JWK
 from holdfast import (ADDRESSES, CREDENTIAL, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Workspace,
                       forward_config, hosts, main, own_network, promise, rows)
 
@@ -17,6 +20,8 @@ ISSUER, ORIGIN = "https://as.test", "https://api.test"
 OPAQUE, JWT = f"{ORIGIN}/opaque", f"{ORIGIN}/jwt"
 PURSE = "spiffe://prod.example/purse"
 CLUSTER = "https://cluster.test"
+KEYS = {"ES256": ec.generate_private_key(ec.SECP256R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+        "RS256": rsa.generate_private_key(65537, 2048)}
 
 
 def answer_quietly(connection, request):
@@ -41,9 +46,20 @@ class Scene:
         self.service._context = asking(self.ws.leaf("api.test"), self.clients)
         self.h = Holdfast(self.ws, self.config())
 
+    @staticmethod
+    def pem(key):
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+    def keyed_clients(self):
+        """One that proves itself by each kind of key."""
+        for alg, key in KEYS.items():
+            jwk = JWK.from_pem(self.pem(key)).export_public(as_dict=True)
+            yield client(alg, "private_key_jwt", jwks={"keys": [jwk | {"kid": f"key-{alg}", "alg": alg, "use": "sig"}]})
+
     def serve(self):
         x5c = jose.certificate_jwk(self.pairs["own"].certificate)
-        clients = [client("agent:7%", client_secret=self.secret), client("rs", client_secret="of-the-resource-server"),
+        clients = [*self.keyed_clients(), client("agent:7%", client_secret=self.secret),
+                   client("post", "client_secret_post", client_secret=self.secret), client("rs", client_secret="of-the-resource-server"),
                    client("purse", "tls_client_auth", tls_client_auth_san_uri=PURSE, tls_client_certificate_bound_access_tokens=True),
                    client("own", "self_signed_tls_client_auth", jwks={"keys": [x5c]}, tls_client_certificate_bound_access_tokens=True)]
         subjects = {"issuer": CLUSTER, "jwks": {"keys": [self.cluster.jwk | {"kid": "cluster", "alg": "ES256"}]}}
@@ -60,6 +76,9 @@ class Scene:
 
     def sources(self):
         secret = f'client_id = "agent:7%"; client_auth = "client_secret_basic"; client_secret = "{self.file("secret", self.secret)}";'
+        post = f'client_id = "post"; client_auth = "client_secret_post"; client_secret = "{self.file("post", self.secret)}";'
+        keyed = {alg: ("dpop", f'''client_id = "{alg}"; client_auth = "private_key_jwt"; client_key = "{self.file(alg, self.pem(key))}";
+                  client_key_id = "key-{alg}"; issuer = "{ISSUER}";''') for alg, key in KEYS.items()}
         exchange = (f'{secret} grant_type = "token_exchange"; subject_token = "{self.file("subject", self.subject())}";')
         wrong = f'client_id = "agent:7%"; client_auth = "client_secret_post"; client_secret = "{self.file("wrong", "wrong-" + self.secret)}";'
         return {"secret": ("dpop", f'{secret} resource = ["{OPAQUE}"]; scope = "orders:write";'),
@@ -67,7 +86,7 @@ class Scene:
                 "plain": ("bearer", f'{secret} resource = ["{OPAQUE}"];'),
                 "ca": ("mtls", f'client_id = "purse"; client_auth = "mtls"; client_certificate = "purse"; resource = ["{OPAQUE}"];'),
                 "self": ("mtls", f'client_id = "own"; client_auth = "mtls"; client_certificate = "own"; resource = ["{JWT}"];'),
-                "exchange": ("dpop", exchange), "wrong": ("dpop", wrong)}
+                "exchange": ("dpop", exchange), "wrong": ("dpop", wrong), "post": ("dpop", post), **keyed}
 
     def config(self):
         told, rules = "".join(k.credential(n) for n, k in self.kept.items()), []
@@ -88,7 +107,7 @@ class Scene:
         return lambda h: inside(h) + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
 
     def task(self):
-        self.since = len(self.server.calls), len(self.service.requests), self.h.index()
+        self.since = self.server.mark(), len(self.service.requests), self.h.index()
         return life(self.h.run + "/control.sock", "nightly")
 
     # ---- what happened in it
@@ -203,6 +222,13 @@ def a_token_that_the_server_cannot_take_back_is_told_as_such():
         s.get("/jwt/x")
         assert over()["revocation"].startswith("failed"), over()      # it keeps nothing of a JWT, which is good until it expires
         assert s.events("not revoked")[0]["error"] == "unsupported_token_type"
+
+
+@rows([(name,) for name in ("post", *KEYS)])
+def a_client_proves_itself_as_it_is_registered(case):
+    with s.task():
+        s.get(f"/{case[0]}/x")
+        assert s.events("granted")[0]["client"] == case[0]
 
 
 MTLS = [("ca", "purse"), ("self", "own")]

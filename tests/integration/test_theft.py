@@ -1,6 +1,6 @@
 """The theft matrix. A service that leaks writes down all that it is sent; a thief takes it and tries it elsewhere, twice, for another
 request, with his own key, late, through a sidecar of his own. Each cell is what the gate says, or that nothing in the binding
-stands in the way: docs/BINDINGS.md has the same table."""
+stands in the way (thefts.py, and docs/BINDINGS.md has the same table)."""
 
 import mmap
 import os
@@ -13,8 +13,8 @@ from client_certs import Clients, Kept, asking
 from control import life
 from holdfast import (ADDRESSES, CREDENTIAL, OTHER_UID, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Skip,
                       Workspace, forward_config, hosts, main, own_network, rows, skip_file)
+from thefts import BINDINGS, PASSES, THEFTS
 
-BINDINGS = ("dpop", "wimse", "bearer")
 GATES = {f"{binding}.{name}": f"20.0.{net}.{i}" for net, name in ((1, "orders.test"), (2, "other.test"))
          for i, binding in enumerate(BINDINGS, 1)}
 own_network([*ADDRESSES, *GATES.values()])
@@ -23,21 +23,6 @@ try:
 except Skip as why:
     skip_file(why)
 
-PASSES = "passes"
-THEFTS = {
-    "the very request, before its service has it": (PASSES, PASSES, PASSES),
-    "the same again": ("proof_replayed", "proof_replayed", PASSES),
-    "at another service": ("proof_audience", "proof_audience", PASSES),
-    "at another path": ("proof_audience", "proof_audience", PASSES),
-    "with another method": ("proof_method", "proof_method", PASSES),
-    "with another query": (PASSES, "proof_query", PASSES),
-    "with another body": (PASSES, "proof_body", PASSES),
-    "without its proof": ("proof_missing", "proof_missing", PASSES),
-    "with a proof by the thief's own key": ("proof_key", "proof_signature", PASSES),
-    "with the proof of another task": ("proof_key", "proof_signature", PASSES),
-    "two minutes later": ("proof_expired", "proof_expired", PASSES),
-    "through the thief's own sidecar": ("token_missing", "token_missing", "refused"),
-}
 LATE_S, LATE_PORT = 120, 8443
 AUDIENCE = "https://orders.test/"
 
@@ -230,7 +215,7 @@ def own_sidecar(binding, loot):
 ACTS = (lambda binding, loot: s.send(binding, loot), again, elsewhere, other_path, other_method, other_query, other_body,
         without_proof, own_key, other_task, late, own_sidecar)
 CASES = [(f"{binding}: {theft}", act, binding, cells[i])
-         for (theft, cells), act in zip(THEFTS.items(), ACTS) for i, binding in enumerate(BINDINGS)]
+         for (theft, cells), act in zip(THEFTS.items(), ACTS, strict=True) for i, binding in enumerate(BINDINGS)]
 
 
 @rows(CASES)
