@@ -6,13 +6,21 @@
 
 #include "base/digest.h"
 #include "base/list.h"
+#include "conf/conf.h"
+
+/* What names it: the file it begins in, and whom it is for. Credentials that differ in
+ * other things, or were another before a reload, share it: none of them may present
+ * what another has replaced. */
+void lineage_name(const struct conf_source *s, unsigned char out[SHA256_SIZE]);
+/* These two ask with refresh tokens of one lineage. */
+bool lineage_is_shared(const struct conf_source *a, const struct conf_source *b);
 
 /* The one to present: `file` is what the credential's file holds. On loan until the
  * next call. */
-struct text lineage_newest(struct list *lineages,
-                           const unsigned char source[SHA256_SIZE], struct text file);
+struct text lineage_newest(struct list *lineages, const unsigned char name[SHA256_SIZE],
+                           struct text file);
 /* The server gave this one. */
-void lineage_take(struct list *lineages, const unsigned char source[SHA256_SIZE],
+void lineage_take(struct list *lineages, const unsigned char name[SHA256_SIZE],
                   struct text next);
 void lineages_clear(struct list *lineages);
 

@@ -150,13 +150,31 @@ look_again(struct order *o)
     order_tell(o);
 }
 
+/* Its credential is in force no more. What it has is used until it is taken back, and
+ * not after, though a reload may bring the credential back; who waits for more waits
+ * for nothing. */
+static void
+withdraw(struct order *o)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    o->news.refresh_ms = 0;
+    if (o->news.until_ms > now_ms + GRACE_MS / 2)
+        o->news.until_ms = now_ms + GRACE_MS / 2;
+    o->news.why = REASON_CREDENTIAL_UNAVAILABLE;
+    o->news.retry_ms = now_ms + UNKNOWN_MS;
+    order_tell(o);
+}
+
 static void
 review(struct mint *m, struct order *o, const struct generation *next)
 {
-    if (sources_find(generation_sources(next), o->name.source) == NULL)
+    if (sources_find(generation_sources(next), o->name.source) == NULL) {
+        withdraw(o);
         end(m, o, GRACE_MS);
-    else if (!order_is_under_way(o))
+    } else if (!order_is_under_way(o)) {
         look_again(o);
+    }
 }
 
 static void

@@ -12,25 +12,34 @@ static void start(struct order *o);
 
 /* ---- turns */
 
+/* What it is being asked with, though another config is in force by now. */
+static const struct conf_credential *
+credential_asked(const struct order *o)
+{
+    return o->plea.at == NULL ? NULL
+                              : sources_find(generation_sources(o->plea.at->generation),
+                                             o->name.source);
+}
+
 /* A refresh token that the server replaces is asked with once at a time. */
 static bool
-is_in_its_way(const struct order *other, const struct order *o)
+is_in_its_way(const struct order *other, const struct conf_credential *c)
 {
-    const struct conf_credential *c = order_credential(o);
+    const struct conf_credential *theirs = credential_asked(other);
 
-    return c != NULL && c->source.grant_type == OAUTH_REFRESH_TOKEN &&
-           memcmp(other->name.source, o->name.source, sizeof o->name.source) == 0;
+    return theirs != NULL && lineage_is_shared(&theirs->source, &c->source);
 }
 
 static bool
 may_start(const struct order *o)
 {
+    const struct conf_credential *c = order_credential(o);
     const struct mint *m = o->mint;
 
     if (m->n_asking >= MINT_AT_ONCE)
         return false;
-    for (struct list *at = m->asking.next; at != &m->asking; at = at->next)
-        if (is_in_its_way(LIST_OWNER(at, struct order, in_asking), o))
+    for (struct list *at = m->asking.next; c != NULL && at != &m->asking; at = at->next)
+        if (is_in_its_way(LIST_OWNER(at, struct order, in_asking), c))
             return false;
     return true;
 }
@@ -105,12 +114,14 @@ make_key(struct order *o)
 static struct text
 refresh_token_of(const struct order *o, const struct conf_credential *c)
 {
+    unsigned char lineage[SHA256_SIZE];
     struct text file;
 
     if (c->source.grant_type != OAUTH_REFRESH_TOKEN || o->mint->at->vault == NULL ||
         vault_text(o->mint->at->vault, c->source.refresh_token, &file) != REASON_OK)
         return text_of(NULL, 0);
-    return lineage_newest(&o->mint->lineages, o->name.source, file);
+    lineage_name(&c->source, lineage);
+    return lineage_newest(&o->mint->lineages, lineage, file);
 }
 
 static enum reason
@@ -162,8 +173,7 @@ start(struct order *o)
 static void
 learn_nonce(struct order *o)
 {
-    const struct conf_credential *c = sources_find(
-        generation_sources(o->plea.at->generation), o->name.source);
+    const struct conf_credential *c = credential_asked(o);
     struct text nonce = errand_field(o->plea.errand, TEXT("DPoP-Nonce"));
     enum reason why;
     struct url url;
@@ -173,6 +183,18 @@ learn_nonce(struct order *o)
     why = url_split(c->source.token_endpoint, &url);
     assert(why == REASON_OK);
     (void)dpop_learn(o->signer, origin_of(&url, o->plea.memory), nonce);
+}
+
+static void
+learn_refresh(struct order *o, struct text next)
+{
+    const struct conf_credential *c = credential_asked(o);
+    unsigned char lineage[SHA256_SIZE];
+
+    if (c == NULL || c->source.grant_type != OAUTH_REFRESH_TOKEN)
+        return;
+    lineage_name(&c->source, lineage);
+    lineage_take(&o->mint->lineages, lineage, next);
 }
 
 /* Once, and only with another nonce than before. */
@@ -211,7 +233,7 @@ read_answer(struct order *o, struct oauth_answer *answer)
     learn_nonce(o);
     reply = plea_reply(&o->plea);
     why = oauth_answer(&wish, &reply, o->plea.memory, answer);
-    lineage_take(&o->mint->lineages, o->name.source, answer->refresh);
+    learn_refresh(o, answer->refresh);
     return why;
 }
 

@@ -82,7 +82,7 @@ obtain(struct exchange *x)
 
     if (!name_token(x, &name, &c))
         return go(x, STEP_DIAL);
-    h = holding_get(&x->entry->holdings, &name);
+    h = holding_get(&x->entry->holdings, &name, now_ms);
     if (!holding_is_good(h, now_ms) || !is_of_this_pair(x, c, h))
         return await(x, c, h);
     if (holding_wants_news(h, now_ms)) /* and goes on with this one */
@@ -141,7 +141,7 @@ obtain_hear(struct worker *w, struct task *k, const struct token_news *news)
     struct holding *h;
 
     if (may_take(e)) {
-        h = holding_get(&e->holdings, &news->name);
+        h = holding_get(&e->holdings, &news->name, clock_monotonic_ms());
         holding_take(h, news);
         for (struct list *m = h->waiting.next; m != &h->waiting; m = m->next)
             exchange_wake(LIST_OWNER(m, struct exchange, obtaining));

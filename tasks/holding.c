@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FORGET_MS = 10 * 60 * 1000 };
+
 bool
 token_name_is(const struct token_name *a, const struct token_name *b)
 {
@@ -33,13 +35,47 @@ holding_find(const struct list *of_entry, const struct token_name *name)
     return h != NULL && h->news.token != NULL ? h : NULL;
 }
 
+static void
+free_holding(struct holding *h)
+{
+    while (!list_is_empty(&h->waiting))
+        list_remove(h->waiting.next);
+    list_remove(&h->in_entry);
+    dpop_signer_free(h->signer);
+    token_unref(h->news.token);
+    free(h);
+}
+
+/* Who took a token from it may be dialling still. */
+static bool
+is_forgotten(const struct holding *h, int64_t now_ms)
+{
+    int64_t last_ms = h->news.until_ms > h->news.retry_ms ? h->news.until_ms
+                                                          : h->news.retry_ms;
+
+    return !h->asked && list_is_empty(&h->waiting) && now_ms > last_ms + FORGET_MS;
+}
+
+static void
+forget(struct list *of_entry, int64_t now_ms)
+{
+    for (struct list *m = of_entry->next, *next; m != of_entry; m = next) {
+        struct holding *h = LIST_OWNER(m, struct holding, in_entry);
+
+        next = m->next;
+        if (is_forgotten(h, now_ms))
+            free_holding(h);
+    }
+}
+
 struct holding *
-holding_get(struct list *of_entry, const struct token_name *name)
+holding_get(struct list *of_entry, const struct token_name *name, int64_t now_ms)
 {
     struct holding *h = find(of_entry, name);
 
     if (h != NULL)
         return h;
+    forget(of_entry, now_ms);
     h = memory_new(sizeof *h);
     h->news.name = *name;
     list_init(&h->waiting);
@@ -99,17 +135,6 @@ holding_wants_news(const struct holding *h, int64_t now_ms)
 {
     return !h->asked && !holding_is_failing(h, now_ms) &&
            (h->news.token == NULL || now_ms >= h->news.refresh_ms);
-}
-
-static void
-free_holding(struct holding *h)
-{
-    while (!list_is_empty(&h->waiting))
-        list_remove(h->waiting.next);
-    list_remove(&h->in_entry);
-    dpop_signer_free(h->signer);
-    token_unref(h->news.token);
-    free(h);
 }
 
 void

@@ -35,8 +35,10 @@ struct holding {
     struct list waiting;        /* exchanges (proxy/) */
 };
 
-/* The holding of this name on the list; made if need be. */
-struct holding *holding_get(struct list *of_entry, const struct token_name *name);
+/* The holding of this name on the list; made if need be, and then those go whose time
+ * is long over: they are of credentials as they were before a reload. */
+struct holding *holding_get(struct list *of_entry, const struct token_name *name,
+                            int64_t now_ms);
 /* The same if it is there and has a token; NULL. */
 struct holding *holding_find(const struct list *of_entry,
                              const struct token_name *name);

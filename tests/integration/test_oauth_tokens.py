@@ -247,6 +247,54 @@ def a_credential_that_a_reload_changes_is_asked_for_anew_and_the_token_before_is
 
 
 @promise
+def a_credential_that_comes_back_is_asked_for_anew():
+    h = s.start(task="standing")
+    assert get(h).status == 200
+    for more in ('scope = "more";', ""):
+        assert h.reload(s.config(source=s.source(more), task="standing"))["msg"] == "config reloaded"
+    def used_another():
+        answer = get(h)
+        return answer.status == 200 and s.service.shown[-1][0] != s.server.tokens[0].value
+    until(used_another, what="another token than the one that is taken back")
+    h.stop()
+
+
+@promise
+def who_waits_for_a_token_by_a_credential_that_a_reload_changes_is_refused_and_the_next_is_served():
+    h = s.start(task="standing")
+    gate = threading.Event()
+    def slowly(connection, request, form):
+        del connection, request, form
+        gate.wait(60)
+        return False
+    s.server.answer = slowly
+    since, found = h.mark(), []
+    t = threading.Thread(target=lambda: found.append(get(h)))
+    t.start()
+    s.server.wait_asked()
+    s.server.answer = None
+    for more in ('scope = "more";', ""):
+        assert h.reload(s.config(source=s.source(more), task="standing"))["msg"] == "config reloaded"
+    t.join()
+    assert h.wait_requests(1, since)[0]["reason"] == "credential_unavailable", found[0].body
+    until(lambda: get(h).status == 200, what="a token")
+    gate.set()
+    h.stop()
+
+
+@promise
+def a_refresh_token_that_was_replaced_is_not_shown_again_after_a_reload():
+    grant = f'''grant_type = "refresh_token"; refresh_token = "{s.file('rotated', 'rt-1')}";'''
+    h = s.start(source=s.source(grant=grant), task="standing")
+    s.server.refresh_tokens["rt-1"] = True
+    assert get(h).status == 200
+    assert h.reload(s.config(source=s.source('scope = "more";', grant=grant), task="standing"))["msg"] == "config reloaded"
+    assert get(h).status == 200
+    assert [form["refresh_token"][0] for form in s.server.asked] == list(s.server.refresh_tokens)[:2]
+    h.stop()
+
+
+@promise
 def a_secret_that_comes_late_is_used_without_waiting_for_the_next_try():
     h = s.start()
     begin(h)
