@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -192,6 +193,7 @@ answer_policy(const void *state, const struct view *v)
         strcmp(v->evidence.binding, "httpsig") != 0)
         return NULL;
     found = bsearch(&asked, s->at, s->n, sizeof *s->at, by_address);
+    assert(found != NULL); /* the rule is of the config that was opened */
     return &found->policy;
 }
 
