@@ -43,6 +43,9 @@ void gate_close(struct gate *g);
 /* The first rule of the door that takes what v->facts say and the request asks becomes
  * v->gate_rule. */
 MUST_USE enum reason gate_rules_judge(struct view *v);
+/* It has the form of a workload's identifier, which only its authority gives: whoever
+ * chooses its own name (a token's subject, a key's id) must not choose one. */
+bool gate_is_workload(struct text id);
 /* A subject of a list; one that ends in a slash and a star names all below it. */
 bool gate_names_subject(const struct strings *list, struct text id);
 

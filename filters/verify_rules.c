@@ -17,6 +17,12 @@ names(const struct strings *list, struct text word)
 }
 
 bool
+gate_is_workload(struct text id)
+{
+    return text_starts(id, TEXT("spiffe://")) || text_starts(id, TEXT("wimse://"));
+}
+
+bool
 gate_names_subject(const struct strings *list, struct text id)
 {
     if (list->any)

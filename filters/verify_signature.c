@@ -59,9 +59,13 @@ judge_httpsig(const struct gate *g, struct view *v)
     enum reason why = httpsig_verify(&g->signature, v->request, &received, v->now_s,
                                      v->arena, &v->facts);
 
-    /* Who has no identity is called by its key's id. */
-    v->facts.subject = text_is_empty(v->facts.context.workload)
-                           ? v->facts.thumbprint
-                           : v->facts.context.workload;
-    return why;
+    if (why != REASON_OK)
+        return why;
+    v->facts.subject = v->facts.context.workload;
+    if (!text_is_empty(v->facts.subject))
+        return REASON_OK;
+    /* Who has no identity is called by its key's id: which a partner chose, and which
+     * must not be a workload's. */
+    v->facts.subject = v->facts.thumbprint;
+    return gate_is_workload(v->facts.subject) ? REASON_SIGNATURE_KEY : REASON_OK;
 }

@@ -44,8 +44,7 @@ static bool
 is_trusted_with(const struct conf_issuer *c, struct text subject)
 {
     if (c->subjects.n == 0)
-        return !text_starts(subject, TEXT("spiffe://")) &&
-               !text_starts(subject, TEXT("wimse://"));
+        return !gate_is_workload(subject);
     return gate_names_subject(&c->subjects, subject);
 }
 

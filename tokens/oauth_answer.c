@@ -73,6 +73,7 @@ read_life(const struct json *answer, int64_t *out)
 {
     const struct json *life = json_get(answer, "expires_in");
     struct text digits;
+    int64_t told;
     uint64_t n;
 
     *out = OAUTH_LIFE_S;
@@ -81,13 +82,14 @@ read_life(const struct json *answer, int64_t *out)
     if (json_string(life, &digits)) {
         if (!text_to_u64(digits, INT64_MAX, &n))
             return false;
-        *out = (int64_t)n;
-    } else if (!json_number(life, out)) {
+        told = (int64_t)n;
+    } else if (!json_number(life, &told)) {
         return false;
     }
-    if (*out > OAUTH_LIFE_MAX_S)
-        *out = OAUTH_LIFE_MAX_S;
-    return *out > 0;
+    if (told <= 0)
+        return false;
+    *out = told < OAUTH_LIFE_MAX_S ? told : OAUTH_LIFE_MAX_S;
+    return true;
 }
 
 /* What a token that can be read (a JWT) says it is bound to. NULL: it cannot. */
@@ -146,11 +148,15 @@ read_token(const struct oauth_wish *wish, const struct json *answer,
     struct text token = json_text_of(answer, "access_token");
     struct text refresh = json_text_of(answer, "refresh_token");
 
-    if (!may_be_presented(token) || !read_life(answer, &out->lives_s) ||
-        refresh.n > OAUTH_TOKEN_MAX)
+    /* Whatever else is wrong: the one before is spent, and this one is to be revoked.
+     */
+    if (refresh.n <= OAUTH_TOKEN_MAX)
+        out->refresh = arena_copy(arena, refresh);
+    if (!may_be_presented(token))
         return REASON_AS_MALFORMED;
     out->token = arena_copy(arena, token);
-    out->refresh = arena_copy(arena, refresh);
+    if (!read_life(answer, &out->lives_s) || refresh.n > OAUTH_TOKEN_MAX)
+        return REASON_AS_MALFORMED;
     return judge_type(wish, json_text_of(answer, "token_type"), token);
 }
 

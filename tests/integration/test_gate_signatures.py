@@ -14,13 +14,14 @@ from holdfast import (ADDRESSES, OTHER_UID, PROXY_UID, PUBLIC, PUBLIC2, Channel,
 own_network(ADDRESSES)
 ws = Workspace()
 service = Origin("127.0.0.1", 0)
-issuer, holder, partner, thief = jose.Issuer(), jose.Key(), jose.Key(), jose.Key()
+issuer, holder, partner, thief, impostor = jose.Issuer(), jose.Key(), jose.Key(), jose.Key(), jose.Key()
+BUILDER = "spiffe://prod.example/ns/agents/sa/builder"
 RULE = (f'{{ host = "orders.test"; methods = "any"; paths = "any"; credential = "orders"; bind = ["httpsig"]; '
         f'inject = "always"; upstream_trust = "{ws.ca.file}"; }}')
 sidecar = Holdfast(ws, forward_config(RULE, names=hosts(orders_test=PUBLIC)), name="sidecar")
 with open(sidecar.jwks, encoding="ascii") as f:
     JWKS = ws.file("prod.jwks.json", json.dumps({"keys": json.load(f)["keys"] + [issuer.public_jwk]}))
-PARTNERS = ws.file("partners.jwks.json", json.dumps({"keys": [{**partner.jwk, "kid": "partner-1"}]}))
+PARTNERS = ws.file("partners.jwks.json", json.dumps({"keys": [{**key.jwk, "kid": kid} for key, kid in ((partner, "partner-1"), (impostor, BUILDER))]}))
 leaf = ws.leaf("orders.test")
 os.chown(leaf.key, PROXY_UID, PROXY_UID)
 
@@ -108,6 +109,7 @@ REFUSED = [
     ("a-token-alone", "signature_missing", [("Workload-Identity-Token", WIT)], {}),
     ("another-key", "signature_wrong", lambda: signed(WIT, thief), {}),
     ("a-partner-unknown", "signature_key", lambda: signed(said=';keyid="partner-2"'), {}),
+    ("a-partner-called-like-a-workload", "signature_key", lambda: signed(key=impostor, said=f';keyid="{BUILDER}"'), {}),
     ("another-path", "signature_wrong", lambda: signed(WIT), {"path": "/v1/orders/8?tenant=7"}),
     ("another-query", "signature_wrong", lambda: signed(), {"path": "/v1/orders/7?tenant=8"}),
     ("another-method", "signature_wrong", lambda: signed(), {"method": "DELETE"}),

@@ -285,11 +285,36 @@ an_answer_is_a_token_that_can_be_presented_or_has_a_reason(void **state)
             fail_msg("%s: error %s", a->id, got.error != NULL ? got.error : "none");
         assert_int_equal(got.wants_nonce,
                          a->error != NULL && strcmp(a->error, "use_dpop_nonce") == 0);
-        /* What is not bound is known all the same: it has to be taken back. */
+        /* What is not bound, or lives nobody knows how long, is known all the same: it
+         * has to be taken back. */
         assert_int_equal(got.token.n > 0,
                          why == REASON_OK || why == REASON_TOKEN_UNBOUND ||
                              (a->form != FORM_DPOP && why == REASON_AS_MALFORMED) ||
-                             strcmp(a->id, "no type") == 0);
+                             strcmp(a->id, "no type") == 0 ||
+                             strstr(a->body, "expires_in") != NULL);
+    }
+}
+
+/* A server that gives a new one takes the old one back. */
+static void
+a_refresh_token_is_taken_from_whatever_answer_it_stands_in(void **state)
+{
+    static const char *const bodies[] = {
+        "{" GOOD ",\"refresh_token\":\"next\"}",
+        "{" GOOD ",\"refresh_token\":\"next\",\"expires_in\":\"soon\"}",
+        "{\"access_token\":\"a b\",\"refresh_token\":\"next\"}",
+        "{\"access_token\":\"abc\"," TYPED("Bearer") ",\"refresh_token\":\"next\"}",
+    };
+    const struct oauth_wish wish = { FORM_DPOP, TEXT(JKT) };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        const struct oauth_reply reply = { 200, TEXT(JSON), text_z(bodies[i]) };
+        struct oauth_answer got;
+
+        assert_int_equal(oauth_answer(&wish, &reply, arena, &got) == REASON_OK, i == 0);
+        assert_text(got.refresh, "next");
+        assert_true(got.lives_s >= 0);
     }
 }
 
@@ -421,6 +446,7 @@ main(void)
         cmocka_unit_test(an_assertion_is_signed_for_one_reader_and_for_a_minute),
         cmocka_unit_test(a_client_without_its_key_asks_for_nothing),
         cmocka_unit_test(an_answer_is_a_token_that_can_be_presented_or_has_a_reason),
+        cmocka_unit_test(a_refresh_token_is_taken_from_whatever_answer_it_stands_in),
         cmocka_unit_test(a_token_is_only_so_long),
         cmocka_unit_test(details_say_where_the_credential_may_go_and_for_what),
         cmocka_unit_test(details_that_are_too_many_are_none),
