@@ -21,6 +21,8 @@ PEERS = {
     "holdfast": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-2w": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-wpt": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
+    "holdfast-dpop": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
+    "holdfast-httpsig": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-100k": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "direct": ("direct", 19443, "pki/origin-ca.pem", "origin"),
     "haproxy": ("via", 18443, "pki/mitm-ca.pem", "haproxy"),

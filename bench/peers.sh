@@ -130,12 +130,14 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-2w|holdfast-wpt|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger|holdfast-1kgrants|holdfast-10ktasks)
+    holdfast|holdfast-2w|holdfast-wpt|holdfast-dpop|holdfast-httpsig|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger|holdfast-1kgrants|holdfast-10ktasks)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
         mkdir -p "$RUN/holdfast/run"; chown 64001 "$RUN/holdfast/run"
         local w='' threads=1 l='off_because = "a benchmark: the peers record nothing either";'
         [ "$n" = holdfast-2w ] && threads=2
         [ "${n%-ledger}" != "$n" ] && l="keep = \"$RUN/holdfast/ledger\";"
+        [ "$n" = holdfast-dpop ] && w='credential = "token"; bind = ["dpop"]; inject = "always";'
+        [ "$n" = holdfast-httpsig ] && w='credential = "bench"; bind = ["httpsig"]; inject = "always";'
         [ "${n%-ledger}" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
         fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads LEDGER="$l"
         rm -rf "$RUN/holdfast/conf.d" "$RUN/holdfast/ledger"  # a start reads the segment before
@@ -226,6 +228,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 haproxy-h2h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-dpop holdfast-httpsig holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 haproxy-h2h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac
