@@ -1,60 +1,15 @@
-/* An account for each task that had something to take back: its tokens, each an item
- * that is tried up to three times, and what came of them. */
-#include "proxy/revocation.h"
+/* The accounts of tasks: what came of their items, and who is told of it. */
+#include "proxy/revocation_parts.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
-#include "base/table.h"
 
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    AT_ONCE = 64, /* servers asked at a time */
-    TRY_MS = 5 * 1000,
     PATIENCE_MS = 2 * 1000, /* how long an end waits to be told of */
     FINISH_MS = 10 * 1000   /* … and Holdfast's */
-};
-static const int64_t pauses_ms[] = { 1000, 4000 }; /* between the tries */
-
-struct account {
-    struct table_node by_task;
-    struct list in_all;
-    struct revocation *owner;
-    struct task *task; /* a reference */
-    struct list items;
-    unsigned n_revoked;
-    enum reason why;        /* of the last that could not be */
-    bool has_parted;        /* `parting` waits to be told */
-    bool is_late;           /* … or was told as pending */
-    struct parting parting; /* without a reference of its own */
-    struct alarm patience;
-};
-
-struct item {
-    struct list in_account, in_queue;
-    struct account *account;
-    struct outpost *from; /* references … */
-    struct token *token;  /* … to both */
-    const struct conf_credential *credential;
-    struct plea plea;
-    struct wake over;
-    struct alarm alarm; /* it begins, or is tried again */
-    unsigned tries;
-    bool is_later;
-};
-
-struct revocation {
-    struct revocation_needs needs;
-    struct table accounts; /* by task */
-    struct list all;       /* … and of them all */
-    struct list queue;     /* of items */
-    size_t n_asking;
-    struct alarm impatience; /* while Holdfast ends */
-    bool is_finishing;
-    struct revocation_figures figures;
 };
 
 struct revocation *
@@ -83,7 +38,7 @@ find(const struct revocation *r, const struct task *k)
 
 static void on_impatient(void *owner);
 
-static struct account *
+struct account *
 account_get(struct revocation *r, struct task *k)
 {
     struct account *a = find(r, k);
@@ -120,10 +75,8 @@ write_outcome(const struct account *a, char out[OUTCOME_SIZE])
         (void)snprintf(out, OUTCOME_SIZE, "%s", a->n_revoked > 0 ? "revoked" : "none");
 }
 
-/* Nothing of it is left to do. One whose task has not parted yet keeps what came of
- * it. */
-static void
-settle(struct account *a)
+void
+account_settle(struct account *a)
 {
     const struct revocation_needs *n = &a->owner->needs;
     char outcome[OUTCOME_SIZE];
@@ -156,172 +109,6 @@ on_impatient(void *owner)
     tell_pending(owner);
 }
 
-/* ---- items */
-
-static void
-item_free(struct item *i)
-{
-    plea_end(&i->plea);
-    wake_cancel(&i->over);
-    alarm_clear(&i->alarm);
-    list_remove(&i->in_account);
-    list_remove(&i->in_queue);
-    token_unref(i->token);
-    outpost_unref(i->from);
-    free(i);
-}
-
-static struct log_line *
-begin_line(const struct item *i, enum log_level level, const char *msg)
-{
-    struct log_line *l = log_line_begin(level, msg);
-
-    log_line_z(l, "credential", i->credential->name);
-    log_line_text(l, "task", task_id(i->account->task));
-    log_line_z(l, "grant", task_grant(i->account->task));
-    log_line_number(l, "tries", i->tries);
-    return l;
-}
-
-static void
-conclude(struct item *i, enum reason why)
-{
-    struct account *a = i->account;
-    struct revocation *r = a->owner;
-    struct log_line *l = begin_line(i, why == REASON_OK ? LOG_INFO : LOG_WARN,
-                                    why == REASON_OK ? "token revoked"
-                                                     : "token not revoked");
-
-    if (why != REASON_OK)
-        log_line_z(l, "reason", reason_token(why));
-    log_line_end(l);
-    a->n_revoked += why == REASON_OK;
-    if (why != REASON_OK)
-        a->why = why;
-    r->figures.revoked += why == REASON_OK;
-    r->figures.failed += why != REASON_OK;
-    item_free(i);
-    settle(a);
-    if (r->is_finishing && list_is_empty(&r->all))
-        event_base_loopbreak(loop_base(r->needs.loop));
-}
-
-static void start(struct item *i);
-
-static void
-go_on(struct revocation *r)
-{
-    while (r->n_asking < AT_ONCE && !list_is_empty(&r->queue)) {
-        struct item *i = LIST_OWNER(r->queue.next, struct item, in_queue);
-
-        list_remove(&i->in_queue);
-        start(i);
-    }
-}
-
-static void
-line_up(struct item *i)
-{
-    struct revocation *r = i->account->owner;
-
-    i->is_later = false;
-    list_add_last(&r->queue, &i->in_queue);
-    go_on(r);
-}
-
-static void
-on_due(void *owner)
-{
-    line_up(owner);
-}
-
-static void
-fail(struct item *i, enum reason why)
-{
-    size_t n = sizeof pauses_ms / sizeof *pauses_ms;
-
-    if (i->tries > n || why == REASON_AS_REFUSED || why == REASON_SIGN)
-        conclude(i, why);
-    else
-        alarm_set(i->account->owner->needs.loop, &i->alarm, pauses_ms[i->tries - 1]);
-}
-
-static void
-start(struct item *i)
-{
-    const struct conf_source *s = &i->credential->source;
-    const struct plea_terms terms = { .credential = i->credential,
-                                      .revokes = token_value(i->token),
-                                      .timeout_ms = s->timeout_ms < TRY_MS
-                                                        ? s->timeout_ms
-                                                        : TRY_MS,
-                                      .is_retry = i->tries > 0 };
-    enum reason why = plea_begin(&i->plea, i->from, &terms, &i->over);
-
-    i->tries++;
-    if (why == REASON_OK)
-        i->account->owner->n_asking++;
-    else
-        fail(i, why);
-}
-
-/* RFC 7009 section 2.2: 200, whether the token was known or not. */
-static enum reason
-read_answer(const struct item *i)
-{
-    enum reason why = plea_why(&i->plea);
-    int status;
-
-    if (why != REASON_OK)
-        return why;
-    status = errand_status(i->plea.errand);
-    if (status >= 200 && status < 300)
-        return REASON_OK;
-    if (status >= 500 || status == 429)
-        return REASON_AS_UNREACHABLE;
-    return status >= 400 ? REASON_AS_REFUSED : REASON_AS_MALFORMED;
-}
-
-static void
-on_over(void *owner)
-{
-    struct item *i = owner;
-    struct revocation *r = i->account->owner;
-    enum reason why = read_answer(i);
-
-    plea_end(&i->plea);
-    r->n_asking--;
-    if (why == REASON_OK)
-        conclude(i, REASON_OK);
-    else
-        fail(i, why);
-    go_on(r);
-}
-
-void
-revocation_add(struct revocation *r, const struct revocable *what)
-{
-    struct item *i;
-
-    if (what->credential->source.revocation_endpoint == NULL)
-        return;
-    i = memory_new(sizeof *i);
-    outpost_ref(what->from);
-    i->from = what->from;
-    i->token = token_ref(what->token);
-    i->credential = what->credential;
-    i->account = account_get(r, what->task);
-    i->account->is_late |= what->is_late;
-    i->over = (struct wake){ .answer = on_over, .owner = i };
-    i->alarm = (struct alarm){ .on_due = on_due, .owner = i };
-    i->is_later = what->in_ms > 0 && !r->is_finishing;
-    list_add_last(&i->account->items, &i->in_account);
-    if (i->is_later)
-        alarm_set(r->needs.loop, &i->alarm, what->in_ms);
-    else
-        line_up(i);
-}
-
 /* ---- a task's end */
 
 static bool
@@ -345,7 +132,7 @@ revocation_part(struct revocation *r, const struct parting *p)
     a->parting = *p;
     a->has_parted = true;
     if (list_is_empty(&a->items))
-        settle(a);
+        account_settle(a);
     else if (!has_begun(a))
         tell_pending(a);
     else
@@ -387,7 +174,7 @@ give_up(struct account *a)
         a->why = REASON_AS_TIMEOUT;
     }
     a->is_late |= !a->has_parted;
-    settle(a);
+    account_settle(a);
 }
 
 void
@@ -398,7 +185,7 @@ revocation_finish(struct revocation *r)
     alarm_set(r->needs.loop, &r->impatience, FINISH_MS);
     for (struct list *m = r->all.next; m != &r->all; m = m->next)
         hurry(LIST_OWNER(m, struct account, in_all));
-    go_on(r);
+    items_go_on(r);
     if (!list_is_empty(&r->all))
         event_base_dispatch(loop_base(r->needs.loop));
     alarm_clear(&r->impatience);
