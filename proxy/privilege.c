@@ -163,7 +163,7 @@ identity_drop(const struct identity *who)
     struct rlimit no_core = { 0, 0 };
     enum reason why;
 
-    if (started_as_root) {
+    if (started_as_root || getuid() == 0) {
         empty_bounding_set();
         if (setgroups(0, NULL) != 0 || setresgid(who->gid, who->gid, who->gid) != 0 ||
             setresuid(who->uid, who->uid, who->uid) != 0)

@@ -7,6 +7,15 @@
 
 #include <string.h>
 
+bool
+secret_may_be_put(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if (t.at[i] < ' ' || t.at[i] > '~')
+            return false;
+    return t.n > 0 && t.at[0] != ' ' && t.at[t.n - 1] != ' ';
+}
+
 /* A stranger's of the same name must not leave beside ours: some service reads the
  * first. */
 void

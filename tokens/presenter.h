@@ -46,7 +46,11 @@ MUST_USE enum reason httpsig_present(const struct means *with,
                                      struct headers *headers,
                                      struct evidence *evidence);
 
-/* bearer.c: puts `secret` behind the prefix into the field, in place of a stranger's.
+/* bearer.c: it is what a field's value may hold and keeps: visible ASCII, and spaces
+ * that are not at an end. Whatever else is in there, it was not meant as a secret for a
+ * header. */
+bool secret_may_be_put(struct text secret);
+/* Puts `secret` behind the prefix into the field, in place of a stranger's.
  */
 void secret_put(struct headers *headers, struct text name, struct text prefix,
                 struct text secret);

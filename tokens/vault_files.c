@@ -2,6 +2,7 @@
 #include "tokens/vault_parts.h"
 
 #include "base/memory.h"
+#include "tokens/presenter.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -71,17 +72,6 @@ named_by_gates(const struct conf *conf, struct named *out)
 
 /* ---- a secret on one line */
 
-/* What a field's value may hold and keeps: visible ASCII, and spaces that are not at an
- * end. Whatever else is in there, it was not meant as a secret for a header. */
-static bool
-may_stand_in_a_field(struct text t)
-{
-    for (size_t i = 0; i < t.n; i++)
-        if (t.at[i] < ' ' || t.at[i] > '~')
-            return false;
-    return t.n > 0 && t.at[0] != ' ' && t.at[t.n - 1] != ' ';
-}
-
 static bool
 is_one_line(struct text t)
 {
@@ -94,7 +84,7 @@ is_one_line(struct text t)
 static const char *
 fault_of(enum content content, struct text t)
 {
-    if (content == CONTENT_FIELD && !may_stand_in_a_field(t))
+    if (content == CONTENT_FIELD && !secret_may_be_put(t))
         return "holds bytes that cannot stand in a header field: write the secret "
                "alone, on one line";
     if (content == CONTENT_TEXT && !is_one_line(t))

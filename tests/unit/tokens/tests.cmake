@@ -1,6 +1,7 @@
 unit_test(tokens test_anchors tokens)
 unit_test(tokens test_authority tokens)
 unit_test(tokens test_binding tokens)
+unit_test(tokens test_command_answer tokens)
 unit_test(tokens test_dpop tokens)
 unit_test(tokens test_dpop_peers tokens)
 unit_test(tokens test_dpop_verify tokens)
