@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { COMMAND_MAX_BYTES = 8 * 1024, COMMAND_MAX_WORDS = 64 };
+
 /* ---- keys that belong to one choice of another key */
 
 /* With the choice `of`, the key is taken; sample: and must be written, like this. */
@@ -198,6 +200,17 @@ uri_error(struct arena *a, const char *z)
     return pattern_uri_error(z);
 }
 
+/* All of it goes to the process that runs it in one packet. */
+static bool
+is_too_long(const struct strings *command)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < command->n; i++)
+        bytes += strlen(command->at[i]) + 1;
+    return bytes > COMMAND_MAX_BYTES || command->n > COMMAND_MAX_WORDS;
+}
+
 /* No shell looks for it, and nobody's PATH. */
 static void
 check_command(const struct check *k, const struct conf_source *s)
@@ -207,6 +220,10 @@ check_command(const struct check *k, const struct conf_source *s)
 
     if (error != NULL)
         check_complain_element(k, s, "command", program, error);
+    else if (is_too_long(&s->command))
+        check_complain(k, s, "command",
+                       "is longer than 8192 bytes or 64 words: write the rest into a "
+                       "file that the program reads");
     else if (program != NULL && check_is_published(k, program))
         check_complain_element(k, s, "command", program,
                                "lies in ca.publish, which is the workload's to read: "

@@ -15,6 +15,7 @@
 #include "proxy/worker.h"
 
 struct custody;
+struct helper;
 struct inquiry;
 struct mint;
 struct revocation;
@@ -55,7 +56,8 @@ struct holdfast {
     struct custody *custody;       /* NULL without a forward door; likewise … */
     struct mint *mint;             /* … what gets tokens for tasks … */
     struct revocation *revocation; /* … and has them taken back … */
-    struct loop *errands;          /* … by errands over base */
+    struct helper *helper;  /* … and the process that runs programs for it … */
+    struct loop *errands;   /* … by errands over base */
     struct event *patience; /* waits for an old generation to end before the next is
                                built */
     unsigned waited;

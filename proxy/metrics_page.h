@@ -36,6 +36,7 @@ struct page {
     bool reload_ok;      /* the last reload; the start counts as one */
     int64_t reloaded_ms; /* wall clock: when the one in force was taken over */
     uint64_t log_lost;
+    bool has_helper, helper_is_gone;
     const struct ledger_state *ledger;           /* NULL: none is kept */
     const struct witness_state *witness;         /* NULL: it has none */
     const struct mint_figures *mint;             /* NULL: there are no tasks */

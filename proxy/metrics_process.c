@@ -25,6 +25,14 @@ write_reload_time(struct exposition *w, const struct family *f)
     sample_value_ms(w, w->page->reloaded_ms);
 }
 
+/* A gate alone has none. */
+static void
+write_helper(struct exposition *w, const struct family *f)
+{
+    if (w->page->has_helper)
+        sample_one(w, f, !w->page->helper_is_gone);
+}
+
 static void
 write_build(struct exposition *w, const struct family *f)
 {
@@ -117,6 +125,7 @@ static const struct family families[] = {
     { "holdfast_config_generation", GAUGE, "The config in force.", write_generation, 0 },
     { "holdfast_config_last_reload_successful", GAUGE, "0 when the last reload was refused.", write_reload_ok, 0 },
     { "holdfast_config_last_reload_success_timestamp_seconds", GAUGE, "When the config in force was taken over.", write_reload_time, 0 },
+    { "holdfast_helper_running", GAUGE, "0 when the process that runs the programs of `command` credentials is gone.", write_helper, 0 },
     { "holdfast_build", INFO, "The version.", write_build, 0 },
     { "process_start_time_seconds", GAUGE, "When the process started.", write_started, 0 },
     { "process_cpu_seconds", COUNTER, "CPU time, user and system.", write_cpu, 0 },

@@ -1,7 +1,8 @@
-/* The mint: gets the access tokens of tasks from authorization servers, on main's loop.
- * A worker that needs one asks; an order for each task, credential and form asks the
- * server, once at a time, and every worker is told what came of it. What a task was
- * given is revoked when it ends (revocation.h). */
+/* The mint: gets the access tokens of tasks from authorization servers, or from
+ * programs that tell them, on main's loop. A worker that needs one asks; an order for
+ * each task, credential and form asks the server, once at a time, and every worker is
+ * told what came of it. What a task was given is revoked when it ends (revocation.h).
+ */
 #ifndef PROXY_MINT_H
 #define PROXY_MINT_H
 
@@ -9,12 +10,14 @@
 #include "tasks/holding.h"
 #include "tasks/task.h"
 
+struct helper;
 struct mint;
 struct revocation;
 
 struct mint_needs {
     struct loop *loop; /* main's */
     struct revocation *revocation;
+    struct helper *helper; /* runs the programs that tell secrets */
     /* To every worker. The reference in the news is the mint's. */
     void (*tell)(void *owner, struct task *k, const struct token_news *news);
     void *owner;

@@ -155,6 +155,10 @@ start(struct order *o)
 
     o->is_second = false;
     o->began_ms = clock_monotonic_ms();
+    if (c != NULL && c->source.kind == SOURCE_COMMAND) {
+        order_run(o, c);
+        why = REASON_OK;
+    }
     if (c != NULL && c->source.kind == SOURCE_OAUTH) {
         o->end_ms = o->began_ms + c->source.timeout_ms;
         if ((why = make_key(o)) == REASON_OK)
@@ -211,6 +215,8 @@ may_try_nonce(const struct order *o, const struct oauth_answer *answer)
 void
 order_leave_turn(struct order *o)
 {
+    helper_run_free(o->run);
+    o->run = NULL;
     plea_end(&o->plea);
     list_remove(&o->in_asking);
     o->mint->n_asking--;
@@ -262,7 +268,8 @@ order_hear(void *owner)
     struct order *o = owner;
     struct mint *m = o->mint;
     struct oauth_answer answer = { .lives_s = 0 };
-    enum reason why = read_answer(o, &answer);
+    enum reason why = o->run != NULL ? order_read_run(o, &answer)
+                                     : read_answer(o, &answer);
 
     if (why == REASON_OK && is_over_already(o, &answer))
         why = REASON_AS_TIMEOUT;

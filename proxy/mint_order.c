@@ -176,6 +176,8 @@ tell_failure(const struct order *o, const struct oauth_answer *answer)
         log_line_number(l, "status", errand_status(o->plea.errand));
     if (answer != NULL && answer->error != NULL)
         log_line_z(l, "error", answer->error);
+    if (o->run != NULL)
+        order_tell_run(o, l);
     log_line_number(l, "retry_ms", o->news.retry_ms - clock_monotonic_ms());
     log_line_end(l);
 }
@@ -273,7 +275,8 @@ order_end(struct order *o, int64_t in_ms)
         revoke_coin(o, &o->past[i], in_ms);
     wipe(o);
     o->is_orphan = true;
-    if (!list_is_linked(&o->in_asking))
+    /* What a program is about to tell cannot be revoked: it is killed. */
+    if (!list_is_linked(&o->in_asking) || o->run != NULL)
         order_free(o);
 }
 

@@ -1,9 +1,10 @@
 /* Inside the mint: its book of orders (mint.c), what one has (mint_order.c), and how
- * it is asked for (mint_ask.c). */
+ * it is asked for (mint_ask.c, mint_command.c). */
 #ifndef PROXY_MINT_PARTS_H
 #define PROXY_MINT_PARTS_H
 
 #include "base/table.h"
+#include "proxy/helper.h"
 #include "proxy/lineage.h"
 #include "proxy/mint.h"
 #include "proxy/outpost.h"
@@ -35,7 +36,8 @@ struct order {
     struct coin now, past[ORDER_PAST]; /* those before, that are good still */
     struct token_news news;            /* as it was told; its reference is `now`'s */
 
-    struct plea plea; /* under way */
+    struct plea plea;       /* under way; … */
+    struct helper_run *run; /* … of a program, while it is; else NULL */
     struct wake over;
     int64_t began_ms, end_ms; /* monotonic */
     bool is_second;           /* with another nonce */
@@ -76,6 +78,14 @@ void order_give_back(struct order *o, const struct oauth_answer *answer);
 /* What it has is revoked; it is freed, unless it is under way. Off the table. */
 void order_end(struct order *o, int64_t in_ms);
 void order_free(struct order *o);
+
+/* ---- mint_command.c */
+
+/* Its program is run; the bell rings when it is over. */
+void order_run(struct order *o, const struct conf_credential *c);
+MUST_USE enum reason order_read_run(struct order *o, struct oauth_answer *answer);
+struct log_line;
+void order_tell_run(const struct order *o, struct log_line *l);
 
 /* ---- mint_ask.c */
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/helper.h"
 #include "proxy/ops.h"
 
 #include <inttypes.h>
@@ -88,6 +89,8 @@ write_metrics(void *owner, enum page_format format, struct buf *out)
         page.mint = &mint;
         page.revocation = &revocation;
     }
+    page.has_helper = h->helper != NULL;
+    page.helper_is_gone = h->helper != NULL && helper_is_gone(h->helper);
     process_read(h->overseer->process, &page.process);
     metrics_page_write(&page, format, out);
 }

@@ -6,6 +6,7 @@
 #include "proxy/custody.h"
 #include "proxy/descriptors.h"
 #include "proxy/faults.h"
+#include "proxy/helper.h"
 #include "proxy/holdfast.h"
 #include "proxy/inquiry.h"
 #include "proxy/mint.h"
@@ -172,13 +173,21 @@ tell_token(void *owner, struct task *k, const struct token_news *news)
 }
 
 static void
+dismiss_helper(struct holdfast *h)
+{
+    helper_free(h->helper);
+    h->helper = NULL;
+}
+
+static void
 open_mint(struct holdfast *h)
 {
     h->errands = loop_over(h->base);
+    helper_begin(h->helper, h->errands, &h->who);
     h->revocation = revocation_new(
         &(struct revocation_needs){ h->errands, custody_part, custody_hear_late, h });
     h->mint = mint_new(
-        &(struct mint_needs){ h->errands, h->revocation, tell_token, h });
+        &(struct mint_needs){ h->errands, h->revocation, h->helper, tell_token, h });
     mint_follow(h->mint, h->generation, h->vault);
 }
 
@@ -287,6 +296,8 @@ serve(struct holdfast *h)
     h->custody = custody_new(h);
     if (h->custody != NULL)
         open_mint(h);
+    else
+        dismiss_helper(h);
     if ((why = start_workers(h)) == REASON_OK) {
         open_workers(h);
         oversee_begin(h);
@@ -318,6 +329,7 @@ tear_down(struct holdfast *h, enum reason why)
     inquiry_free(h->inquiry);
     answers_free(h->shared.answers);
     close_mint(h);
+    dismiss_helper(h);
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);
     reload_end(h);
@@ -375,6 +387,7 @@ holdfast_run(const char *path)
                           .began_ms = clock_monotonic_ms() };
     enum reason why;
 
+    h.helper = helper_fork(); /* while there is nothing that it could inherit */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
     tls_memory_begin();

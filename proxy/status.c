@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "proxy/helper.h"
 #include "proxy/witness.h"
 
 #include <inttypes.h>
@@ -145,7 +146,10 @@ write_state(const struct holdfast *h, const struct conf_credential *c, struct bu
     bool is_readable;
 
     if (!vault_has_files(c)) {
-        json_put_z(out, "state", "ready");
+        json_put_z(out, "state",
+                   c->source.kind == SOURCE_COMMAND && helper_is_gone(h->helper)
+                       ? reason_token(REASON_COMMAND_UNAVAILABLE)
+                       : "ready");
         return;
     }
     if (h->vault == NULL)
@@ -158,6 +162,19 @@ write_state(const struct holdfast *h, const struct conf_credential *c, struct bu
     if (vault_expires_s(h->vault, c) != 0)
         json_put_number(out, "expires_in_s",
                         vault_expires_s(h->vault, c) - clock_wall_s());
+}
+
+static void
+write_helper(const struct holdfast *h, struct buf *out)
+{
+    if (h->helper == NULL) {
+        json_put_z(out, "helper", NULL);
+        return;
+    }
+    json_open(out, "helper", '{');
+    json_put_bool(out, "running", !helper_is_gone(h->helper));
+    json_put_number(out, "pid", helper_pid(h->helper));
+    json_close(out, '}');
 }
 
 static void
@@ -239,5 +256,6 @@ status_write(const struct holdfast *h, struct buf *out)
     write_workers(h, out);
     json_put_number(out, "generations_alive", generations_alive());
     write_credentials(h, out);
+    write_helper(h, out);
     write_ledger(h, out);
 }

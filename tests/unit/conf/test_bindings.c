@@ -46,6 +46,10 @@ expect_rows(const struct row *rows, size_t n)
 
 /* ---- sources */
 
+#define WORDS_4  "\"a\", \"b\", \"c\", \"d\""
+#define WORDS_16 WORDS_4 ", " WORDS_4 ", " WORDS_4 ", " WORDS_4
+#define WORDS_64 WORDS_16 ", " WORDS_16 ", " WORDS_16 ", " WORDS_16
+
 static void
 a_source_takes_the_keys_of_its_kind_and_no_others(void **state)
 {
@@ -128,7 +132,8 @@ a_grant_type_takes_what_it_exchanges(void **state)
         { "subject_token = \"/s/subject\";", "", 39, TRADED ".subject_token",
           "is missing with grant_type = \"token_exchange\": write subject_token = " },
         { "grant_type = \"token_exchange\";", "", 41, TRADED ".subject_token",
-          "+means nothing with grant_type = \"client_credentials\": remove it, or write "
+          "+means nothing with grant_type = \"client_credentials\": remove it, or "
+          "write "
           "grant_type = \"token_exchange\"" },
         { "actor_token = \"/s/actor\";", "assertion = \"/s/x\";", 41,
           TRADED ".assertion", "write grant_type = \"jwt_bearer\"" },
@@ -210,6 +215,8 @@ values_of_a_source_are_what_they_should_be(void **state)
           HELPER ".source.command[0]", "lies in ca.publish" },
         { "[\"/usr/bin/helper\", \"-v\"]", "\"/usr/bin/helper -v\"", 31,
           HELPER ".source.command", "must be a list of strings" },
+        { "\"-v\"", WORDS_64, 31, HELPER ".source.command",
+          "longer than 8192 bytes or 64 words" },
         { "timeout = \"2s\"", "timeout = \"1h\"", 31, HELPER ".source.timeout",
           "\"100ms\" to \"5m\"" },
         /* what stands for a secret */
