@@ -2,18 +2,21 @@
 request, with his own key, late, through a sidecar of his own. Each cell is what the gate says, or that nothing in the binding
 stands in the way (thefts.py, and docs/BINDINGS.md has the same table)."""
 
+import json
 import mmap
 import os
 import struct
+import subprocess
+import time
 
 import jose
 import thief
-from as_peer import Provider, client, needs
+from as_peer import FOLDER, Provider, client, judged, needs
 from client_certs import Clients, Kept, asking
 from control import life
 from holdfast import (ADDRESSES, CREDENTIAL, OTHER_UID, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Skip,
                       Workspace, forward_config, hosts, main, own_network, rows, skip_file)
-from thefts import BINDINGS, PASSES, THEFTS
+from thefts import BINDINGS, PASSES, STRANGERS, THEFTS
 
 GATES = {f"{binding}.{name}": f"20.0.{net}.{i}" for net, name in ((1, "orders.test"), (2, "other.test"))
          for i, binding in enumerate(BINDINGS, 1)}
@@ -58,7 +61,9 @@ class Scene:
         self.boards = [Origin(GATES[f"bearer.{name}"], 443, leaf, answer=self.take_anybody) for name in ("orders.test", "other.test")]
         self.service = Origin("127.0.0.1", 0)
         self.sidecar = Holdfast(self.ws, self.sidecar_config(), name="sidecar")
-        self.jwks = self.ws.file("prod.jwks.json", open(self.sidecar.jwks, "rb").read())
+        with open(self.sidecar.jwks, encoding="ascii") as f:
+            self.published = json.load(f)
+        self.jwks = self.ws.file("prod.jwks.json", json.dumps(self.published))
         self.keys = self.ws.file("as.jwks.json", self.server.ask("GET", "/jwks").body)
         self.gate = Holdfast(self.ws, self.gate_config(), name="gate")
         self.late = Late(self.ws, self.gate_config(port=LATE_PORT), name="late")
@@ -153,54 +158,59 @@ PROOFS = {"httpsig": ("signature", "signature-input"), "dpop": ("dpop",), "wimse
 FORGERS = {"httpsig": thief.own_signature, "dpop": thief.own_dpop, "wimse": thief.own_wpt}
 
 
-# ---- what the thief does
+# ---- what the thief makes of it
 
-def again(binding, loot):
-    s.send(binding, loot)
-    return s.send(binding, loot)
-
-
-def elsewhere(binding, loot):
+def other_host(binding, loot):
     loot.host = f"{binding}.other.test"
-    return s.send(binding, loot)
 
 
-def other_path(binding, loot):
+def other_path(_, loot):
     loot.path = "/orders/8"
-    return s.send(binding, loot)
 
 
-def other_method(binding, loot):
+def other_method(_, loot):
     loot.method = "PUT"
-    return s.send(binding, loot)
 
 
-def other_query(binding, loot):
+def other_query(_, loot):
     loot.query = "?tenant=8"
-    return s.send(binding, loot)
 
 
-def other_body(binding, loot):
+def other_body(_, loot):
     loot.body = b'{"item":2}'
-    return s.send(binding, loot)
 
 
 def without_proof(binding, loot):
     loot.without(*PROOFS.get(binding, ()))
-    return s.send(binding, loot)
 
 
 def own_key(binding, loot):
     if binding in FORGERS:
         FORGERS[binding](loot, s.thief)
-    return s.send(binding, loot, pair=s.thiefs_pair)
 
 
 def other_task(binding, loot):
     other = s.steal(binding)
     for name in PROOFS.get(binding, ()):
         loot.put(name, other.get(name))
+
+
+CHANGES = {
+    "at another service": other_host, "at another path": other_path, "with another method": other_method,
+    "with another query": other_query, "with another body": other_body, "without its proof": without_proof,
+    "with a proof by the thief's own key": own_key, "with the proof of another task": other_task,
+}
+
+
+# ---- and where he takes it
+
+def again(binding, loot):
+    s.send(binding, loot)
     return s.send(binding, loot)
+
+
+def with_own_certificate(binding, loot):
+    return s.send(binding, loot, pair=s.thiefs_pair)
 
 
 def late(binding, loot):
@@ -212,20 +222,83 @@ def own_sidecar(binding, loot):
         return s.verdict(binding, c.request(loot.method, loot.path + loot.query, loot.host, loot.fields, loot.body))
 
 
-ACTS = (lambda binding, loot: s.send(binding, loot), again, elsewhere, other_path, other_method, other_query, other_body,
-        without_proof, own_key, other_task, late, own_sidecar)
-CASES = [(f"{binding}: {theft}", act, binding, cells[i])
-         for (theft, cells), act in zip(THEFTS.items(), ACTS, strict=True) for i, binding in enumerate(BINDINGS)]
+SENDINGS = {
+    "the same again": again, "two minutes later": late, "with a proof by the thief's own key": with_own_certificate,
+    "through the thief's own sidecar": own_sidecar,
+}
 
 
-@rows(CASES)
+def stolen(binding, theft):
+    loot = s.steal(binding)
+    if theft in CHANGES:
+        CHANGES[theft](binding, loot)
+    return loot
+
+
+@rows([(f"{binding}: {theft}", binding, theft, cells[i]) for theft, cells in THEFTS.items() for i, binding in enumerate(BINDINGS)])
 def what_was_stolen_is_worth_what_the_table_says(case):
-    _, act, binding, expected = case
+    _, binding, theft, expected = case
     seen = len(s.service.requests)
-    found = act(binding, s.steal(binding))
+    found = SENDINGS.get(theft, s.send)(binding, stolen(binding, theft))
     assert found == expected, found
     passed = len(s.service.requests) - seen
-    assert passed == (binding != "bearer") * ((found == PASSES) + (act is again and binding != "mtls")), passed
+    first = theft == "the same again" and binding in PROOFS         # nobody had seen it before
+    assert passed == (0 if binding == "bearer" else first or found == PASSES), passed
+
+
+@rows([(binding,) for binding in PROOFS])
+def what_was_spent_is_worth_nothing_whatever_it_does_not_cover(case):
+    """Where a service has answered, its gate has seen the proof."""
+    loot = s.steal(case[0])
+    assert s.send(case[0], loot) == PASSES
+    for change in (other_query, other_body):
+        change(case[0], loot)
+        assert s.send(case[0], loot) != PASSES
+
+
+# ---- verifiers by other hands, who remember nothing
+
+def by_oauth4webapi(loots, now):
+    return [v["ok"] for v in judged(s.server, AUDIENCE, [
+        {"now": int(now), "method": loot.method, "url": loot.url + loot.query, "authorization": loot.get("authorization"),
+         "dpop": loot.get("dpop")} for loot in loots])]
+
+
+def asked(script, *words, **doc):
+    done = subprocess.run([*needs("jose", "http-message-signatures"), os.path.join(FOLDER, script), *words],
+                          input=json.dumps(doc).encode(), capture_output=True, check=False, timeout=300)
+    return json.loads(done.stdout)["ok"]
+
+
+def by_jose(loots, now):
+    for loot in loots:
+        wit, wpt = loot.get("workload-identity-token"), loot.get("workload-proof-token")
+        claims = jose.parts(wit)[1]
+        yield wpt is not None and asked("verify_wimse.mjs", now=int(now), jwks=s.published, wit=wit, wpt=wpt, issuer=claims["iss"],
+                                        subject=claims["sub"], audience=loot.url, method=loot.method, query=loot.query[1:],
+                                        body=loot.body.decode(), context=claims[jose.CONTEXT])
+
+
+def by_two_of_rfc9421(loots, now):
+    covers = ["@method", "@request-target", "content-digest", "workload-identity-token"]
+    for loot in loots:
+        jwk = jose.parts(loot.get("workload-identity-token"))[1]["cnf"]["jwk"]
+        yield loot.get("signature") is not None and asked(
+            "signatures.mjs", "verify", now=int(now), method=loot.method, url=loot.url + loot.query, target=loot.path + loot.query,
+            fields=loot.fields, body=loot.body.decode(), jwk=jwk, covers=covers)
+
+
+VERIFIERS = {"httpsig": by_two_of_rfc9421, "dpop": by_oauth4webapi, "wimse": by_jose}
+
+
+@rows([(binding,) for binding in VERIFIERS])
+def a_strangers_verifier_says_the_same_of_what_the_format_covers(case):
+    binding = case[0]
+    thefts = [theft for theft in STRANGERS if theft != "two minutes later"]
+    verdicts = dict(zip(thefts, VERIFIERS[binding]([stolen(binding, theft) for theft in thefts], time.time()), strict=True))
+    (verdicts["two minutes later"],) = VERIFIERS[binding]([s.steal(binding)], time.time() + LATE_S)
+    wanted = {theft: takes[tuple(VERIFIERS).index(binding)] for theft, takes in STRANGERS.items()}
+    assert verdicts == wanted, {t: v for t, v in verdicts.items() if v != wanted[t]}
 
 
 if __name__ == "__main__":

@@ -17,3 +17,18 @@ THEFTS = {
     "two minutes later": ("proof_expired", "proof_expired", "proof_expired", PASSES),
     "through the thief's own sidecar": ("token_missing", "token_missing", "token_missing", "refused"),
 }
+
+# Whether verifiers by other hands take it, of httpsig, dpop and wimse: they judge one request, and remember nothing. For whom a signature
+# is made stands in a parameter that only the WIMSE profile reads; oauth4webapi takes proofs of five minutes.
+STRANGERS = {
+    "the very request, before its service has it": (True, True, True),
+    "at another service": (True, False, False),
+    "at another path": (False, False, False),
+    "with another method": (False, False, False),
+    "with another query": (False, True, False),
+    "with another body": (False, True, False),
+    "without its proof": (False, False, False),
+    "with a proof by the thief's own key": (False, False, False),
+    "with the proof of another task": (False, False, False),
+    "two minutes later": (False, True, False),
+}
