@@ -24,7 +24,7 @@ def needs(*packages):
     for package in packages:
         if not os.path.isdir(os.path.join(FOLDER, "node_modules", package)):
             raise Skip(f"there is no {package} (npm ci in tests/node)")
-    return [tool("node")]
+    return [tool("node"), "--no-warnings"]
 
 
 def client(client_id, auth="client_secret_basic", **more):
