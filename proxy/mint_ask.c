@@ -35,13 +35,19 @@ may_start(const struct order *o)
 {
     const struct conf_credential *c = order_credential(o);
     const struct mint *m = o->mint;
+    size_t n = 0;
 
     if (m->n_asking >= MINT_AT_ONCE)
         return false;
-    for (struct list *at = m->asking.next; c != NULL && at != &m->asking; at = at->next)
-        if (is_in_its_way(LIST_OWNER(at, struct order, in_asking), c))
+    for (struct list *at = m->asking.next; c != NULL && at != &m->asking;
+         at = at->next) {
+        const struct order *other = LIST_OWNER(at, struct order, in_asking);
+
+        if (is_in_its_way(other, c))
             return false;
-    return true;
+        n += memcmp(other->name.source, o->name.source, sizeof o->name.source) == 0;
+    }
+    return n < MINT_OF_ONE;
 }
 
 void

@@ -10,8 +10,9 @@
 #include "proxy/outpost.h"
 #include "proxy/revocation.h"
 
-/* Servers asked at a time: the others wait for their turn. */
-enum { MINT_AT_ONCE = 64, ORDER_PAST = 2 };
+/* Asked for at a time: the others wait for their turn. Of one credential no more than a
+ * few, so that its server, when it says nothing, keeps nobody from another's. */
+enum { MINT_AT_ONCE = 64, MINT_OF_ONE = 16, ORDER_PAST = 2 };
 
 /* A token with the moment from which it is worth nothing (monotonic). */
 struct coin {

@@ -8,8 +8,8 @@ import threading
 
 import access
 import jose
-from authorization_server import Refused
-from holdfast import ADDRESSES, main, own_network, promise
+from authorization_server import AuthorizationServer, Refused
+from holdfast import ADDRESSES, PUBLIC2, WORKLOAD_UID, main, own_network, promise
 from patience import until
 
 own_network(ADDRESSES)
@@ -347,6 +347,41 @@ def what_was_judged_before_holdfast_stops_gets_its_token_still():
     t.join()
     assert found == [200] and h.wait_exit() == 0
     assert [token.revoked.is_set() for token in s.server.tokens] == [True]
+
+
+# ---- servers that keep each other waiting
+
+@promise
+def a_server_that_says_nothing_keeps_nobody_from_the_token_of_another():
+    crowd = range(20000, 20070)
+    inside = s.config(source=s.source('timeout = "4m";'), workers=1)
+    def config(h):
+        told = inside(h)
+        one = told[told.index('  { name = "nightly"'):told.index(" ); } );") + 5]
+        credential = told[told.index("  crm = {"):told.index("  orders = {")]
+        other = credential.replace("crm =", "other =").replace("https://as.test/", "https://second.test/")
+        grants = [one.replace("nightly", f"n{uid}").replace(f"uid = {WORKLOAD_UID}", f"uid = {uid}") for uid in crowd]
+        grants.append(one.replace('"crm"', '"other"'))
+        return told.replace(one, ",".join(grants)).replace(credential, credential + other).replace(
+            'hosts = ( ', f'hosts = ( {{ name = "second.test"; addresses = ["{PUBLIC2}"]; }}, ')
+    h = s.start(config=config)
+    second = AuthorizationServer(PUBLIC2, s.ws.leaf("second.test"), name="second.test")
+    s.standing.append(second)
+    second.clients["agent:7%"] = SECRET
+    s.service._judge = lambda request: None
+    s.server.answer = says_nothing
+    for uid in crowd:
+        assert verb(h, "task_start", grant=f"n{uid}")["ok"]
+    begin(h)
+    waiting = [h.tls("api.test:443", uid=uid) for uid in crowd]
+    for c in waiting:
+        c.send(b"GET /v1/x HTTP/1.1\r\nHost: api.test\r\n\r\n")
+    until(lambda: sum(state["exchanges"] for state in h._states()) == len(crowd), what="all that wait")
+    s.server.wait_asked(16)
+    assert get(h).status == 200 and len(second.tokens) == 1 and len(s.server.asked) == 16
+    for c in waiting:
+        c.close()
+    stop(h)
 
 
 # ---- proofs of a workload's own
