@@ -72,6 +72,15 @@ await(struct exchange *x, const struct conf_credential *c, struct holding *h)
     return wait_once(x, c->source.timeout_ms + MORE_MS, REASON_AS_TIMEOUT);
 }
 
+/* Main asks with the certificate that is in the files now; whoever is of an older
+ * config keeps to that one's, and would be told of this same token for ever. */
+static enum pace
+await_pair(struct exchange *x, const struct conf_credential *c, struct holding *h)
+{
+    return x->epoch == x->worker->now ? await(x, c, h)
+                                      : refuse(x, REASON_CERTIFICATE_CHANGED);
+}
+
 enum pace
 obtain(struct exchange *x)
 {
@@ -83,8 +92,10 @@ obtain(struct exchange *x)
     if (!name_token(x, &name, &c))
         return go(x, STEP_DIAL);
     h = holding_get(&x->entry->holdings, &name, now_ms);
-    if (!holding_is_good(h, now_ms) || !is_of_this_pair(x, c, h))
+    if (!holding_is_good(h, now_ms))
         return await(x, c, h);
+    if (!is_of_this_pair(x, c, h))
+        return await_pair(x, c, h);
     if (holding_wants_news(h, now_ms)) /* and goes on with this one */
         ask_main(x, h);
     obtain_leave(x);

@@ -2,10 +2,11 @@
 same certificate, also when it is rotated."""
 
 import secrets
+import threading
 
 import jose
 from client_certs import Clients, Kept, asking, shown
-from holdfast import ADDRESSES, main, own_network, promise
+from holdfast import ADDRESSES, PATIENCE, main, own_network, promise
 from patience import until
 
 own_network(ADDRESSES)
@@ -22,7 +23,8 @@ class Shown:
         self.clients = Clients(s.ws)
         self.kept = Kept(s.ws, "shop", self.clients.make("shop.client"))
         inside = s.config(source=s.source(auth=told), bind='["mtls"]', **changed)
-        self.h = s.start(config=lambda h: inside(h).replace("credentials = {", "credentials = {" + self.kept.credential("shop"), 1))
+        self.config = lambda h: inside(h).replace("credentials = {", "credentials = {" + self.kept.credential("shop"), 1)
+        self.h = s.start(config=self.config)
         s.server.clients["agent:7%"] = "certificate"
         self.ask()
         s.server.answer = self.give
@@ -83,6 +85,38 @@ def a_rotated_certificate_gets_a_token_of_its_own_and_no_request_is_lost():
         return scene.judged[-1][1] != first
     until(shows_the_next, what="the next certificate")
     assert len(scene.given) == 2, scene.given
+    stop(scene.h)
+
+
+class Held:
+    """A TLS context whose first handshake waits until it is let."""
+
+    def __init__(self, context):
+        self.context, self.begun, self.let = context, threading.Event(), threading.Event()
+
+    def wrap_socket(self, sock, server_side):
+        if not self.begun.is_set():
+            self.begun.set()
+            self.let.wait()
+        return self.context.wrap_socket(sock, server_side=server_side)
+
+
+@promise
+def who_connects_with_a_certificate_of_a_config_and_files_that_are_no_more_is_refused():
+    slowly = dict(more='limits = { handshake_timeout = "1h"; };', task="standing", workers=1)
+    scene = Shown(**slowly)
+    held = s.service.origin._context = Held(s.service.origin._context)
+    since, found = scene.h.mark(), []
+    late = threading.Thread(target=lambda: found.append(get(scene.h)))
+    late.start()
+    assert held.begun.wait(PATIENCE)
+    assert scene.h.reload(lambda h: scene.config(h) + "# another\nlog = { level = \"debug\"; };\n")["msg"] == "config reloaded"
+    scene.kept.put(scene.clients.make("shop.client"))
+    until(lambda: get(scene.h).status == 200 and len(scene.given) == 2, what="the next certificate")
+    held.let.set()
+    late.join()
+    assert found[0].status == 503, (found[0].status, found[0].body)
+    assert "certificate_changed" in [line["reason"] for line in scene.h.requests(since)]
     stop(scene.h)
 
 
