@@ -89,11 +89,13 @@ static const struct kind {
     { BIND_DPOP, BINDING_DPOP, tries_dpop, judge_dpop, challenge_dpop, token_dpop },
     { BIND_WIMSE, BINDING_WIMSE, tries_wimse, judge_wimse, NULL, NULL },
     { BIND_HTTPSIG, BINDING_HTTPSIG, tries_httpsig, judge_httpsig, NULL, NULL },
+    { BIND_MTLS, BINDING_MTLS, tries_mtls, judge_mtls, challenge_mtls, token_mtls },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* What the door does not accept is not looked at. Of two proofs that it does the
- * request would be as good as the better one: none is taken. */
+ * request would be as good as the better one: none is taken. A certificate is the
+ * connection's, and stands back behind any proof of the request's own. */
 static enum reason
 kind_find(const struct gate *g, const struct view *v, const struct kind **out)
 {
@@ -104,7 +106,8 @@ kind_find(const struct gate *g, const struct view *v, const struct kind **out)
             continue;
         if (first == NULL)
             first = &kinds[i];
-        if (!kinds[i].is_tried(v))
+        if (!kinds[i].is_tried(v) ||
+            (kinds[i].binding == BINDING_MTLS && tried != NULL))
             continue;
         if (tried != NULL)
             return REASON_PROOF_SEVERAL;
@@ -147,6 +150,7 @@ verify_request(void *state, struct view *v)
     const struct kind *kind;
     enum reason why = kind_find(g, v, &kind);
 
+    v->facts = (struct facts){ .binding = BINDING_NONE };
     v->challenge = v->offered_nonce = text_z(NULL);
     if (why != REASON_OK)
         return deny(why);

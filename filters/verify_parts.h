@@ -61,11 +61,24 @@ MUST_USE enum reason judge_httpsig(const struct gate *g, struct view *v);
 /* Who has issued this token, as it says or as it must be; NULL: nobody we know. */
 const struct issuer *gate_issuer(const struct gate *g, struct text token,
                                  struct arena *arena);
+/* What the token says becomes v->facts; what it is bound to is the caller's to judge.
+ */
+MUST_USE enum reason gate_access_judge(const struct gate *g, struct text token,
+                                       struct view *v, struct access *a);
+/* The connection showed the certificate of this x5t#S256, which is not empty. */
+bool gate_shows_certificate(const struct view *v, struct text x5t);
 bool tries_dpop(const struct view *v);
 bool token_dpop(const struct view *v, struct text *token);
 /* Tells v->facts what was proved, and the client of a nonce. */
 MUST_USE enum reason judge_dpop(const struct gate *g, struct view *v);
 /* What the client could do about it. */
 void challenge_dpop(const struct gate *g, enum reason why, struct view *v);
+
+/* ---- verify_certificate.c, likewise */
+
+bool tries_mtls(const struct view *v);
+bool token_mtls(const struct view *v, struct text *token);
+MUST_USE enum reason judge_mtls(const struct gate *g, struct view *v);
+void challenge_mtls(const struct gate *g, enum reason why, struct view *v);
 
 #endif

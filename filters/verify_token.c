@@ -1,5 +1,6 @@
 /* Access tokens at a gate: of an issuer that the door names, bound to a key that made a
- * proof (RFC 9449). A token that is good for whoever has it is worth nothing here. */
+ * proof (RFC 9449), or to a certificate (verify_certificate.c). A token that is good
+ * for whoever has it is worth nothing here. */
 #include "filters/verify_parts.h"
 
 /* ---- whose it is */
@@ -81,8 +82,9 @@ token_judge(const struct issuer *by, struct text token, struct view *v,
     return access_token_verify(&policy, token, v->now_s, v->arena, a);
 }
 
-static enum reason
-access_judge(const struct gate *g, struct text token, struct view *v, struct access *a)
+enum reason
+gate_access_judge(const struct gate *g, struct text token, struct view *v,
+                  struct access *a)
 {
     const struct issuer *by = gate_issuer(g, token, v->arena);
     enum reason why;
@@ -94,6 +96,12 @@ access_judge(const struct gate *g, struct text token, struct view *v, struct acc
     tell(a, &v->facts);
     return is_trusted_with(by->conf, v->facts.subject) ? REASON_OK
                                                        : REASON_TOKEN_SUBJECT;
+}
+
+bool
+gate_shows_certificate(const struct view *v, struct text x5t)
+{
+    return text_equals_constant_time(x5t, v->client.thumbprint);
 }
 
 /* ---- DPoP */
@@ -131,11 +139,11 @@ dpop_judge(const struct gate *g, struct view *v, struct dpop_facts *told)
     enum reason why;
 
     if ((why = dpop_find(&v->request->headers, &token, &proof)) != REASON_OK ||
-        (why = access_judge(g, token, v, &access)) != REASON_OK)
+        (why = gate_access_judge(g, token, v, &access)) != REASON_OK)
         return why;
     if (text_is_empty(access.jkt))
         return REASON_TOKEN_BEARER;
-    if (!text_is_empty(access.x5t))
+    if (!text_is_empty(access.x5t) && !gate_shows_certificate(v, access.x5t))
         return REASON_TOKEN_CERTIFICATE;
     return dpop_verify(&g->dpop, &v->request->headers, &received, access.jkt, v->now_s,
                        v->arena, told);

@@ -48,7 +48,7 @@ static void
 take_proof(const struct view *v, struct headers *h)
 {
     proof_strip(h);
-    if (v->facts.binding == BINDING_DPOP)
+    if (v->facts.binding == BINDING_DPOP || !text_is_empty(v->facts.issuer))
         dpop_strip(h);
     if (v->facts.binding == BINDING_HTTPSIG)
         httpsig_strip(h);
