@@ -7,6 +7,7 @@
 #include "conf/parse.h"
 #include "conf/tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What is allocated: the filters' settings stand behind it in the same piece. */
@@ -25,6 +26,27 @@ fill_conf(struct fill *f, const struct tables *tables, const struct node *root)
     z->conf.path = root->place.file;
     fill_group(f, tables->root, NULL, root, root->place, z);
     return &z->conf;
+}
+
+static int
+compare_credentials(const void *left, const void *right)
+{
+    const struct conf_credential *const *a = left, *const *b = right;
+
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* Each request looks for one, and each rule that is checked. */
+static void
+order_credentials(struct conf *c, struct arena *a)
+{
+    const struct conf_credential *all = c->credentials.at;
+    size_t n = c->credentials.n;
+
+    c->by_name = arena_alloc(a, (n + 1) * sizeof(struct conf_credential *));
+    for (size_t i = 0; i < n; i++)
+        c->by_name[i] = &all[i];
+    qsort(c->by_name, n, sizeof *c->by_name, compare_credentials);
 }
 
 static void
@@ -62,6 +84,7 @@ conf_load_bytes(const char *path, const struct conf_filter_table *filters,
         goto done;
     c = fill_conf(&f, &tables, root);
     name_filters(c, keep, &tables, filters, n_filters);
+    order_credentials(c, keep);
     check_conf(c, &f);
     if (problems.n > 0)
         goto done;
@@ -102,14 +125,36 @@ conf_filter(const struct conf *c, const char *filter)
     return NULL;
 }
 
-const struct conf_credential *
-conf_credential(const struct conf *c, const char *name)
+/* Of a config that was made by hand. */
+static const struct conf_credential *
+credential_as_they_stand(const struct conf *c, const char *name)
 {
     const struct conf_credential *at = c->credentials.at;
 
     for (size_t i = 0; i < c->credentials.n; i++)
         if (strcmp(at[i].name, name) == 0)
             return &at[i];
+    return NULL;
+}
+
+const struct conf_credential *
+conf_credential(const struct conf *c, const char *name)
+{
+    size_t low = 0, high = c->credentials.n;
+
+    if (c->by_name == NULL)
+        return credential_as_they_stand(c, name);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int to = strcmp(name, c->by_name[middle]->name);
+
+        if (to == 0)
+            return c->by_name[middle];
+        if (to < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
 }
 

@@ -389,8 +389,9 @@ struct conf {
     bool watch;          /* reload when the config's files change, without being told */
     int deny_detail;     /* enum conf_detail */
     struct groups doors; /* of struct conf_door */
-    struct groups credentials; /* of struct conf_credential */
-    struct groups grants;      /* of struct conf_grant */
+    struct groups credentials;              /* of struct conf_credential */
+    const struct conf_credential **by_name; /* the same in order; NULL: as they stand */
+    struct groups grants;                   /* of struct conf_grant */
     struct conf_limits limits;
     const char *path;                  /* the main file */
     unsigned char digest[SHA256_SIZE]; /* of its bytes, then those of conf.d's files */
