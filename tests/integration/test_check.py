@@ -122,6 +122,17 @@ def a_start_that_fails_says_so_to_whoever_started_it_and_the_log_why():
         assert "mode 0755 is open to others: chmod 0700 it" in f.read()
 
 
+def also(accept, more):
+    """The gate takes another proof beside, by something of which the file is not there."""
+    def add(h):
+        h.say('names = ["https://orders.test"];', f'names = ["https://orders.test"]; accept = ["wimse", "{accept}"]; '
+              + more.replace("GONE", h.at("gone")))
+    return add
+
+
+ISSUER = 'issuers = ( { issuer = "https://as.test"; audience = "https://orders.test"; %s } );'
+
+
 # What is spoilt, the key that is named, and the words beside it.
 STUMBLES = [
     ("no-such-user", lambda h: h.say(f'user = "{PROXY_UID}"', 'user = "no-such-user-here"'), "user", "no-such-user-here"),
@@ -135,6 +146,10 @@ STUMBLES = [
     ("trust-unreadable", lambda h: (os.chown(h.at("service.pem"), 0, 0), os.chmod(h.at("service.pem"), 0o600)), "upstream_trust",
      "service.pem"),
     ("anchors-gone", move_away("jwks.json"), "doors[1].trust[0].jwks_file", "jwks.json"),
+    ("issuers-keys-gone", also("dpop", ISSUER % 'jwks_file = "GONE";'), "doors[1].issuers[0].jwks_file", "gone"),
+    ("issuers-trust-gone", also("dpop", ISSUER % 'jwks_url = "https://as.test/jwks"; trust = "GONE";'), "trust", "gone"),
+    ("signers-keys-gone", also("httpsig", 'signature = { jwks_file = "GONE"; };'), "doors[1].signature.jwks_file", "gone"),
+    ("clients-trust-gone", also("mtls", 'clients_trust = "GONE";'), "clients_trust", "gone"),
     ("keep-open", folder("ca", mode=0o755), "ca.keep", "shut to others"),
     ("keep-of-another", folder("ca", owner=OTHER_UID), "ca.keep", "Holdfast's or root's"),
     ("keep-not-writable", folder("authority", owner=0), "authority.keep", "cannot be written to"),

@@ -1,4 +1,4 @@
-foreach(test test_loop test_link test_tls test_alpn test_resolve test_upstream test_pool test_pool_room test_generation
+foreach(test test_loop test_link test_tls test_alpn test_resolve test_upstream test_issuer_answers test_pool test_pool_room test_generation
         test_mailbox test_doorbell test_builder test_reaper test_doors test_privilege test_watch test_secrets
         test_refusal test_worker test_errand test_helper test_tls_clients test_outbox test_rate test_metrics test_series test_ops test_descriptors)
     unit_test(proxy ${test} proxy PkgConfig::LIBEVENT PkgConfig::OPENSSL)
