@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_SIZE = 2048 }; /* of a SPIFFE ID */
+enum { NAME_MAX_SIZE = 2048 /* of a SPIFFE ID */, DNS_MAX_SIZE = 253 };
 
 struct client_identity {
     char thumbprint[SHA256_BASE64URL_SIZE];
@@ -55,11 +55,21 @@ is_printable(struct text t)
     return t.n > 0 && t.n <= NAME_MAX_SIZE;
 }
 
-/* A name for many is nobody's. */
+static bool
+is_of_a_host(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '.' || c == '_';
+}
+
+/* A name for many is nobody's; and one that is no host's could be read as a URI. */
 static bool
 is_dns_name(struct text t)
 {
-    return is_printable(t) && !text_has_byte(t, '*');
+    for (size_t i = 0; i < t.n; i++)
+        if (!is_of_a_host(t.at[i]))
+            return false;
+    return t.n > 0 && t.n <= DNS_MAX_SIZE;
 }
 
 static enum client_name

@@ -75,16 +75,36 @@ token_judge(const struct gate *g, struct text token, struct view *v)
     return gate_shows_certificate(v, access.x5t) ? REASON_OK : REASON_TOKEN_CERTIFICATE;
 }
 
+/* A token that its issuers answer for goes nowhere unjudged: spelt so that it is none
+ * here, it could be one behind us. */
+static enum reason
+bearer_judge(const struct view *v)
+{
+    const struct field *f = headers_get(&v->request->headers, TEXT("Authorization"));
+    const struct text bearer = TEXT("Bearer");
+
+    if (headers_count(&v->request->headers, TEXT("Authorization")) > 1)
+        return REASON_TOKEN_REPEATED;
+    return f != NULL && f->value.n >= bearer.n &&
+                   text_equals_nocase(text_of(f->value.at, bearer.n), bearer)
+               ? REASON_TOKEN_MALFORMED
+               : REASON_OK;
+}
+
 enum reason
 judge_mtls(const struct gate *g, struct view *v)
 {
     struct text token;
+    enum reason why;
 
     if (!tries_mtls(v))
         return REASON_CLIENT_CERTIFICATE_MISSING;
     v->facts.thumbprint = v->client.thumbprint;
-    return g->n_issuers > 0 && token_mtls(v, &token) ? token_judge(g, token, v)
-                                                     : name_judge(v);
+    if (g->n_issuers == 0)
+        return name_judge(v);
+    if (token_mtls(v, &token))
+        return token_judge(g, token, v);
+    return (why = bearer_judge(v)) != REASON_OK ? why : name_judge(v);
 }
 
 void

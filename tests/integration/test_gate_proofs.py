@@ -121,6 +121,19 @@ def a_token_that_is_not_the_certificates_is_refused(row):
     assert not service.requests
 
 
+@rows([
+    ("twice", lambda t: t + t, "token_repeated"),
+    ("behind another", lambda t: [("Authorization", "Basic eDp5")] + t, "token_repeated"),
+    ("behind a tab", lambda t: [(n, v.replace(" ", "\t")) for n, v in t], "token_malformed"),
+    ("of no length", lambda t: [("Authorization", "bearer")], "token_malformed"),
+])
+def a_stolen_token_does_not_ride_along_under_the_thiefs_own_name(row):
+    service.forget()
+    refused(ask(row[1](bound(builder)), named, TOKENS), row[2], 401)
+    assert ask([("Authorization", "Basic eDp5")], named, TOKENS).status == 200, "what is the service's own affair"
+    assert len(service.requests) == 1
+
+
 @promise
 def a_token_may_be_bound_to_key_and_certificate():
     token = idp.token(cnf={"jkt": holder.thumbprint, "x5t#S256": named.thumbprint})

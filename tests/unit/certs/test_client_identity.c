@@ -47,6 +47,8 @@ static const struct {
     { "subjectAltName=DNS:A.Example", CLIENT_NAME_DNS, "a.example" },
     { "subjectAltName=DNS:a.example,DNS:b.example", CLIENT_NAME_NONE, "" },
     { "subjectAltName=DNS:*.a.example", CLIENT_NAME_NONE, "" },
+    { "subjectAltName=DNS:" SPIFFE, CLIENT_NAME_NONE, "" },
+    { "subjectAltName=DNS:a.example/b", CLIENT_NAME_NONE, "" },
     { "subjectAltName=DNS:a.example,IP:127.0.0.1", CLIENT_NAME_DNS, "a.example" },
     { "subjectAltName=email:a@a.example", CLIENT_NAME_NONE, "" },
     { "basicConstraints=CA:FALSE", CLIENT_NAME_NONE, "" }, /* a CN is no name */
