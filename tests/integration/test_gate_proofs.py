@@ -122,14 +122,14 @@ def a_token_that_is_not_the_certificates_is_refused(row):
 
 
 @rows([
-    ("twice", lambda t: t + t, "token_repeated"),
-    ("behind another", lambda t: [("Authorization", "Basic eDp5")] + t, "token_repeated"),
-    ("behind a tab", lambda t: [(n, v.replace(" ", "\t")) for n, v in t], "token_malformed"),
-    ("of no length", lambda t: [("Authorization", "bearer")], "token_malformed"),
+    ("twice", lambda t: t + t, "token_repeated", 400),
+    ("behind another", lambda t: [("Authorization", "Basic eDp5")] + t, "token_repeated", 400),
+    ("behind a tab", lambda t: [(n, v.replace(" ", "\t")) for n, v in t], "token_malformed", 401),
+    ("of no length", lambda t: [("Authorization", "bearer")], "token_malformed", 401),
 ])
 def a_stolen_token_does_not_ride_along_under_the_thiefs_own_name(row):
     service.forget()
-    refused(ask(row[1](bound(builder)), named, TOKENS), row[2], 401)
+    refused(ask(row[1](bound(builder)), named, TOKENS), *row[2:])
     assert ask([("Authorization", "Basic eDp5")], named, TOKENS).status == 200, "what is the service's own affair"
     assert len(service.requests) == 1
 
