@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 
+import canary
 import h2_frames as h2
 from h2_peer import Peer
 
@@ -72,6 +73,7 @@ class H2Origin:
                 self.on_connection(peer)
 
     def _stream(self, stream):
+        canary.tell_fields(stream.fields or ())
         with self._changed:
             self.requests.append(stream)
             self._changed.notify_all()

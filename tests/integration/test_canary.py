@@ -1,6 +1,7 @@
 """What Holdfast knows in secret stands in nothing that it writes, and in nothing that another uid can read of its process. Every test of
 the suite asks canary.py at its end; here it is shown that it would notice, and the process is looked at from outside."""
 
+import contextlib
 import os
 import secrets
 
@@ -8,9 +9,10 @@ import canary
 import jose
 from authorization_server import AuthorizationServer, Resource
 from control import life
+from cryptography.hazmat.primitives import serialization
 from holdfast import (ADDRESSES, CREDENTIAL, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, WORKLOAD_UID, Holdfast, Workspace, forward_config, hosts,
                       main, own_network, promise, run_as)
-from cryptography.hazmat.primitives import serialization
+from ops import DOOR, ask
 
 own_network(ADDRESSES)
 ws = Workspace()
@@ -37,6 +39,8 @@ class Scene:
         self.known.update({name: secret(name, pem(jose.Key())) for name in ("signing-key",)})
         key = jose.Key()
         self.known["client-key"] = secret("client-key", pem(key))
+        self.printed = "told-" + secrets.token_hex(16)
+        _, self.answer = secret("answer", f'{{"token": "{self.printed}", "expires_in": 600}}')
         self.server.clients |= {"agent": self.known["client"][0], "keyed": key.jwk}
         self.server.refresh_tokens[self.known["refresh"][0]] = True
         self.h = Holdfast(ws, self.config())
@@ -51,6 +55,7 @@ class Scene:
             "fresh": ("dpop", f'{oauth} {by_secret} grant_type = "refresh_token"; refresh_token = "{self.path("refresh")}";'),
             "keyed": ("dpop", f'{oauth} client_id = "keyed"; client_auth = "private_key_jwt"; client_key = "{self.path("client-key")}";'),
             "signing": ("httpsig", f'kind = "key"; path = "{self.path("signing-key")}";'),
+            "told": ("bearer", f'kind = "command"; command = ["/bin/cat", "{self.answer}"];'),
             "plain": ("bearer", f'kind = "file"; path = "{self.path("bearer")}";'),
         }
         told, rules = "", []
@@ -66,7 +71,7 @@ class Scene:
     expires_at = "2099-01-01"; purposes = ["testing"]; task = "required"; ttl = "1h"; caller = {{ uid = {WORKLOAD_UID}; }};
     rules = ( {", ".join(rules)} ); }}"""
         inside = forward_config("", grants=grant, credentials=CREDENTIAL.replace("credentials = {", "credentials = {" + told),
-                                names=hosts(api_test=PUBLIC, as_test=PRIVATE), log='log = { level = "debug"; };')
+                                names=hosts(api_test=PUBLIC, as_test=PRIVATE), log='log = { level = "debug"; };', doors=DOOR)
         return lambda h: inside(h) + f'control = {{ socket = "{h.run}/control.sock"; }};\n'
 
 
@@ -76,14 +81,16 @@ s = Scene()
 @promise
 def each_kind_of_secret_is_used_and_known_to_the_canaries():
     with life(s.h.run + "/control.sock", "nightly"):
-        for name in ("fresh", "keyed", "signing", "plain"):
+        for name in ("fresh", "keyed", "signing", "told", "plain"):
             s.h.get(f"/{name}/x", target="api.test:443")
-    lines = s.h.wait_requests(4)
-    assert [li["binding"] for li in lines] == ["dpop", "dpop", "httpsig", "bearer"] and len(s.server.tokens) == 2, lines
+    lines = s.h.wait_requests(5)
+    assert [li["binding"] for li in lines] == ["dpop", "dpop", "httpsig", "bearer", "bearer"] and len(s.server.tokens) == 2, lines
     ours = canary.secrets_of(s.h)
     for name, (value, _) in s.known.items():
         assert all(part in ours for part in canary.parts(value.encode())), name
     canary.assert_kept(s.h)
+    page = ask(s.h, "/metrics")[1]
+    assert not any(part.decode() in page for part in ours) and "holdfast_" in page
 
 
 class Careless:
@@ -133,18 +140,21 @@ def nothing_that_another_uid_reads_of_the_process_holds_a_secret():
 
 
 def memory_of(h):
-    """All that the process can write to, as root reads it."""
-    with open(f"/proc/{h.pid}/maps", encoding="ascii") as f:
+    """All that the process and its helper can write to, as root reads it."""
+    with open(f"/proc/{h.pid}/task/{h.pid}/children", encoding="ascii") as f:
+        return b"".join(writable(pid) for pid in [h.pid, *f.read().split()])
+
+
+def writable(pid):
+    with open(f"/proc/{pid}/maps", encoding="ascii") as f:
         spans = [line.split()[0] for line in f if " rw" in line]
     found = []
-    with open(f"/proc/{h.pid}/mem", "rb", 0) as f:
+    with open(f"/proc/{pid}/mem", "rb", 0) as f:
         for span in spans:
             first, last = (int(x, 16) for x in span.split("-"))
             f.seek(first)
-            try:
+            with contextlib.suppress(OSError):          # what the kernel alone may touch
                 found.append(f.read(min(last - first, 1 << 28)))
-            except OSError:
-                continue
     return b"".join(found)
 
 
@@ -154,12 +164,13 @@ def a_token_is_in_the_process_while_its_task_runs_and_no_longer():
         for i in range(8):
             assert s.h.get(f"/fresh/{i}", target="api.test:443").status == 200
             assert s.h.get(f"/keyed/{i}", target="api.test:443").status == 200
-        tokens = [t.value.encode() for t in s.server.tokens[-2:]]
+            s.h.get(f"/told/{i}", target="api.test:443")
+        tokens = [t.value.encode() for t in s.server.tokens[-2:]] + [s.printed.encode()]
         memory = memory_of(s.h)
         assert all(t in memory for t in tokens), "the look finds nothing"
         over()
     memory = memory_of(s.h)
-    assert not any(t.value.encode() in memory for t in s.server.tokens), "a token of a task that is over"
+    assert not any(t.encode() in memory for t in [s.printed, *(t.value for t in s.server.tokens)]), "a token of a task that is over"
 
 
 def end():
