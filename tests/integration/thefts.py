@@ -1,21 +1,21 @@
 """What a thief tries with what a service was sent, and what comes of it, for each binding: the reason that a gate refuses with, or that
 nothing of the binding stands in the way. test_theft.py tries it; docs/BINDINGS.md says it."""
 
-BINDINGS = ("httpsig", "dpop", "wimse", "bearer")
+BINDINGS = ("httpsig", "dpop", "wimse", "mtls", "bearer")
 PASSES = "passes"
 THEFTS = {
-    "the very request, before its service has it": (PASSES, PASSES, PASSES, PASSES),
-    "the same again": ("proof_replayed", "proof_replayed", "proof_replayed", PASSES),
-    "at another service": ("proof_audience", "proof_audience", "proof_audience", PASSES),
-    "at another path": ("signature_wrong", "proof_audience", "proof_audience", PASSES),
-    "with another method": ("signature_wrong", "proof_method", "proof_method", PASSES),
-    "with another query": ("signature_wrong", PASSES, "proof_query", PASSES),
-    "with another body": ("proof_body", PASSES, "proof_body", PASSES),
-    "without its proof": ("signature_missing", "proof_missing", "proof_missing", PASSES),
-    "with a proof by the thief's own key": ("signature_wrong", "proof_key", "proof_signature", PASSES),
-    "with the proof of another task": ("signature_wrong", "proof_key", "proof_signature", PASSES),
-    "two minutes later": ("proof_expired", "proof_expired", "proof_expired", PASSES),
-    "through the thief's own sidecar": ("token_missing", "token_missing", "token_missing", "refused"),
+    "the very request, before its service has it": (PASSES, PASSES, PASSES, "client_certificate_missing", PASSES),
+    "the same again": ("proof_replayed", "proof_replayed", "proof_replayed", "client_certificate_missing", PASSES),
+    "at another service": ("proof_audience", "proof_audience", "proof_audience", "client_certificate_missing", PASSES),
+    "at another path": ("signature_wrong", "proof_audience", "proof_audience", "client_certificate_missing", PASSES),
+    "with another method": ("signature_wrong", "proof_method", "proof_method", "client_certificate_missing", PASSES),
+    "with another query": ("signature_wrong", PASSES, "proof_query", "client_certificate_missing", PASSES),
+    "with another body": ("proof_body", PASSES, "proof_body", "client_certificate_missing", PASSES),
+    "without its proof": ("signature_missing", "proof_missing", "proof_missing", "client_certificate_missing", PASSES),
+    "with a proof by the thief's own key": ("signature_wrong", "proof_key", "proof_signature", "token_certificate", PASSES),
+    "with the proof of another task": ("signature_wrong", "proof_key", "proof_signature", "client_certificate_missing", PASSES),
+    "two minutes later": ("proof_expired", "proof_expired", "proof_expired", "client_certificate_missing", PASSES),
+    "through the thief's own sidecar": ("token_missing", "token_missing", "token_missing", "client_certificate_missing", "refused"),
 }
 
 # Whether verifiers by other hands take it, of httpsig, dpop and wimse: they judge one request, and remember nothing. For whom a signature
