@@ -31,7 +31,7 @@ BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.
 
 class Story:
     def __init__(self):
-        self.step, self.failed = 0, 0
+        self.step, self.failed, self.left_out = 0, 0, 0
 
     def next(self, title):
         self.step += 1
@@ -45,6 +45,7 @@ class Story:
         print(f"         {text}")
 
     def leave_out(self, why):
+        self.left_out += 1
         print(f"   LEFT OUT: {why}")
 
 
@@ -514,6 +515,8 @@ def main():
         print()
         stage.end()
     verdict = "all passed" if story.failed == 0 else f"{story.failed} FAILED"
+    if story.left_out:
+        verdict += f", {story.left_out} left out"
     print(f"{BOLD}{story.step} steps, {verdict}{PLAIN}, in {time.monotonic() - begun:.1f} s. Nothing left this machine.")
     return story.failed == 0 and story.step == 16
 

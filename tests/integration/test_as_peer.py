@@ -6,16 +6,21 @@ import secrets
 import time
 
 import jose
-from as_peer import DETAILS, Provider, client, judged, row, token_of
+from as_peer import DETAILS, Provider, client, judged, needs, row, token_of
 from client_certs import Clients, Kept, asking, shown
 from control import life
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives import serialization
 from jwcrypto.jwk import JWK
-from holdfast import (ADDRESSES, CREDENTIAL, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Workspace,
-                      forward_config, hosts, main, own_network, promise, rows)
+from holdfast import (ADDRESSES, CREDENTIAL, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Skip, Workspace,
+                      forward_config, hosts, main, own_network, promise, rows, skip_file)
 
 own_network(ADDRESSES)
+try:
+    needs("oidc-provider", "oauth4webapi")
+except Skip as why:
+    skip_file(why)
+
 ISSUER, ORIGIN = "https://as.test", "https://api.test"
 OPAQUE, JWT = f"{ORIGIN}/opaque", f"{ORIGIN}/jwt"
 PURSE = "spiffe://prod.example/purse"
