@@ -53,7 +53,7 @@ set_tests_properties(integration/audit integration/ledger PROPERTIES TIMEOUT 144
 set_tests_properties(integration/audit PROPERTIES TIMEOUT 3000) # a thousand tamperings
 
 add_test(NAME integration/demo COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/story.py)
-set_tests_properties(integration/demo PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+set_tests_properties(integration/demo PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_SLOW=20")
 add_test(NAME integration/scripts
          COMMAND shellcheck -x test demo .ci/run .ci/prepare.sh tests/fuzz/run tests/fuzz/coverage WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
