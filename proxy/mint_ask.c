@@ -30,6 +30,14 @@ is_in_its_way(const struct order *other, const struct conf_credential *c)
     return theirs != NULL && lineage_is_shared(&theirs->source, &c->source);
 }
 
+/* Of what there is for all, one credential leaves some to the others. */
+static size_t
+most_at_once(const struct conf_credential *c)
+{
+    return c != NULL && c->source.kind == SOURCE_COMMAND ? HELPER_AT_ONCE / 2
+                                                         : MINT_OF_ONE;
+}
+
 static bool
 may_start(const struct order *o)
 {
@@ -47,7 +55,7 @@ may_start(const struct order *o)
             return false;
         n += memcmp(other->name.source, o->name.source, sizeof o->name.source) == 0;
     }
-    return n < MINT_OF_ONE;
+    return n < most_at_once(c);
 }
 
 void

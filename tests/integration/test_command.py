@@ -289,6 +289,36 @@ def one_that_hangs_is_killed_with_all_that_it_has_forked():
 # ---- the end of what waits for it
 
 @promise
+def a_program_that_hangs_keeps_nobody_from_the_secret_of_another():
+    crowd = range(20000, 20012)
+    inside = s.config("echo $$ >> @/started; exec sleep 1000".replace("@", s.at))
+    def config(h):
+        told = inside(h)
+        one = told[told.index('  { name = "nightly"'):told.index(" ); } );") + 5]
+        credential = told[told.index("  crm = {"):told.index("  orders = {")]
+        other = credential.replace("crm =", "other =").replace(f"echo $$ >> {s.at}/started; exec sleep 1000", f"cat {s.at}/answer")
+        grants = [one.replace("nightly", f"n{uid}").replace(f"uid = {WORKLOAD_UID}", f"uid = {uid}") for uid in crowd]
+        grants.append(one.replace('"crm"', '"other"'))
+        return told.replace(one, ",".join(grants)).replace(credential, credential + other)
+    for name in os.listdir(s.at):
+        os.unlink(s.path(name))
+    secret = s.answer()
+    h = Holdfast(s.ws, config, name=f"h{next(numbers)}")
+    for grant in [f"n{uid}" for uid in crowd] + ["nightly"]:
+        verb(h, "task_start", grant=grant)
+    waiting = [h.tls("api.test:443", uid=uid) for uid in crowd]
+    for c in waiting:
+        c.send(b"GET /v1/x HTTP/1.1\r\nHost: api.test\r\n\r\n")
+    until(lambda: sum(state["exchanges"] for state in h._states()) == len(crowd), what="all that wait")
+    until(lambda: len(s.read("started").split()) == 4, what="four programs")
+    assert get(h).status == 200 and shown() == ["Bearer " + secret]
+    assert len(s.read("started").split()) == 4
+    for c in waiting:
+        c.close()
+    stop(h)
+
+
+@promise
 def the_end_of_a_task_ends_its_program():
     h = s.start("echo $$ > @/pid; exec sleep 1000")
     thread = in_the_background(tries(h))
