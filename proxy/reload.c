@@ -397,4 +397,6 @@ reload_end(struct holdfast *h)
     if (h->patience != NULL)
         event_free(h->patience);
     buf_free(&h->reload.report);
+    h->watch = NULL; /* whoever asks how it stands is told so */
+    h->vault = NULL;
 }

@@ -249,6 +249,8 @@ join_workers(struct holdfast *h)
     for (size_t i = 0; i < h->n_workers; i++)
         worker_join(h->workers[i]);
     free(h->workers);
+    h->workers = NULL; /* the loop turns once more, to take tokens back */
+    h->n_workers = 0;
 }
 
 static void
@@ -326,13 +328,13 @@ static void
 tear_down(struct holdfast *h, enum reason why)
 {
     signals_hurry(h);
+    reload_end(h); /* whom would what is read now be for? */
     inquiry_free(h->inquiry);
     answers_free(h->shared.answers);
     close_mint(h);
     dismiss_helper(h);
     control_free(h->control); /* of all that hears of the end, the last to be told */
     control_socket_close(&h->socket);
-    reload_end(h);
     custody_free(h->custody);
     prepared_free(h->first_tasks);
     chronicle_close(&h->chronicle, why_it_stops(h, why));

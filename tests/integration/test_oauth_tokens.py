@@ -234,6 +234,21 @@ def holdfasts_own_end_takes_back_what_its_tasks_had():
 
 
 @promise
+def what_changes_while_the_last_token_is_taken_back_disturbs_nothing():
+    h = s.start(task="standing")
+    assert get(h).status == 200
+    s.server.revoke = says_nothing
+    h.kill(signal.SIGTERM)
+    s.server.wait_revoked()
+    line_of(h, "ended")
+    s.file("client-secret", SECRET)
+    assert verb(h, "status")["workers"] == []
+    assert h.wait_exit() == 0, h.tail()
+    h.assert_clean()
+    assert [r["revocation"] for r in records(h, "task_end")] in (["pending"], ["failed:as_timeout"])
+
+
+@promise
 def a_credential_that_a_reload_changes_is_asked_for_anew_and_the_token_before_is_taken_back():
     h = s.start(task="standing")
     assert get(h).status == 200
