@@ -188,7 +188,8 @@ read_certificate(const struct places *p, X509 **out)
     if (why != REASON_OK)
         goto done;
     bio = BIO_new_mem_buf(buf_text(&pem).at, (int)buf_length(&pem));
-    if (bio == NULL || (*out = PEM_read_bio_X509(bio, NULL, NULL, NULL)) == NULL)
+    if (bio == NULL ||
+        (*out = PEM_read_bio_X509(bio, NULL, certificate_no_passphrase, NULL)) == NULL)
         why = advise(p, "ca.pem is not a certificate");
 done:
     BIO_free(bio);

@@ -79,3 +79,13 @@ certificate_thumbprint(const X509 *x, char out[SHA256_BASE64URL_SIZE])
     assert(ok == 1 && n == SHA256_SIZE);
     (void)base64url_encode(digest, SHA256_SIZE, out);
 }
+
+int
+certificate_no_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}

@@ -26,4 +26,8 @@ bool certificate_validity(const X509 *x, struct validity *v);
 /* x5t#S256 (RFC 8705 section 3.1): base64url of the SHA-256 of its DER; no NUL. */
 void certificate_thumbprint(const X509 *x, char out[SHA256_BASE64URL_SIZE]);
 
+/* A pem_password_cb that has none to give: OpenSSL's own would ask the terminal, and a
+ * sidecar has nobody there. */
+int certificate_no_passphrase(char *out, int size, int writing, void *arg);
+
 #endif

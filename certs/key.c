@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "certs/certificate.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -95,24 +96,13 @@ key_share(const struct key *k)
     return other;
 }
 
-/* OpenSSL would ask the terminal for a passphrase; a sidecar has nobody there. */
-static int
-no_passphrase(char *out, int size, int writing, void *arg)
-{
-    (void)out;
-    (void)size;
-    (void)writing;
-    (void)arg;
-    return -1;
-}
-
 EVP_PKEY *
 key_read_pem(struct text pem)
 {
     BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.n);
-    EVP_PKEY *pkey = bio == NULL
-                         ? NULL
-                         : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    EVP_PKEY *pkey = bio == NULL ? NULL
+                                 : PEM_read_bio_PrivateKey(
+                                       bio, NULL, certificate_no_passphrase, NULL);
 
     BIO_free(bio);
     return pkey;

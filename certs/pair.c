@@ -45,7 +45,8 @@ read_rest(BIO *bio, struct pair *p, struct buf *fault)
 {
     X509 *x;
 
-    while ((x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+    while ((x = PEM_read_bio_X509(bio, NULL, certificate_no_passphrase, NULL)) !=
+           NULL) {
         if (sk_X509_num(p->chain) + 1 >= PAIR_CHAIN_MAX) {
             X509_free(x);
             return fault_is(fault, "the certificate's chain is too long");
@@ -67,7 +68,7 @@ read_chain(struct text pem, struct pair *p, struct buf *fault)
 
     if (bio == NULL || (p->chain = sk_X509_new_null()) == NULL)
         memory_exhausted();
-    p->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    p->leaf = PEM_read_bio_X509(bio, NULL, certificate_no_passphrase, NULL);
     why = p->leaf != NULL ? read_rest(bio, p, fault)
                           : fault_is(fault, "the certificate is not one in PEM");
     BIO_free(bio);

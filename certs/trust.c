@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "certs/certificate.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -62,7 +63,8 @@ add_certificates(X509_STORE *store, BIO *bio)
     X509 *x;
     bool ok = true;
 
-    while (ok && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+    while (ok && (x = PEM_read_bio_X509(bio, NULL, certificate_no_passphrase, NULL)) !=
+                     NULL) {
         ok = X509_STORE_add_cert(store, x) == 1;
         X509_free(x);
         n++;
