@@ -14,6 +14,8 @@
 struct entry {
     struct table_node node;
     struct list in_order;
+    struct list in_asked; /* a word, just now … */
+    uint64_t of;          /* … of this endpoint */
     struct answer_key key;
     bool is_asked;             /* just now; … */
     int64_t asked_ms;          /* … or when it was last; 0: never */
@@ -29,7 +31,7 @@ struct entry {
 struct answers {
     pthread_mutex_t lock;
     struct table table;
-    struct list order;
+    struct list order, asked;
     size_t n, n_asked, bytes;
 };
 
@@ -41,6 +43,7 @@ answers_new(void)
     (void)pthread_mutex_init(&a->lock, NULL);
     table_init(&a->table);
     list_init(&a->order);
+    list_init(&a->asked);
     return a;
 }
 
@@ -59,6 +62,7 @@ drop(struct answers *a, struct entry *e)
     forget_word(a, e);
     jwks_unref(e->keys);
     table_remove(&a->table, &e->node);
+    list_remove(&e->in_asked);
     list_remove(&e->in_order);
     a->n--;
     free(e);
@@ -166,13 +170,31 @@ give(const struct entry *e, struct arena *arena, struct answered *out)
     out->says = arena_copy(arena, text_of(e->says, e->n_says));
 }
 
-/* False: too many are. */
+/* Who floods one endpoint leaves the others their room. */
 static bool
-begin_asking(struct answers *a, struct entry *e, int64_t now_ms)
+has_room(const struct answers *a, uint64_t of)
 {
+    size_t n = 0;
+
     if (a->n_asked >= ANSWERS_ASKED_MAX)
         return false;
-    a->n_asked++;
+    for (const struct list *m = a->asked.next; m != &a->asked; m = m->next)
+        n += LIST_OWNER(m, const struct entry, in_asked)->of == of;
+    return n < ANSWERS_ASKED_OF_ONE;
+}
+
+/* False: too many are. */
+static bool
+begin_asking(struct answers *a, struct entry *e, const struct answer_wish *wish,
+             int64_t now_ms)
+{
+    if (!wish->is_keys) {
+        if (!has_room(a, wish->of))
+            return false;
+        e->of = wish->of;
+        list_add_last(&a->asked, &e->in_asked);
+        a->n_asked++;
+    }
     e->is_asked = true;
     e->asked_ms = now_ms;
     return true;
@@ -180,14 +202,14 @@ begin_asking(struct answers *a, struct entry *e, int64_t now_ms)
 
 /* Old keys are good while newer ones are fetched. */
 static void
-look_good(struct answers *a, struct entry *e, int64_t now_ms, struct arena *arena,
-          struct answered *out)
+look_good(struct answers *a, struct entry *e, const struct answer_wish *wish,
+          int64_t now_ms, struct arena *arena, struct answered *out)
 {
     bool is_due = now_ms >= e->fresh_ms && !e->is_asked &&
                   now_ms >= e->asked_ms + ANSWER_REST_MS && e->keys != NULL;
 
     give(e, arena, out);
-    out->must_ask = is_due && begin_asking(a, e, now_ms);
+    out->must_ask = is_due && begin_asking(a, e, wish, now_ms);
 }
 
 static void
@@ -199,14 +221,14 @@ look(struct answers *a, const struct answer_wish *wish, int64_t now_ms,
     if (e == NULL)
         e = add(a, &wish->key);
     if (is_good(e, wish, now_ms)) {
-        look_good(a, e, now_ms, arena, out);
+        look_good(a, e, wish, now_ms, arena, out);
         return;
     }
     if (!e->is_asked && has_failed(e, wish, now_ms)) {
         *out = (struct answered){ .is_here = true, .why = e->why };
         return;
     }
-    out->must_ask = !e->is_asked && begin_asking(a, e, now_ms);
+    out->must_ask = !e->is_asked && begin_asking(a, e, wish, now_ms);
     if (e->is_asked)
         e->waiting |= UINT64_C(1) << (wish->worker % 64);
     else
@@ -244,7 +266,10 @@ end_telling(struct answers *a, struct entry *e, enum reason why, int64_t now_ms)
 
     e->waiting = 0;
     e->is_asked = false;
-    a->n_asked--;
+    if (list_is_linked(&e->in_asked)) {
+        list_remove(&e->in_asked);
+        a->n_asked--;
+    }
     e->why = why;
     e->told_ms = now_ms;
     list_remove(&e->in_order);

@@ -10,8 +10,9 @@
 #include "tokens/jwks.h"
 
 enum {
-    ANSWERS_MAX = 4096,                  /* … of which so many are being asked for: */
-    ANSWERS_ASKED_MAX = 256,             /* more are refused */
+    ANSWERS_MAX = 4096,                  /* … */
+    ANSWERS_ASKED_MAX = 1024,            /* words that are being asked for; … */
+    ANSWERS_ASKED_OF_ONE = 256,          /* … of one endpoint; more are refused */
     ANSWERS_BYTES_MAX = 4 * 1024 * 1024, /* of all that was said */
     ANSWER_REST_MS = 10 * 1000,          /* between two fetches of one issuer's keys */
     ANSWER_FAILED_MS = 2 * 1000,         /* what failed is not tried again before */
@@ -30,7 +31,8 @@ struct answer_key {
 
 struct answer_wish {
     struct answer_key key;
-    bool is_keys;     /* of an issuer, else the word on one token */
+    bool is_keys;     /* of an issuer, else the word on one token … */
+    uint64_t of;      /* … of this endpoint: a hash of its URL */
     bool wants_newer; /* keys: those that are here lack one that was seen at … */
     int64_t since_ms; /* … this time; or when it was first looked for */
     size_t worker;    /* who is told */
@@ -43,7 +45,8 @@ struct answered {
     struct jwks *keys; /* … a reference; or … */
     struct text says;  /* … in the arena */
 };
-/* REASON_AS_TIMEOUT is here at once when too many others are being asked for. */
+/* REASON_AS_TIMEOUT is here at once when too many other words are being asked for. Keys
+ * are always: strangers can invent tokens, issuers they cannot. */
 void answers_look(struct answers *a, const struct answer_wish *wish, int64_t now_ms,
                   struct arena *arena, struct answered *out);
 

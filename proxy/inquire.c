@@ -28,6 +28,7 @@ begin(struct exchange *x, const struct conf_issuer *issuer, struct text token)
                             .issuer = issuer,
                             .token = token,
                             .wish = { .is_keys = issuer->jwks_url != NULL,
+                                      .of = question_place(issuer),
                                       .since_ms = clock_monotonic_ms(),
                                       .worker = x->worker->start.index } };
     question_key(issuer, token, &q->wish.key);

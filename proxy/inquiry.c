@@ -1,4 +1,5 @@
-/* A queue, and so many errands beside it. Whatever becomes of a question is written
+/* A queue, and so many errands beside it. Keys do not stand in it: an issuer has one
+ * set of them, tokens anybody can invent. Whatever becomes of a question is written
  * down exactly once. */
 #include "proxy/inquiry.h"
 
@@ -6,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/table.h"
 #include "proxy/outpost.h"
 
 #include <assert.h>
@@ -13,7 +15,8 @@
 #include <string.h>
 
 enum {
-    AT_ONCE = 16,
+    AT_ONCE = 64,                 /* words on tokens; … */
+    OF_ONE = 16,                  /* … of one endpoint */
     WORD_MAX = 16 * 1024,         /* bytes of what is said of a token */
     KEYS_LIVE_MS = 5 * 60 * 1000, /* where the issuer does not say */
     KEYS_LIVE_MIN_MS = 60 * 1000,
@@ -25,8 +28,9 @@ struct inquiry {
     struct answers *answers;
     void (*tell)(void *owner, uint64_t workers);
     void *owner;
-    struct outpost *at; /* of the generation in force */
-    struct list queue, asking;
+    struct outpost *at;        /* of the generation in force */
+    struct list queue, asking; /* words on tokens */
+    struct list fetching;      /* keys: one of an issuer at a time (answers.h) */
     size_t n_asking;
 };
 
@@ -34,9 +38,11 @@ struct inquiry {
 struct inquest {
     struct inquiry *inquiry;
     struct list in_list;
+    uint64_t of; /* question_place */
+    bool has_turn;
     struct question *question;
     struct outpost *at;    /* a reference; … */
-    struct errand *errand; /* … NULL: it waits for its turn */
+    struct errand *errand; /* … NULL: not sent yet */
     struct wake over;
 };
 
@@ -76,12 +82,20 @@ question_key(const struct conf_issuer *issuer, struct text token,
     digest_end(d, out->at);
 }
 
+uint64_t
+question_place(const struct conf_issuer *issuer)
+{
+    return issuer->introspection.url != NULL
+               ? table_hash(text_z(issuer->introspection.url))
+               : 0;
+}
+
 /* ---- asking */
 
 static void
 turn_free(struct inquest *t)
 {
-    if (t->errand != NULL)
+    if (t->has_turn)
         t->inquiry->n_asking--;
     errand_free(t->errand);
     wake_cancel(&t->over);
@@ -143,7 +157,6 @@ send_question(struct inquest *t, const struct oauth_request *r, int64_t timeout_
     assert(why == REASON_OK); /* the config was checked */
     ask.url = &url;
     t->errand = errand_new(t->inquiry->loop, outpost_resolver(t->at), &ask, &t->over);
-    t->inquiry->n_asking++;
 }
 
 /* What has waited for its turn has the less time left. */
@@ -164,15 +177,39 @@ begin(struct inquest *t)
         fail(t, why);
 }
 
+/* Who makes a gate ask one endpoint, on and on, keeps no other from being asked. */
+static bool
+may_begin(const struct inquiry *i, uint64_t of)
+{
+    size_t n = 0;
+
+    if (i->n_asking >= AT_ONCE)
+        return false;
+    for (const struct list *m = i->asking.next; m != &i->asking; m = m->next)
+        n += LIST_OWNER(m, const struct inquest, in_list)->of == of;
+    return n < OF_ONE;
+}
+
+static void
+take_turn(struct inquest *t)
+{
+    list_remove(&t->in_list);
+    list_add_last(&t->inquiry->asking, &t->in_list);
+    t->has_turn = true;
+    t->inquiry->n_asking++;
+    begin(t);
+}
+
 static void
 go_on(struct inquiry *i)
 {
-    while (i->n_asking < AT_ONCE && !list_is_empty(&i->queue)) {
-        struct inquest *t = LIST_OWNER(i->queue.next, struct inquest, in_list);
+    for (struct list *m = i->queue.next, *next; m != &i->queue && i->n_asking < AT_ONCE;
+         m = next) {
+        struct inquest *t = LIST_OWNER(m, struct inquest, in_list);
 
-        list_remove(&t->in_list);
-        list_add_last(&i->asking, &t->in_list);
-        begin(t);
+        next = m->next;
+        if (may_begin(i, t->of))
+            take_turn(t);
     }
 }
 
@@ -302,6 +339,7 @@ inquiry_new(struct event_base *base, struct answers *answers,
     i->owner = owner;
     list_init(&i->queue);
     list_init(&i->asking);
+    list_init(&i->fetching);
     return i;
 }
 
@@ -319,6 +357,7 @@ inquiry_free(struct inquiry *i)
         return;
     let_go_of(&i->queue);
     let_go_of(&i->asking);
+    let_go_of(&i->fetching);
     outpost_unref(i->at);
     loop_free(i->loop);
     free(i);
@@ -348,8 +387,12 @@ inquiry_take(struct inquiry *i, struct question *q)
 
     *t = (struct inquest){ .inquiry = i,
                            .question = q,
+                           .of = question_place(q->issuer),
                            .at = outpost_for(i, q),
                            .over = { .answer = on_over, .owner = t } };
-    list_add_last(&i->queue, &t->in_list);
-    go_on(i);
+    list_add_last(q->token != NULL ? &i->queue : &i->fetching, &t->in_list);
+    if (q->token == NULL)
+        begin(t);
+    else if (may_begin(i, t->of)) /* nobody of its endpoint waits before it, then */
+        take_turn(t);
 }

@@ -1,6 +1,7 @@
 /* What a gate has to ask elsewhere: the keys of an issuer of access tokens, and what
- * the issuer says of one token. Workers bring questions, main asks them by errands, a
- * few at a time, and writes down what came of them (answers.h). */
+ * the issuer says of one token. Workers bring questions, main asks them by errands: for
+ * keys at once, about tokens a few at a time and of one endpoint fewer; and writes down
+ * what came of them (answers.h). */
 #ifndef PROXY_INQUIRY_H
 #define PROXY_INQUIRY_H
 
@@ -27,6 +28,9 @@ void question_free(struct question *q); /* NULL is fine */
 /* The hash of what is asked of this issuer. token: where it is introspected. */
 void question_key(const struct conf_issuer *issuer, struct text token,
                   struct answer_key *out);
+
+/* Where it introspects, as a number that another URL hardly has; else 0. */
+uint64_t question_place(const struct conf_issuer *issuer);
 
 struct inquiry;
 /* tell: those workers look again (answers_put_keys). */

@@ -59,14 +59,18 @@ begin_judge(const struct json *claims, const char *name, int64_t now_s)
 }
 
 static enum reason
-times_judge(const struct json *claims, int64_t now_s, int64_t *exp_s)
+end_judge(const struct json *claims, int64_t now_s, int64_t *exp_s)
+{
+    if (claim_time(claims, "exp", exp_s) != CLAIM_GOOD)
+        return REASON_TOKEN_MALFORMED;
+    return now_s >= *exp_s + ACCESS_SKEW_S ? REASON_TOKEN_EXPIRED : REASON_OK;
+}
+
+static enum reason
+times_judge(const struct json *claims, int64_t now_s)
 {
     enum reason why;
 
-    if (claim_time(claims, "exp", exp_s) != CLAIM_GOOD)
-        return REASON_TOKEN_MALFORMED;
-    if (now_s >= *exp_s + ACCESS_SKEW_S)
-        return REASON_TOKEN_EXPIRED;
     if ((why = begin_judge(claims, "iat", now_s)) != REASON_OK)
         return why;
     return begin_judge(claims, "nbf", now_s);
@@ -159,7 +163,8 @@ token_judge(const struct access_policy *p, const struct jws *j, int64_t now_s,
     if (!text_equals(a->issuer, p->issuer))
         return REASON_TOKEN_UNTRUSTED;
     if ((why = signature_judge(p, j)) != REASON_OK ||
-        (why = times_judge(j->claims, now_s, &a->exp_s)) != REASON_OK)
+        (why = end_judge(j->claims, now_s, &a->exp_s)) != REASON_OK ||
+        (why = times_judge(j->claims, now_s)) != REASON_OK)
         return why;
     /* RFC 9068 section 2.2 */
     if (text_is_empty(a->subject) || text_is_empty(a->client_id) ||
@@ -208,7 +213,11 @@ answer_judge(const struct access_policy *p, const struct json *answer, int64_t n
         return why;
     if (!text_is_empty(a->issuer) && !text_equals(a->issuer, p->issuer))
         return REASON_TOKEN_UNTRUSTED;
-    if ((why = times_judge(answer, now_s, &a->exp_s)) != REASON_OK)
+    /* RFC 7662 section 2.2: exp may be missing; "active" was said just now. */
+    if (json_get(answer, "exp") != NULL &&
+        (why = end_judge(answer, now_s, &a->exp_s)) != REASON_OK)
+        return why;
+    if ((why = times_judge(answer, now_s)) != REASON_OK)
         return why;
     if (!names_audience(json_get(answer, "aud"), p->audience))
         return REASON_TOKEN_AUDIENCE;

@@ -24,7 +24,7 @@ struct access {
     struct text scope; /* words between spaces */
     struct text jkt;   /* cnf: the thumbprint of the key it is bound to … */
     struct text x5t;   /* … of the certificate */
-    int64_t exp_s;
+    int64_t exp_s;     /* 0: what the issuer was asked, and did not say */
 };
 
 /* Who is said to have issued this token, before anything of it is believed: to choose

@@ -90,9 +90,9 @@ def issuer(way, name="https://as.test", more=""):
 BY_URL = 'jwks_url = "https://as.test/jwks";'
 
 
-def asking(cache="5m", secret=None):
+def asking(cache="5m", secret=None, at="introspect"):
     path = secret or ws.file("secrets/introspect", SECRET, mode=0o400, owner=PROXY_UID)
-    return (f'introspection = {{ url = "https://as.test/introspect"; client_id = "gate:1"; client_secret = "{path}"; '
+    return (f'introspection = {{ url = "https://as.test/{at}"; client_id = "gate:1"; client_secret = "{path}"; '
             f'cache = "{cache}"; }};')
 
 
@@ -202,6 +202,8 @@ def what_the_word_says_is_judged_like_a_token():
                             ({"cnf": {"jkt": thief.thumbprint}}, "proof_key")):
         refused(gate, server.word(**changes), reason, 401)
     refused(gate, server.word(sub="wimse://prod.example/a"), "token_subject", 403)
+    assert ask(gate, server.word(exp=None)).status == 200, "an end need not be told"
+    refused(gate, server.word(exp="later"), "as_malformed", 502)
     stop(gate)
 
 
@@ -327,6 +329,35 @@ def a_reload_and_a_client_that_leaves_disturb_nobody_who_waits():
     server.act = None
     until(lambda: ask(gate, server.keys.token(holder)).status == 200)
     stop(gate)
+
+
+@promise
+def a_flood_of_tokens_for_one_issuer_keeps_no_other_waiting():
+    server, go, held = idp(), threading.Event(), []
+
+    def one_is_silent(connection, request):
+        if request.target != "/introspect":
+            return server._serve(connection, request)
+        held.append(request)
+        go.wait(600)
+        return True
+    server.origin.answer = one_is_silent
+    gate = start(issuer(asking()), issuer(BY_URL, "https://keys.test"), issuer(asking(at="words"), "https://words.test"))
+    keys, words = access.Issuer("https://keys.test"), access.Issuer("https://words.test")
+    keys.key = server.keys.key
+    flood = [threading.Thread(target=ask_quietly, args=(gate, server.keys.token(holder))) for _ in range(40)]
+    for t in flood:
+        t.start()
+    until(lambda: len(held) >= 16, "as many of it as are asked at a time")
+    assert ask(gate, keys.token(holder)).status == 200
+    token = words.token(holder)
+    server.words[token] = {"active": True, **words.claims(holder)}
+    assert ask(gate, token).status == 200
+    assert {r.target for r in server.asked} == {"/jwks", "/words"}, server.asked
+    go.set()
+    for t in flood:
+        t.join()
+    stop(gate, token)
 
 
 @promise

@@ -206,10 +206,12 @@ only_so_many_are_asked_for_at_a_time(void **state)
 
     for (unsigned i = 0; i < ANSWERS_ASKED_MAX; i++) {
         w = wish_for(i, NOW);
+        w.of = i % 8;
         look(s, &w, NOW);
         assert_asks(s, true);
     }
     w = wish_for(ANSWERS_ASKED_MAX, NOW);
+    w.of = 9;
     look(s, &w, NOW);
     assert_true(s->out.is_here);
     assert_int_equal(s->out.why, REASON_AS_TIMEOUT);
@@ -217,6 +219,50 @@ only_so_many_are_asked_for_at_a_time(void **state)
                               REASON_AS_TIMEOUT, NOW);
     look(s, &w, NOW);
     assert_asks(s, true);
+}
+
+static void
+who_floods_one_endpoint_keeps_no_other_from_being_asked(void **state)
+{
+    struct stage *s = *state;
+    struct answer_wish w;
+
+    for (unsigned i = 0; i < ANSWERS_ASKED_OF_ONE; i++) {
+        w = wish_for(i, NOW);
+        w.of = 1;
+        look(s, &w, NOW);
+        assert_asks(s, true);
+    }
+    w = wish_for(ANSWERS_ASKED_OF_ONE, NOW);
+    w.of = 1;
+    look(s, &w, NOW);
+    assert_int_equal(s->out.why, REASON_AS_TIMEOUT);
+    w.of = 2;
+    look(s, &w, NOW);
+    assert_asks(s, true);
+    w = wish_for(0, NOW); /* the first of them is told: there is room for another */
+    (void)answers_put_word(s->a, &w.key, TEXT("no"), NOW, 0);
+    w = wish_for(ANSWERS_ASKED_OF_ONE + 1, NOW);
+    w.of = 1;
+    look(s, &w, NOW);
+    assert_asks(s, true);
+}
+
+static void
+keys_are_asked_for_however_many_words_are(void **state)
+{
+    struct stage *s = *state;
+    struct answer_wish w;
+
+    for (unsigned i = 0; i < ANSWERS_ASKED_MAX; i++) {
+        w = wish_for(i + 2, NOW);
+        w.of = i % 8;
+        look(s, &w, NOW);
+    }
+    (void)put_keys(s, MINUTE); /* it asks */
+    w = wish_for(ANSWERS_ASKED_MAX + 2, NOW);
+    look(s, &w, NOW);
+    assert_int_equal(s->out.why, REASON_AS_TIMEOUT); /* and made no room */
 }
 
 static void
@@ -251,6 +297,8 @@ main(void)
         TEST(old_keys_serve_while_newer_ones_are_fetched),
         TEST(a_key_that_is_not_there_leads_to_a_fetch_in_ten_seconds),
         TEST(only_so_many_are_asked_for_at_a_time),
+        TEST(who_floods_one_endpoint_keeps_no_other_from_being_asked),
+        TEST(keys_are_asked_for_however_many_words_are),
         TEST(the_oldest_words_make_way_and_keys_stay),
     };
 
