@@ -131,7 +131,6 @@ promise_access(const struct access *a)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         promise_tame(all[i]);
     PROMISE(text_equals(a->issuer, TEXT(AS)));
-    PROMISE(a->exp_s > NOW - ACCESS_SKEW_S);
     PROMISE(a->jkt.n == 0 || a->jkt.n == THUMBPRINT_SIZE);
     PROMISE(a->x5t.n == 0 || a->x5t.n == THUMBPRINT_SIZE);
 }
@@ -169,6 +168,7 @@ judge_token(struct arena *a, struct text token)
     promise_tame(access_token_issuer(token, a));
     if (access_token_verify(&policy, token, NOW, a, &access) == REASON_OK) {
         promise_access(&access);
+        PROMISE(access.exp_s > NOW - ACCESS_SKEW_S);
         PROMISE(text_equals(access_token_issuer(token, a), access.issuer));
     }
 }
@@ -180,8 +180,10 @@ judge_answer(struct arena *a, struct text json)
                                           .audience = TEXT(ORIGIN) };
     struct access access;
 
-    if (access_from_introspection(&policy, json, NOW, a, &access) == REASON_OK)
+    if (access_from_introspection(&policy, json, NOW, a, &access) == REASON_OK) {
         promise_access(&access);
+        PROMISE(access.exp_s == 0 || access.exp_s > NOW - ACCESS_SKEW_S);
+    }
 }
 
 static void
