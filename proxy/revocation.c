@@ -21,6 +21,7 @@ revocation_new(const struct revocation_needs *needs)
     table_init(&r->accounts);
     list_init(&r->all);
     list_init(&r->queue);
+    list_init(&r->asking);
     return r;
 }
 

@@ -7,9 +7,11 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    AT_ONCE = 64, /* servers asked at a time */
+    AT_ONCE = 64, /* asked for at a time, … */
+    OF_ONE = 16,  /* … and of one server: one that says nothing delays no other's */
     TRY_MS = 5 * 1000
 };
 static const int64_t pauses_ms[] = { 1000, 4000 }; /* between the tries */
@@ -24,6 +26,7 @@ item_free(struct item *i)
     alarm_clear(&i->alarm);
     list_remove(&i->in_account);
     list_remove(&i->in_queue);
+    list_remove(&i->in_asking);
     token_unref(i->token);
     outpost_unref(i->from);
     free(i);
@@ -64,12 +67,46 @@ conclude(struct item *i, enum reason why)
         event_base_loopbreak(loop_base(r->needs.loop));
 }
 
+static bool
+may_start(const struct item *i)
+{
+    const struct revocation *r = i->account->owner;
+    const char *server = i->credential->source.revocation_endpoint;
+    size_t n = 0;
+
+    for (const struct list *m = r->asking.next; m != &r->asking; m = m->next) {
+        const struct item *other = LIST_OWNER(m, struct item, in_asking);
+
+        n += strcmp(other->credential->source.revocation_endpoint, server) == 0;
+    }
+    return n < OF_ONE;
+}
+
+/* A long queue is mostly one server's: what was found to have no turn is not looked for
+ * again. */
+static struct item *
+find_next(const struct revocation *r)
+{
+    const struct conf_credential *full = NULL;
+
+    if (r->n_asking >= AT_ONCE)
+        return NULL;
+    for (const struct list *m = r->queue.next; m != &r->queue; m = m->next) {
+        struct item *i = LIST_OWNER(m, struct item, in_queue);
+
+        if (i->credential == full)
+            continue;
+        if (may_start(i))
+            return i;
+        full = i->credential;
+    }
+    return NULL;
+}
+
 void
 items_go_on(struct revocation *r)
 {
-    while (r->n_asking < AT_ONCE && !list_is_empty(&r->queue)) {
-        struct item *i = LIST_OWNER(r->queue.next, struct item, in_queue);
-
+    for (struct item *i; (i = find_next(r)) != NULL;) {
         list_remove(&i->in_queue);
         start(i);
     }
@@ -115,10 +152,12 @@ start(struct item *i)
     enum reason why = plea_begin(&i->plea, i->from, &terms, &i->over);
 
     i->tries++;
-    if (why == REASON_OK)
-        i->account->owner->n_asking++;
-    else
+    if (why != REASON_OK) {
         fail(i, why);
+        return;
+    }
+    list_add_last(&i->account->owner->asking, &i->in_asking);
+    i->account->owner->n_asking++;
 }
 
 /* RFC 7009 section 2.2: 200, whether the token was known or not. */
@@ -146,6 +185,7 @@ on_over(void *owner)
     enum reason why = read_answer(i);
 
     plea_end(&i->plea);
+    list_remove(&i->in_asking);
     r->n_asking--;
     if (why == REASON_OK)
         conclude(i, REASON_OK);

@@ -22,7 +22,8 @@ struct account {
 };
 
 struct item {
-    struct list in_account, in_queue;
+    struct list in_account;
+    struct list in_queue, in_asking; /* it waits for its turn, or has it */
     struct account *account;
     struct outpost *from; /* references … */
     struct token *token;  /* … to both */
@@ -36,9 +37,9 @@ struct item {
 
 struct revocation {
     struct revocation_needs needs;
-    struct table accounts; /* by task */
-    struct list all;       /* … and of them all */
-    struct list queue;     /* of items */
+    struct table accounts;     /* by task */
+    struct list all;           /* … and of them all */
+    struct list queue, asking; /* of items */
     size_t n_asking;
     struct alarm impatience; /* while Holdfast ends */
     bool is_finishing;

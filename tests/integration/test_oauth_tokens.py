@@ -9,6 +9,7 @@ import threading
 import access
 import jose
 from authorization_server import AuthorizationServer, Refused
+from control import Control
 from holdfast import ADDRESSES, PUBLIC2, WORKLOAD_UID, main, own_network, promise
 from patience import until
 
@@ -366,16 +367,18 @@ def what_was_judged_before_holdfast_stops_gets_its_token_still():
 
 # ---- servers that keep each other waiting
 
-@promise
-def a_server_that_says_nothing_keeps_nobody_from_the_token_of_another():
-    crowd = range(20000, 20070)
+CROWD = range(20000, 20070)
+
+
+def start_with_second():
+    """A crowd whose tokens are of one server, and "nightly", whose is of another."""
     inside = s.config(source=s.source('timeout = "4m";'), workers=1)
     def config(h):
         told = inside(h)
         one = told[told.index('  { name = "nightly"'):told.index(" ); } );") + 5]
         credential = told[told.index("  crm = {"):told.index("  orders = {")]
         other = credential.replace("crm =", "other =").replace("https://as.test/", "https://second.test/")
-        grants = [one.replace("nightly", f"n{uid}").replace(f"uid = {WORKLOAD_UID}", f"uid = {uid}") for uid in crowd]
+        grants = [one.replace("nightly", f"n{uid}").replace(f"uid = {WORKLOAD_UID}", f"uid = {uid}") for uid in CROWD]
         grants.append(one.replace('"crm"', '"other"'))
         return told.replace(one, ",".join(grants)).replace(credential, credential + other).replace(
             'hosts = ( ', f'hosts = ( {{ name = "second.test"; addresses = ["{PUBLIC2}"]; }}, ')
@@ -384,18 +387,42 @@ def a_server_that_says_nothing_keeps_nobody_from_the_token_of_another():
     s.standing.append(second)
     second.clients["agent:7%"] = SECRET
     s.service._judge = lambda request: None
+    return h, second, [verb(h, "task_start", grant=f"n{uid}")["id"] for uid in CROWD]
+
+
+@promise
+def a_server_that_says_nothing_keeps_nobody_from_the_token_of_another():
+    h, second, _ = start_with_second()
     s.server.answer = says_nothing
-    for uid in crowd:
-        assert verb(h, "task_start", grant=f"n{uid}")["ok"]
     begin(h)
-    waiting = [h.tls("api.test:443", uid=uid) for uid in crowd]
+    waiting = [h.tls("api.test:443", uid=uid) for uid in CROWD]
     for c in waiting:
         c.send(b"GET /v1/x HTTP/1.1\r\nHost: api.test\r\n\r\n")
-    until(lambda: sum(state["exchanges"] for state in h._states()) == len(crowd), what="all that wait")
+    until(lambda: sum(state["exchanges"] for state in h._states()) == len(CROWD), what="all that wait")
     s.server.wait_asked(16)
     assert get(h).status == 200 and len(second.tokens) == 1 and len(s.server.asked) == 16
     for c in waiting:
         c.close()
+    stop(h)
+
+
+@promise
+def a_server_that_says_nothing_delays_no_revocation_by_another():
+    h, second, crowd = start_with_second()
+    task = begin(h)
+    assert [h.get("/v1/x", target="api.test:443", uid=uid).status for uid in CROWD] == [200] * len(CROWD)
+    assert get(h).status == 200 and len(second.tokens) == 1
+    s.server.revoke = says_nothing
+    for one in crowd:                           # nobody waits to hear of these ends
+        with Control(h.run + "/control.sock") as c:
+            c.say("task_end", id=one)
+            until(lambda: all(t["id"] != one for t in verb(h, "task_list")["tasks"]), what="its end")
+    s.server.wait_revoked(16)
+    verb(h, "task_end", id=task)
+    second.wait_revoked()
+    assert len(s.server.revoked) < 64, len(s.server.revoked)    # whom all turns had been given would have been heard before
+    s.server.revoke = None
+    until(lambda: all(token.revoked.is_set() for token in s.server.tokens), what="the crowd's turns")
     stop(h)
 
 
