@@ -523,20 +523,24 @@ def one_who_reads_late_slows_nobody_and_is_told_what_it_missed():
     with Control(h.socket) as c:
         c.follow()
         sent = _load(h, by_size(3000, 12000))
-        shown, lost = 0, 0
-        while shown + lost < sent:
-            line = c.line()
-            if line["msg"] == "lines lost":
-                lost += line["lines"]
-            elif line["msg"] == "request":
-                shown += 1
+        shown, lost = _read_to(c, lambda line, told: told >= sent)
+        assert h.get("/after").status == 200                               # read out: there is room again for this one
+        late, more = _read_to(c, lambda line, told: line.get("path") == "/after")
+        shown, lost = shown + late - 1, lost + more
         others = sum(line["msg"] == "checkpoint" for line in h.lines)      # of lost lines nobody knows what they were
         assert sent <= shown + lost <= sent + others and lost > 0 and 0 < shown * 900 < 1 << 20, (shown, lost, sent)
-        assert h.get("/after").status == 200
-        while (line := c.line())["msg"] == "checkpoint":
-            pass
-        assert line.get("path") == "/after", line
     h.stop()
+
+
+def _read_to(c, last):
+    """How many requests' lines are shown, and how many lines told lost, up to that one of which last(line, told) holds."""
+    shown, lost = 0, 0
+    while True:
+        line = c.line()
+        shown += line["msg"] == "request"
+        lost += line["lines"] if line["msg"] == "lines lost" else 0
+        if last(line, shown + lost):
+            return shown, lost
 
 
 def _load(h, n):
