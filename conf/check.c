@@ -123,12 +123,12 @@ is_loopback(const struct address *a)
 }
 
 static bool
-has_forward_door(const struct conf *c, bool on_loopback)
+has_way_out(const struct conf *c, bool on_loopback)
 {
     const struct conf_door *doors = c->doors.at;
 
     for (size_t i = 0; i < c->doors.n; i++)
-        if (doors[i].kind == DOOR_FORWARD &&
+        if (conf_door_is_egress(&doors[i]) &&
             (!on_loopback || is_loopback(&doors[i].listen.address)))
             return true;
     return false;
@@ -155,11 +155,11 @@ check_forward_needs(const struct check *k)
 {
     const struct conf *c = k->conf;
 
-    if (!has_forward_door(c, false))
+    if (!has_way_out(c, false))
         return;
     demand(k, &c->workload, "workload", "id",
            "id = \"spiffe://prod.example/ns/agents/sa/builder\";");
-    if (has_forward_door(c, true))
+    if (has_way_out(c, true))
         demand(k, &c->workload, "workload", "uid", "uid = 1000;");
     demand(k, &c->ca, "ca", "keep", "keep = \"/run/holdfast/ca\";");
     demand(k, &c->ca, "ca", "publish", "publish = \"/run/holdfast/public\";");
@@ -181,7 +181,7 @@ check_ledger_is_meant(const struct check *k)
         check_complain(k, l, "off_because",
                        "stands beside keep, and a ledger is kept or it is not: remove "
                        "one");
-    if (!keep && !off && has_forward_door(k->conf, false))
+    if (!keep && !off && has_way_out(k->conf, false))
         check_complain(
             k, k->conf, check_has_key(k, k->conf, "ledger") ? "ledger" : NULL,
             "%sis missing, and a forward door needs it: write ledger = { keep = "

@@ -83,7 +83,7 @@ check_protocols(const struct check *k, const struct conf_door *door)
 {
     if (door->kind == DOOR_OPS && check_has_key(k, door, "http2"))
         check_complain(k, door, "http2", "an ops door speaks HTTP/1.1: remove it");
-    if (door->kind != DOOR_FORWARD && check_has_key(k, door, "h2c"))
+    if (!conf_door_is_egress(door) && check_has_key(k, door, "h2c"))
         check_complain(k, door, "h2c",
                        "belongs to a forward door: remove it, or write kind = "
                        "\"forward\"");
@@ -96,12 +96,22 @@ check_someone_is_served(const struct check *k)
     const struct conf_door *doors = k->conf->doors.at;
 
     for (size_t i = 0; i < k->conf->doors.n; i++)
-        if (doors[i].kind != DOOR_OPS)
+        if (conf_door_is_egress(&doors[i]) || doors[i].kind == DOOR_GATE)
             return;
     if (k->conf->doors.n > 0)
         check_complain(k, k->conf, "doors",
                        "an ops door tells of the others, and there is none: write one "
                        "of kind = \"forward\" or \"gate\"");
+}
+
+static void
+check_is_built(const struct check *k, const struct conf_door *door)
+{
+    if (door->kind == DOOR_TRANSPARENT || door->kind == DOOR_UNIX ||
+        door->kind == DOOR_DNS)
+        check_complain(k, door, "kind",
+                       "is not built yet: write \"forward\", \"gate\" or "
+                       "\"ops\"");
 }
 
 void
@@ -114,6 +124,7 @@ check_doors(const struct check *k)
     for (size_t i = 0; i < k->conf->doors.n; i++) {
         if (doors[i].kind == -1)
             continue;
+        check_is_built(k, &doors[i]);
         check_gate_keys(k, &doors[i]);
         check_protocols(k, &doors[i]);
         if (doors[i].kind == DOOR_GATE)

@@ -229,3 +229,22 @@ conf_has_door(const struct conf *c, enum conf_door_kind kind)
             return true;
     return false;
 }
+
+bool
+conf_door_takes_connect(const struct conf_door *door)
+{
+    return door->kind == DOOR_FORWARD || door->kind == DOOR_UNIX;
+}
+
+bool
+conf_door_is_egress(const struct conf_door *door)
+{
+    return conf_door_takes_connect(door) || door->kind == DOOR_TRANSPARENT;
+}
+
+bool
+conf_has_egress(const struct conf *c)
+{
+    return conf_has_door(c, DOOR_FORWARD) || conf_has_door(c, DOOR_TRANSPARENT) ||
+           conf_has_door(c, DOOR_UNIX);
+}

@@ -63,7 +63,14 @@ struct conf_resolver {
     int64_t timeout_ms; /* for one resolution, all tries together */
 };
 
-enum conf_door_kind { DOOR_FORWARD, DOOR_GATE, DOOR_OPS };
+enum conf_door_kind {
+    DOOR_FORWARD,     /* the workload's way out: a proxy that it knows of */
+    DOOR_TRANSPARENT, /* … one that the kernel leads it to */
+    DOOR_UNIX,        /* … one on a socket in the file system */
+    DOOR_GATE,
+    DOOR_DNS,
+    DOOR_OPS
+};
 
 /* Which HTTP an upstream is spoken to in. CONF_HTTP_AUTO: inside TLS both are offered;
  * in the clear it is 1.1. CONF_HTTP_2 alone also means prior knowledge in the clear. */
@@ -441,6 +448,11 @@ conf_client_certificate(const struct conf *c, const struct conf_credential *oaut
 /* Is this word of conf_bind_words among them? */
 bool conf_names_bind(const struct strings *words, enum conf_bind bind);
 bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
+/* A workload's way out: forward, transparent or unix. */
+bool conf_door_is_egress(const struct conf_door *door);
+/* … where it says itself where to, by CONNECT or an absolute target. */
+bool conf_door_takes_connect(const struct conf_door *door);
+bool conf_has_egress(const struct conf *c);
 
 /* Where a config's control socket is, and who holds it: from a file that may have
  * errors elsewhere. Both are the caller's to free, NULL where the config has none.

@@ -1,9 +1,13 @@
 /* The keys of a door: what any has, and what a gate believes and lets through. */
 #include "conf/rows.h"
 
-static const char *const door_kinds[] = {
-    [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", [DOOR_OPS] = "ops", NULL
-};
+static const char *const door_kinds[] = { [DOOR_FORWARD] = "forward",
+                                          [DOOR_TRANSPARENT] = "transparent",
+                                          [DOOR_UNIX] = "unix",
+                                          [DOOR_GATE] = "gate",
+                                          [DOOR_DNS] = "dns",
+                                          [DOOR_OPS] = "ops",
+                                          NULL };
 static const char *const nonces[] = {
     [NONCE_OFF] = "off", [NONCE_DEMAND] = "demand", NULL
 };

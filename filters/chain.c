@@ -45,16 +45,25 @@ static const struct filter *const filters[FILTERS] = {
     [ANSWER] = &answer_filter,        /* of no phase: asked when an answer comes */
 };
 
-/* By enum conf_door_kind and enum chain_phase. */
-static const unsigned char orders[2][3][8] = {
-    [DOOR_FORWARD] = { [CHAIN_TUNNEL] = { HANDLE, PROVE, END },
-                       [CHAIN_JUDGE] = { HANDLE, PROVE, POLICY, GUARD, DEMAND, USE,
-                                         END },
-                       [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
-    [DOOR_GATE] = { [CHAIN_TUNNEL] = { END },
-                    [CHAIN_JUDGE] = { VERIFY, END },
-                    [CHAIN_PRESENT] = { VOUCH, END } },
+enum side { WAY_OUT, WAY_IN, SIDES };
+
+/* By side and enum chain_phase. */
+static const unsigned char orders[SIDES][3][8] = {
+    [WAY_OUT] = { [CHAIN_TUNNEL] = { HANDLE, PROVE, END },
+                  [CHAIN_JUDGE] = { HANDLE, PROVE, POLICY, GUARD, DEMAND, USE, END },
+                  [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
+    [WAY_IN] = { [CHAIN_TUNNEL] = { END },
+                 [CHAIN_JUDGE] = { VERIFY, END },
+                 [CHAIN_PRESENT] = { VOUCH, END } },
 };
+
+static enum side
+side_of(int door_kind)
+{
+    /* Through any other nothing passes that could be judged. */
+    assert(door_kind <= DOOR_GATE);
+    return door_kind == DOOR_GATE ? WAY_IN : WAY_OUT;
+}
 
 struct chain {
     void *states[FILTERS];
@@ -122,8 +131,7 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
 {
     const unsigned char *order;
 
-    assert(v->door->kind < DOOR_OPS); /* which forwards nothing that could be judged */
-    order = orders[v->door->kind][phase];
+    order = orders[side_of(v->door->kind)][phase];
     *by = NULL;
     if (phase == CHAIN_PRESENT)
         present_forget(v);
@@ -141,7 +149,7 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
 const char *
 chain_name(int door_kind, enum chain_phase phase, size_t i)
 {
-    unsigned char at = orders[door_kind][phase][i];
+    unsigned char at = orders[side_of(door_kind)][phase][i];
 
     return at == END ? NULL : filters[at]->name;
 }
@@ -149,7 +157,7 @@ chain_name(int door_kind, enum chain_phase phase, size_t i)
 struct verdict
 chain_ask(struct chain *c, enum chain_phase phase, struct view *v, size_t i)
 {
-    unsigned char at = orders[v->door->kind][phase][i];
+    unsigned char at = orders[side_of(v->door->kind)][phase][i];
 
     assert(at != END);
     return filters[at]->on_request(c->states[at], v);
@@ -159,7 +167,7 @@ struct verdict
 chain_run_trailers(struct chain *c, struct view *v, struct headers *trailers,
                    const char **by)
 {
-    const unsigned char *order = orders[v->door->kind][CHAIN_PRESENT];
+    const unsigned char *order = orders[side_of(v->door->kind)][CHAIN_PRESENT];
 
     for (; *order != END; order++) {
         const struct filter *f = filters[*order];

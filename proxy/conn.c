@@ -203,7 +203,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     c->link.traffic = &w->metrics->traffic[SIDE_CLIENT];
     if (getsockname(fd, (struct sockaddr *)&own, &n) == 0)
         caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
-    if (conn_door(c)->kind == DOOR_FORWARD) {
+    if (conf_door_takes_connect(conn_door(c))) {
         conn_begin_serving(c);
     } else {
         conn_begin_handshake(c);

@@ -1,6 +1,7 @@
 #include "proxy/conn_parts.h"
 
 #include "base/log.h"
+#include "proxy/doors.h"
 #include "proxy/exchange.h"
 
 #include <assert.h>
@@ -47,7 +48,7 @@ conn_log_end(const struct conn *c, enum reason why)
     log_line_z(l, "x", id);
     if (c->caller.has_uid)
         log_line_number(l, "uid", c->caller.uid);
-    log_line_z(l, "door", conn_door(c)->kind == DOOR_GATE ? "gate" : "forward");
+    log_line_z(l, "door", door_kind_word(conn_door(c)));
     if (c->target != NULL) {
         authority_recall(c->target, &target);
         log_line_text(l, "to", authority_print(&target, 0, to));

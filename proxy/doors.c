@@ -16,7 +16,9 @@ const char *
 door_kind_word(const struct conf_door *door)
 {
     static const char *const words[] = {
-        [DOOR_FORWARD] = "forward", [DOOR_GATE] = "gate", [DOOR_OPS] = "ops"
+        [DOOR_FORWARD] = "forward", [DOOR_TRANSPARENT] = "transparent",
+        [DOOR_UNIX] = "unix",       [DOOR_GATE] = "gate",
+        [DOOR_DNS] = "dns",         [DOOR_OPS] = "ops"
     };
 
     return words[door->kind];

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/doors.h"
 #include "proxy/testimony.h"
 
 #include <inttypes.h>
@@ -79,7 +80,7 @@ write_line(struct exchange *x, int64_t us)
     log_line_text(
         l, "x", arena_printf(x->arena, "%" PRIx64 ".%" PRIu64, x->conn->id, x->number));
     log_line_text(l, "who", testimony_who(x));
-    log_line_z(l, "door", exchange_door(x)->kind == DOOR_GATE ? "gate" : "forward");
+    log_line_z(l, "door", door_kind_word(exchange_door(x)));
     log_line_text(l, "to", testimony_to(x));
     log_line_z(l, "http", version(conn_is_shared(x->conn)));
     if (!text_is_empty(x->request.method))

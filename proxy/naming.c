@@ -134,7 +134,7 @@ naming_settle_tunnel(const struct naming *n, const struct request *r,
     struct authority asked;
     enum reason why;
 
-    if (n->door->kind != DOOR_FORWARD || n->tunnel != NULL || n->is_shared)
+    if (!conf_door_takes_connect(n->door) || n->tunnel != NULL || n->is_shared)
         return REASON_TARGET;
     if ((why = authority_parse(r->authority, 0, &asked)) != REASON_OK)
         return why;

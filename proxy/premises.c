@@ -120,7 +120,7 @@ look_at_directories(const struct premises *p)
     const struct conf *c = p->conf;
     char *socket_in = NULL;
 
-    if (conf_has_door(c, DOOR_FORWARD)) {
+    if (conf_has_egress(c)) {
         look_at_directory(p, &c->ca.place, "ca.keep", c->ca.keep, 0700);
         look_at_directory(p, &c->ca.place, "ca.publish", c->ca.publish, 0755);
         look_at_directory(p, &c->authority.place, "authority.keep", c->authority.keep,

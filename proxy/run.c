@@ -33,7 +33,7 @@ own_directories(const struct holdfast *h, const struct conf *conf)
     if (conf->ledger.keep != NULL &&
         (why = identity_own_directory(&h->who, conf->ledger.keep, 0700)) != REASON_OK)
         return why;
-    if (!conf_has_door(conf, DOOR_FORWARD))
+    if (!conf_has_egress(conf))
         return REASON_OK;
     if ((why = identity_own_directory(&h->who, conf->ca.keep, 0700)) != REASON_OK ||
         (why = identity_own_directory(&h->who, conf->ca.publish, 0755)) != REASON_OK)
@@ -94,7 +94,7 @@ start(struct holdfast *h)
     enum reason why;
 
     h->n_workers = conf->workers > 0 ? (size_t)conf->workers : cpus_given();
-    if (conf_has_door(conf, DOOR_FORWARD) &&
+    if (conf_has_egress(conf) &&
         ((why = open_keys(h, conf)) != REASON_OK ||
          (why = registry_prepare(h->authority, conf, NULL, &h->first_tasks)) !=
              REASON_OK))
@@ -111,8 +111,7 @@ start(struct holdfast *h)
         return why;
     /* Not before: one that could not start would write over the handles of the one that
      * runs. */
-    if (conf_has_door(conf, DOOR_FORWARD) &&
-        (why = secrets_publish(h->generation)) != REASON_OK)
+    if (conf_has_egress(conf) && (why = secrets_publish(h->generation)) != REASON_OK)
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
         (why = identity_drop(&h->who)) != REASON_OK)

@@ -40,7 +40,8 @@ turn_away(const struct door *d, int fd)
     ssize_t put;
 
     tally_add(&d->worker->metrics->turned_away, 1);
-    if (generation_door(d->worker->now->generation, d->index)->kind == DOOR_FORWARD) {
+    if (conf_door_takes_connect(
+            generation_door(d->worker->now->generation, d->index))) {
         refusal_bare(REASON_TOO_MANY_CONNECTIONS, &out);
         put = send(fd, buf_text(&out).at, buf_length(&out),
                    MSG_NOSIGNAL | MSG_DONTWAIT);
