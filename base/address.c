@@ -286,6 +286,13 @@ carries_service(const struct address *a, const unsigned char at[4], unsigned cha
     return is_service(&inner);
 }
 
+const struct address *
+address_services(size_t *n)
+{
+    *n = COUNT(services);
+    return services;
+}
+
 bool
 address_is_metadata(const struct address *a)
 {

@@ -49,5 +49,7 @@ const char *address_denied(const struct address *a);
  * operator opens it only by naming exactly that address, never by a range. Also true
  * for any spelling of one inside IPv6, under any NAT64 prefix. */
 bool address_is_metadata(const struct address *a);
+/* Those of them that have an address of their own. */
+const struct address *address_services(size_t *n);
 
 #endif

@@ -2,6 +2,7 @@
 #include "proxy/environment.h"
 #include "proxy/exec.h"
 #include "proxy/run.h"
+#include "proxy/steer.h"
 #include "proxy/usage.h"
 #include "proxy/wish.h"
 
@@ -64,6 +65,22 @@ env(const struct wish *w, char **words)
 {
     (void)words;
     return holdfast_env(&w->ctl, w->uid, w->format != NULL ? w->format : "sh");
+}
+
+static int
+steer(const struct wish *w, char **words)
+{
+    const struct steer_wish wish = { .config = w->ctl.config,
+                                     .mode = w->mode,
+                                     .user = w->user,
+                                     .uid = w->uid,
+                                     .load = w->load,
+                                     .remove = w->remove,
+                                     .check = w->check,
+                                     .json = w->json };
+
+    (void)words;
+    return holdfast_steer(&wish);
 }
 
 static int
@@ -213,6 +230,7 @@ static const struct {
     { "check", "clxjdrw", 0, check },
     { "explain", "cuoej", 2, explain },
     { "env", "csuf", 0, env },
+    { "steer", "cmUuDRKj", 0, steer },
     { "version", "", 0, version },
     { "status", "csj", 0, status },
     { "reload", "csa", 0, reload },

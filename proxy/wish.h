@@ -11,12 +11,12 @@ struct wish {
     struct ctl ctl;
     struct audit_wish audit;
     struct ctl_terms terms;
-    const char *grant, *host, *format, *door, *user;
+    const char *grant, *host, *format, *door, *user, *mode;
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;
     bool lint, strict, defaults, reference, reasons, help, wait, denied, json;
-    bool all, version, has_dashes;
+    bool all, version, has_dashes, load, remove, check;
     const char *bad;    /* after false: the value that is none; NULL: getopt has told */
     const char *wanted; /* … and what its option takes */
     char given[32];     /* the options that were, by their letter */
