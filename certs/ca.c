@@ -1,7 +1,7 @@
 /* Our certificate authority. Promises that its key is written to one place only, with
  * mode 0600 in a directory of mode 0700; that what was kept is used again or reported,
  * never replaced, since every client that trusts the old certificate would be cut off
- * without a word; and that what is published holds no key. */
+ * without a word. */
 #include "certs/ca.h"
 
 #include "base/clock.h"
@@ -11,7 +11,6 @@
 #include "base/memory.h"
 #include "certs/certificate.h"
 #include "certs/key.h"
-#include "certs/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -285,53 +284,6 @@ ca_free(struct ca *ca)
     X509_free(ca->certificate);
     key_free(ca->key);
     free(ca);
-}
-
-/* ---- publishing */
-
-/* Without the system's roots (a minimal image) ours alone is right for everything that
- * goes through us. */
-static enum reason
-add_system_roots(struct buf *out)
-{
-    const char *file = trust_system_roots();
-    enum reason why;
-
-    if (access(file, F_OK) != 0 && errno == ENOENT) {
-        log_warn("%s is not there: the published bundle holds our own CA alone", file);
-        return REASON_OK;
-    }
-    if ((why = file_read(file, TRUST_FILE_MAX, out)) != REASON_OK)
-        return why;
-    if (!text_is_empty(buf_text(out)) && !text_ends(buf_text(out), TEXT("\n")))
-        buf_add_byte(out, '\n');
-    return REASON_OK;
-}
-
-enum reason
-ca_publish(const struct ca *ca, const char *directory)
-{
-    char certificate[PATH_MAX], bundle[PATH_MAX];
-    struct buf all = { 0 };
-    struct text pem;
-    BIO *bio = to_pem(ca->certificate, &pem);
-    enum reason why = REASON_INTERNAL;
-
-    if (bio == NULL || !join(certificate, directory, "ca.pem") ||
-        !join(bundle, directory, "bundle.pem")) {
-        log_tls(why, "%s: the CA could not be published", directory);
-        goto done;
-    }
-    if ((why = file_make_directory(directory, 0755)) != REASON_OK ||
-        (why = add_system_roots(&all)) != REASON_OK)
-        goto done;
-    buf_add(&all, pem);
-    if ((why = file_write(bundle, 0644, buf_text(&all))) == REASON_OK)
-        why = file_write(certificate, 0644, pem);
-done:
-    buf_free(&all);
-    BIO_free(bio);
-    return why;
 }
 
 X509 *

@@ -14,7 +14,8 @@ struct ca;
  * expired or mismatching pair is an error that says what to do, never silently
  * replaced. valid_ms: how long a new CA lives. Logs the detail. */
 MUST_USE enum reason ca_open(const char *keep, int64_t valid_ms, struct ca **out);
-/* Writes ca.pem and bundle.pem (the system's roots and ours) into the directory, mode
+/* Writes ca.pem, bundle.pem (the system's roots and ours), truststore.p12 (the same for
+ * Java) and certs/HASH.0 (ca.pem as OpenSSL finds it by name) into the directory, mode
  * 0644, whole or not at all. */
 MUST_USE enum reason ca_publish(const struct ca *ca, const char *directory);
 void ca_free(struct ca *ca);

@@ -15,7 +15,16 @@ enum { HANDLES_MAX = 1 << 20 };
 
 /* The bundle is the system's roots and our CA; what
  * adds to roots of its own is given the CA alone. */
-enum value { VALUE_PROXY, VALUE_DIRECT, VALUE_ONE, VALUE_BUNDLE, VALUE_CA, VALUES };
+enum value {
+    VALUE_PROXY,
+    VALUE_DIRECT,
+    VALUE_ONE,
+    VALUE_BUNDLE,
+    VALUE_DIRECTORY,
+    VALUE_CA,
+    VALUE_JAVA,
+    VALUES
+};
 
 static const struct {
     const char *name;
@@ -29,6 +38,7 @@ static const struct {
     { "no_proxy", VALUE_DIRECT },
     { "NODE_USE_ENV_PROXY", VALUE_ONE },
     { "SSL_CERT_FILE", VALUE_BUNDLE },
+    { "SSL_CERT_DIR", VALUE_DIRECTORY },
     { "CURL_CA_BUNDLE", VALUE_BUNDLE },
     { "REQUESTS_CA_BUNDLE", VALUE_BUNDLE },
     { "GIT_SSL_CAINFO", VALUE_BUNDLE },
@@ -40,6 +50,7 @@ static const struct {
     { "npm_config_cafile", VALUE_BUNDLE },
     { "NODE_EXTRA_CA_CERTS", VALUE_CA },
     { "DENO_CERT", VALUE_CA },
+    { "JAVA_TOOL_OPTIONS", VALUE_JAVA },
 };
 
 /* ---- where the door is */
@@ -57,21 +68,17 @@ forward_door(const struct conf *conf)
 
 /* A door on every address is reached by loopback. */
 static void
-write_url(struct buf *out, const struct address *address, uint16_t port,
-          struct text credential)
+write_host(const struct address *address, char out[ADDRESS_PRINT_SIZE + 2])
 {
-    const char *at = text_is_empty(credential) ? "" : "@";
     static const unsigned char none[16];
-    bool any = memcmp(address->bytes, none, address->family == AF_INET ? 4 : 16) == 0;
+    bool six = address->family == AF_INET6;
+    bool any = memcmp(address->bytes, none, six ? 16 : 4) == 0;
     char printed[ADDRESS_PRINT_SIZE];
 
     address_print(address, printed);
-    if (address->family == AF_INET6)
-        buf_printf(out, "http://%.*s%s[%s]:%u", TEXT_ARG(credential), at,
-                   any ? "::1" : printed, port);
-    else
-        buf_printf(out, "http://%.*s%s%s:%u", TEXT_ARG(credential), at,
-                   any ? "127.0.0.1" : printed, port);
+    if (any)
+        strcpy(printed, six ? "::1" : "127.0.0.1");
+    snprintf(out, ADDRESS_PRINT_SIZE + 2, six ? "[%s]" : "%s", printed);
 }
 
 /* The kernel's choice, as the one that runs tells it: behind the last colon. */
@@ -115,17 +122,37 @@ ask_port(const struct ctl *c)
     return port;
 }
 
+/* Java reads none of the others; loopback it leaves out by itself. */
+static void
+write_java(const char *host, uint16_t port, struct buf *out)
+{
+    static const char *const schemes[] = { "https", "http" };
+
+    for (size_t i = 0; i < 2; i++)
+        buf_printf(out, " -D%s.proxyHost=%s -D%s.proxyPort=%u", schemes[i], host,
+                   schemes[i], port);
+}
+
+/* Where the kernel leads everything to a door, nothing needs to be told of it. */
 static int
-find_proxy(const struct environment *e, struct buf *out)
+has_other_way_out(const struct conf *conf)
+{
+    if (conf_has_egress(conf))
+        return EXIT_OK;
+    fprintf(stderr, "holdfast: the config has no forward door: there is no proxy\n");
+    return EXIT_CONFIG;
+}
+
+static int
+find_proxy(const struct environment *e, struct buf values[VALUES])
 {
     const struct conf_door *door = forward_door(e->conf);
+    const char *at = text_is_empty(e->credential) ? "" : "@";
+    char host[ADDRESS_PRINT_SIZE + 2];
     uint16_t port;
 
-    if (door == NULL) {
-        fprintf(stderr,
-                "holdfast: the config has no forward door: there is no proxy\n");
-        return EXIT_CONFIG;
-    }
+    if (door == NULL)
+        return has_other_way_out(e->conf);
     port = door->listen.port != 0 ? door->listen.port : ask_port(e->ctl);
     if (port == 0) {
         fprintf(stderr,
@@ -134,7 +161,12 @@ find_proxy(const struct environment *e, struct buf *out)
                 door->place.file, door->place.line);
         return EXIT_RUNTIME;
     }
-    write_url(out, &door->listen.address, port, e->credential);
+    write_host(&door->listen.address, host);
+    buf_printf(&values[VALUE_PROXY], "http://%.*s%s%s:%u", TEXT_ARG(e->credential), at,
+               host, port);
+    buf_add_z(&values[VALUE_DIRECT], "127.0.0.1,localhost,::1");
+    buf_add_z(&values[VALUE_ONE], "1");
+    write_java(host, port, &values[VALUE_JAVA]);
     return EXIT_OK;
 }
 
@@ -175,7 +207,8 @@ static void
 tell_variables(const struct buf *values, environment_take *take, void *to)
 {
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
-        take(to, variables[i].name, buf_text(&values[variables[i].value]));
+        if (buf_length(&values[variables[i].value]) > 0)
+            take(to, variables[i].name, buf_text(&values[variables[i].value]));
 }
 
 static void
@@ -198,14 +231,19 @@ int
 environment_tell(const struct environment *e, environment_take *take, void *to)
 {
     struct buf values[VALUES] = { 0 }, handles = { 0 };
-    int code = find_proxy(e, &values[VALUE_PROXY]);
+    const char *in = e->conf->ca.publish;
+    int code;
 
-    if (code != EXIT_OK)
+    buf_printf(&values[VALUE_JAVA],
+               "-Djavax.net.ssl.trustStore=%s/truststore.p12 "
+               "-Djavax.net.ssl.trustStoreType=PKCS12 "
+               "-Djavax.net.ssl.trustStorePassword=changeit",
+               in);
+    if ((code = find_proxy(e, values)) != EXIT_OK)
         goto done;
-    buf_add_z(&values[VALUE_DIRECT], "127.0.0.1,localhost,::1");
-    buf_add_z(&values[VALUE_ONE], "1");
-    buf_printf(&values[VALUE_BUNDLE], "%s/bundle.pem", e->conf->ca.publish);
-    buf_printf(&values[VALUE_CA], "%s/ca.pem", e->conf->ca.publish);
+    buf_printf(&values[VALUE_BUNDLE], "%s/bundle.pem", in);
+    buf_printf(&values[VALUE_DIRECTORY], "%s/certs", in);
+    buf_printf(&values[VALUE_CA], "%s/ca.pem", in);
     read_handles(e->conf, e->uid, &handles);
     tell_variables(values, take, to);
     tell_handles(buf_text(&handles), take, to);
@@ -238,6 +276,15 @@ write_docker(struct buf *out, const char *name, struct text value)
     buf_printf(out, "%s=%.*s\n", name, TEXT_ARG(value));
 }
 
+/* Of a container's `env`; a JSON string is one of YAML's. */
+static void
+write_k8s(struct buf *out, const char *name, struct text value)
+{
+    buf_printf(out, "- name: %s\n  value: ", name);
+    json_write_string(out, value);
+    buf_add_byte(out, '\n');
+}
+
 static void
 write_json(struct buf *out, const char *name, struct text value)
 {
@@ -249,6 +296,7 @@ static const struct format {
     void (*write)(struct buf *out, const char *name, struct text value);
 } formats[] = { { "sh", write_sh },
                 { "docker", write_docker },
+                { "k8s", write_k8s },
                 { "json", write_json } };
 
 struct printing {
@@ -297,7 +345,8 @@ holdfast_env(const struct ctl *c, long uid, const char *format)
         if (strcmp(formats[i].name, format) == 0)
             f = &formats[i];
     if (f == NULL) {
-        fprintf(stderr, "holdfast: there is no format \"%s\": sh, docker or json\n",
+        fprintf(stderr,
+                "holdfast: there is no format \"%s\": sh, docker, k8s or json\n",
                 format);
         return EXIT_USAGE;
     }

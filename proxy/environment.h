@@ -17,7 +17,7 @@ struct environment {
 typedef void environment_take(void *to, const char *name, struct text value);
 int environment_tell(const struct environment *e, environment_take *take, void *to);
 
-/* `holdfast env`. format: "sh", "docker" or "json". uid: whose handles, -1 for the
+/* `holdfast env`. format: "sh", "docker", "k8s" or "json". uid: whose handles, -1 for the
  * workload's. */
 int holdfast_env(const struct ctl *c, long uid, const char *format);
 

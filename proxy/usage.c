@@ -11,7 +11,7 @@ const char holdfast_usage[] =
     "       holdfast check   --defaults | --reference | --reasons\n"
     "       holdfast explain [-c FILE] [--uid N] [--door forward|gate] [--header "
     "FIELD]… [--json] METHOD URL\n"
-    "       holdfast env     [-c FILE] [--uid N] [--format sh|docker|json]   what the "
+    "       holdfast env     [-c FILE] [--uid N] [--format sh|docker|k8s|json]   what the "
     "workload's environment must hold\n"
     "       holdfast steer   [-c FILE] [--mode explicit|drop|redirect] [--user NAME] "
     "[--load]   the kernel's rules that leave no other way out\n"

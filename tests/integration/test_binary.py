@@ -272,8 +272,15 @@ def env_prints_what_the_workload_needs():
     for name in ("NODE_EXTRA_CA_CERTS", "DENO_CERT"):
         assert told[name].endswith("/public/ca.pem"), told
     assert told["NO_PROXY"] == told["no_proxy"] == "127.0.0.1,localhost,::1"
+    assert told["SSL_CERT_DIR"].endswith("/public/certs"), told
+    java = told["JAVA_TOOL_OPTIONS"].split(" -D")
+    for option in ("https.proxyHost=127.0.0.1", "https.proxyPort=15001", "http.proxyPort=15001", "javax.net.ssl.trustStoreType=PKCS12"):
+        assert option in java, java
     lines = environment("--format", "docker").splitlines()
     assert dict(line.split("=", 1) for line in lines) == told
+    lines = environment("--format", "k8s").splitlines()
+    assert all(line.startswith("- name: ") for line in lines[::2]) and all(line.startswith("  value: ") for line in lines[1::2]), lines
+    assert {name[8:]: json.loads(value[9:]) for name, value in zip(lines[::2], lines[1::2])} == told
 
 
 @promise
