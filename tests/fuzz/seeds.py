@@ -356,11 +356,25 @@ def hellos():
             body = b"\3\3" + b"r" * 32 + vector(b"s" * 32, 1) + vector(b"\x13\1\xc0\x2b", 2) + b"\1\0" + vector(block, 2)
             message = b"\1" + vector(body, 3)
             put("hello", b"\0\x16\3\1" + vector(message, 2))
+            put("client_hello", b"\x90\x16\3\1" + vector(message, 2))
             if server_name == good:
                 put("hello", b"\0" + b"".join(b"\x16\3\1" + vector(part, 2) for part in (message[:9], message[9:])))
                 put("hello", b"\0\x16\3\1" + vector(message[:-9], 2))
     put("hello", b"\0\x80\x2e\1\3\1")
     put("hello", b"\0GET / HTTP/1.1\r\n\r\n")
+
+
+def client_hellos():
+    recorded = (TESTS / "unit/http/hellos.h").read_text()
+    for row in re.findall(r'(?:"[0-9a-f]{16,}"\s*)+', recorded):
+        hello = bytes.fromhex("".join(re.findall("[0-9a-f]{2}", row)))
+        message = hello[5:]
+        for first in (b"\x02", b"\x80", b"\xf0"):
+            put("client_hello", first + hello)
+        put("client_hello", b"\x40" + hello + b"\x17\3\3\0\2hi")
+        for n in (-(-len(message) // 8), 1 + len(message) // 2):
+            put("client_hello", b"\xc0" + b"".join(b"\x16\3\1" + vector(message[at:at + n], 2) for at in range(0, len(message), n)))
+        put("client_hello", b"\xff" + hello[:-20])
 
 
 def ledgers():
@@ -452,5 +466,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, questions, pem, hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, questions, pem, hellos, client_hellos, ledgers):
     derive()

@@ -45,5 +45,6 @@ target_compile_definitions(fuzz_signature PRIVATE PUBLISHED_VECTORS="${HOLDFAST_
 fuzz_target(pem certs)
 fuzz_target(question proxy)
 fuzz_target(hello proxy)
+fuzz_target(client_hello proxy)
 fuzz_target(dns proxy PkgConfig::LIBEVENT PkgConfig::CARES)
 target_link_options(fuzz_dns PRIVATE -Wl,--wrap=ares_init_options)
