@@ -161,6 +161,70 @@ take_revocation(struct page *p, const struct json *record)
     keep(&task_of(p, json_text_of(record, "task"))->revocation, record, names);
 }
 
+static const char *const token_names[] = { "token", "task",       "credential", "form",
+                                           "ts",    "expires_at", NULL };
+
+static struct token_page *
+token_of(struct page *p, const struct json *record)
+{
+    struct text expires = json_text_of(record, "expires_at");
+    struct token_page *token;
+    struct buf key = { 0 };
+    struct tallied *t;
+
+    buf_add(&key, json_text_of(record, "task"));
+    buf_add_byte(&key, ' ');
+    buf_add(&key, json_text_of(record, "token"));
+    t = tally_add(&p->tokens, buf_text(&key));
+    buf_free(&key);
+    if (t->of == NULL)
+        t->of = memory_new(sizeof *token);
+    token = t->of;
+    if (expires.n == sizeof token->expires - 1)
+        memcpy(token->expires, expires.at, expires.n);
+    return token;
+}
+
+static void
+take_token(struct page *p, const struct json *record)
+{
+    struct token_page *t = token_of(p, record);
+
+    keep(&t->got, record, token_names);
+    t->left++;
+}
+
+static void
+keep_outcome(struct token_page *t, const struct json *record)
+{
+    struct buf outcome = { 0 };
+
+    free(t->outcome);
+    buf_add(&outcome, json_text_of(record, "outcome"));
+    buf_add_byte(&outcome, '\0');
+    t->outcome = memory_copy_z(buf_text(&outcome).at);
+    buf_free(&outcome);
+}
+
+/* What could not be taken back stays, though its beginning may have been lost. */
+static void
+take_token_end(struct page *p, const struct json *record)
+{
+    struct token_page *t = token_of(p, record);
+
+    if (t->got == NULL)
+        keep(&t->got, record, token_names);
+    if (is(record, "outcome", "expired")) {
+        t->left -= t->left > 0;
+        return;
+    }
+    keep_outcome(t, record);
+    if (is(record, "outcome", "revoked"))
+        t->left = 0;
+    else if (t->left == 0)
+        t->left = 1;
+}
+
 static void
 take_allowed(struct page *p, const struct json *record)
 {
@@ -225,10 +289,9 @@ audit_book_take(void *owner, struct text line, const struct json *record)
     static const struct {
         const char *kind;
         void (*take)(struct page *p, const struct json *record);
-    } kinds[] = { { "decision", take_decision },
-                  { "task_start", take_task_start },
-                  { "task_end", take_task_end },
-                  { "revocation", take_revocation },
+    } kinds[] = { { "decision", take_decision }, { "task_start", take_task_start },
+                  { "task_end", take_task_end }, { "revocation", take_revocation },
+                  { "token", take_token },       { "token_end", take_token_end },
                   { "alarm", take_alarm } };
     struct audit_book *b = owner;
     struct page *p;
@@ -264,9 +327,23 @@ free_tasks(struct tally *tasks)
 }
 
 static void
+free_tokens(struct tally *tokens)
+{
+    for (struct tallied *t = tokens->first; t != NULL; t = t->after) {
+        struct token_page *token = t->of;
+
+        free(token->got);
+        free(token->outcome);
+        free(token);
+    }
+    tally_free(tokens);
+}
+
+static void
 free_page(struct page *p)
 {
     free_tasks(&p->tasks);
+    free_tokens(&p->tokens);
     tally_free(&p->approvals);
     tally_free(&p->credentials);
     tally_free(&p->purposes);

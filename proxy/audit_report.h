@@ -1,6 +1,6 @@
 /* What was done under each grant, gathered from the ledger: who owned and approved it
  * and what it could use, who worked under it and for what, what it reached, what it was
- * refused, and how it ended. */
+ * refused, how it ended, and which access tokens nobody has taken back. */
 #ifndef PROXY_AUDIT_REPORT_H
 #define PROXY_AUDIT_REPORT_H
 

@@ -1,5 +1,6 @@
 /* What was gathered, as text and as JSON. */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "proxy/audit_book.h"
 #include "proxy/audit_report.h"
@@ -7,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- text */
 
@@ -72,6 +74,35 @@ say_tasks(const struct page *p)
     }
 }
 
+/* Nobody takes it any more, whether it was taken back or not. Without a date it may be
+ * good still. */
+static bool
+has_expired(const struct token_page *t)
+{
+    char now[25];
+
+    clock_format(clock_wall_ms(), now);
+    return t->expires[0] != '\0' && strcmp(t->expires, now) <= 0;
+}
+
+static void
+say_tokens(const struct page *p)
+{
+    for (const struct tallied *i = p->tokens.first; i != NULL; i = i->after) {
+        const struct token_page *t = i->of;
+
+        if (t->left == 0)
+            continue;
+        fputs("  not revoked:", stdout);
+        say_members(text_z(t->got));
+        if (t->outcome != NULL) {
+            fputs(" outcome=", stdout);
+            print_text(stdout, text_z(t->outcome));
+        }
+        puts(has_expired(t) ? "; it has expired" : "; it is good still");
+    }
+}
+
 static void
 say_page(const struct audit_book *b, struct text name, const struct page *p)
 {
@@ -90,6 +121,7 @@ say_page(const struct audit_book *b, struct text name, const struct page *p)
     say_tally("bound", &p->bindings, true);
     say_tally("refused", &p->refusals, true);
     say_tally("alarm", &p->alarms, true);
+    say_tokens(p);
     printf("  in all     %" PRIu64 " allowed, %" PRIu64 " refused", p->allowed,
            p->refused);
     if (p->first[0] != '\0')
@@ -99,14 +131,21 @@ say_page(const struct audit_book *b, struct text name, const struct page *p)
 
 /* ---- JSON */
 
-/* A JSON object as it was kept, with one member more. */
+/* Of a JSON object as it was kept. */
+static void
+write_members(struct buf *out, struct text object)
+{
+    if (object.n > 2)
+        buf_add(out, text_of(object.at + 1, object.n - 2));
+}
+
+/* One as it was kept, with one member more. */
 static void
 write_kept(struct buf *out, const char *key, struct text object, const char *name,
            uint64_t n)
 {
     json_open(out, key, '{');
-    if (object.n > 2)
-        buf_add(out, text_of(object.at + 1, object.n - 2));
+    write_members(out, object);
     if (name != NULL)
         json_put_number(out, name, (int64_t)n);
     json_close(out, '}');
@@ -160,6 +199,25 @@ write_tasks(struct buf *out, const struct page *p)
 }
 
 static void
+write_tokens(struct buf *out, const struct page *p)
+{
+    json_open(out, "not_revoked", '[');
+    for (const struct tallied *i = p->tokens.first; i != NULL; i = i->after) {
+        const struct token_page *t = i->of;
+
+        if (t->left == 0)
+            continue;
+        json_open(out, NULL, '{');
+        write_members(out, text_z(t->got));
+        if (t->outcome != NULL)
+            json_put_z(out, "outcome", t->outcome);
+        json_put_bool(out, "expired", has_expired(t));
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static void
 write_page(struct buf *out, const struct audit_book *b, struct text name,
            const struct page *p)
 {
@@ -173,6 +231,7 @@ write_page(struct buf *out, const struct audit_book *b, struct text name,
     write_tally(out, "bindings", &p->bindings, true);
     write_tally(out, "refusals", &p->refusals, true);
     write_tally(out, "alarms", &p->alarms, true);
+    write_tokens(out, p);
     json_put_number(out, "allowed", (int64_t)p->allowed);
     json_put_number(out, "refused", (int64_t)p->refused);
     if (p->first[0] != '\0') {

@@ -210,6 +210,7 @@ done(void *owner, uint64_t ticket, struct task *task, enum task_cause cause,
         return;
     }
     mint_end(c->h->mint, task, cause == TASK_RENEWED ? RENEWED_MS : 0);
+    mint_part(c->h->mint, task);
     revocation_part(c->h->revocation, &p);
 }
 

@@ -137,6 +137,16 @@ mint_end(struct mint *m, const struct task *k, int64_t in_ms)
     orders_go_on(m);
 }
 
+void
+mint_part(struct mint *m, const struct task *k)
+{
+    for (struct list *at = m->asking.next; at != &m->asking; at = at->next) {
+        struct order *o = LIST_OWNER(at, struct order, in_asking);
+
+        o->is_late |= o->task == k;
+    }
+}
+
 /* ---- another config, other secrets */
 
 /* What could not be had may be there now. */

@@ -11,6 +11,7 @@
 #include "tasks/task.h"
 
 struct helper;
+struct ledger;
 struct mint;
 struct revocation;
 
@@ -18,6 +19,7 @@ struct mint_needs {
     struct loop *loop; /* main's */
     struct revocation *revocation;
     struct helper *helper; /* runs the programs that tell secrets */
+    struct ledger *ledger; /* is told of each token before a worker is; NULL: none */
     /* To every worker. The reference in the news is the mint's. */
     void (*tell)(void *owner, struct task *k, const struct token_news *news);
     void *owner;
@@ -36,6 +38,8 @@ void mint_want(struct mint *m, struct task *k, const struct token_name *name);
 /* The task is over: what it had is revoked, in so many ms from now, and wiped. What is
  * still on its way is revoked when it comes. */
 void mint_end(struct mint *m, const struct task *k, int64_t in_ms);
+/* Its end is about to be told of: what comes from now on is late. */
+void mint_part(struct mint *m, const struct task *k);
 
 struct mint_figures {
     uint64_t minted, failed; /* tokens; tries */

@@ -291,9 +291,9 @@ order_hear(void *owner)
         return;
     if (o->is_orphan || why != REASON_OK)
         order_give_back(o, &answer);
-    if (!o->is_orphan && why == REASON_OK)
-        order_take(o, &answer);
-    else if (!o->is_orphan)
+    else
+        why = order_take(o, &answer);
+    if (!o->is_orphan && why != REASON_OK)
         order_fail(o, why, &answer);
     order_leave_turn(o);
     if (o->is_orphan)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "certs/pair.h"
+#include "proxy/token_record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,17 @@ const struct conf_credential *
 order_credential(const struct order *o)
 {
     return sources_find(generation_sources(o->mint->at->generation), o->name.source);
+}
+
+/* As it is being asked with, though another config is in force by now. */
+static const char *
+credential_name(const struct order *o)
+{
+    const struct outpost *at = o->plea.at != NULL ? o->plea.at : o->mint->at;
+    const struct conf_credential *c = sources_find(generation_sources(at->generation),
+                                                   o->name.source);
+
+    return c != NULL ? c->name : NULL;
 }
 
 /* ---- what it has */
@@ -68,8 +80,7 @@ revoke(struct order *o, struct outpost *from, struct token *t, int64_t in_ms)
                                     .credential = sources_find(sources, o->name.source),
                                     .token = t,
                                     .in_ms = in_ms,
-                                    .is_late = o->is_orphan &&
-                                               task_cause(o->task) != TASK_LIVE };
+                                    .is_late = o->is_late };
 
     if (what.credential != NULL)
         revocation_add(o->mint->needs.revocation, &what);
@@ -78,8 +89,14 @@ revoke(struct order *o, struct outpost *from, struct token *t, int64_t in_ms)
 static void
 revoke_coin(struct order *o, const struct coin *c, int64_t in_ms)
 {
-    if (c->token != NULL && clock_monotonic_ms() < c->ends_ms)
+    if (c->token == NULL)
+        return;
+    if (clock_monotonic_ms() < c->ends_ms) {
         revoke(o, o->mint->at, c->token, in_ms);
+        return;
+    }
+    token_record_over(o->mint->needs.ledger, o->task, credential_name(o), c->token,
+                      "expired");
 }
 
 /* Exchanges that have it go on with the one before, which the task's end revokes. Of
@@ -135,20 +152,14 @@ order_is_under_way(const struct order *o)
 static struct log_line *
 begin_line(const struct order *o, enum log_level level, const char *msg)
 {
-    static const char *const forms[] = {
-        [FORM_BEARER] = "bearer", [FORM_DPOP] = "dpop", [FORM_MTLS] = "mtls"
-    };
-    const struct conf_credential *c =
-        o->plea.at == NULL
-            ? order_credential(o)
-            : sources_find(generation_sources(o->plea.at->generation), o->name.source);
+    const char *credential = credential_name(o);
     struct log_line *l = log_line_begin(level, msg);
 
-    if (c != NULL)
-        log_line_z(l, "credential", c->name);
+    if (credential != NULL)
+        log_line_z(l, "credential", credential);
     log_line_text(l, "task", task_id(o->task));
     log_line_z(l, "grant", task_grant(o->task));
-    log_line_z(l, "form", forms[o->name.form]);
+    log_line_z(l, "form", token_form_word(o->name.form));
     return l;
 }
 
@@ -157,6 +168,7 @@ tell_success(const struct order *o, int64_t lives_s)
 {
     struct log_line *l = begin_line(o, LOG_INFO, "token minted");
 
+    log_line_text(l, "token", token_id(o->now.token));
     if (o->key != NULL)
         log_line_text(l, "key", dpop_key_thumbprint(o->key));
     log_line_number(l, "expires_in", lives_s);
@@ -234,12 +246,19 @@ make_token(const struct order *o, const struct oauth_answer *answer)
                      clock_wall_s() + answer->lives_s);
 }
 
-void
+enum reason
 order_take(struct order *o, const struct oauth_answer *answer)
 {
     struct coin next = { .token = make_token(o, answer),
                          .ends_ms = o->began_ms + 1000 * answer->lives_s };
+    enum reason why = token_record_got(o->mint->needs.ledger, o->task,
+                                       credential_name(o), next.token);
 
+    if (why != REASON_OK) {
+        drop_coin(&next);
+        order_give_back(o, answer);
+        return why;
+    }
     put_coin(o, &next);
     set_times(o, 1000 * answer->lives_s);
     o->rest_ms = 0;
@@ -249,6 +268,7 @@ order_take(struct order *o, const struct oauth_answer *answer)
     o->mint->figures.minted++;
     tell_success(o, answer->lives_s);
     order_tell(o);
+    return REASON_OK;
 }
 
 /* What nobody will use must not lie around somewhere. */
@@ -261,6 +281,7 @@ order_give_back(struct order *o, const struct oauth_answer *answer)
         return;
     t = token_new(answer->token, FORM_BEARER, NULL, NULL,
                   clock_wall_s() + answer->lives_s);
+    token_record_spurned(o->mint->needs.ledger, o->task, credential_name(o), t);
     revoke(o, o->plea.at, t, 0);
     token_unref(t);
 }

@@ -30,7 +30,8 @@ struct order {
     struct task *task;         /* a reference */
     struct token_name name;
     bool is_orphan; /* its task is over, or its credential another: whatever comes is
-                       revoked */
+                       revoked … */
+    bool is_late;   /* … and comes after its task's end was told of */
 
     struct dpop_key *key; /* of FORM_DPOP: its tokens', all its life */
     struct dpop_signer *signer;
@@ -68,8 +69,9 @@ bool order_is_fresh(const struct order *o, int64_t now_ms);
 /* Every worker, what there is to tell. */
 void order_tell(const struct order *o);
 
-/* The answer's token is the task's from now on. */
-void order_take(struct order *o, const struct oauth_answer *answer);
+/* The answer's token is the task's from now on; but where the ledger does not take it
+ * (REASON_LEDGER_…), nobody's. */
+MUST_USE enum reason order_take(struct order *o, const struct oauth_answer *answer);
 /* There is none, and none is asked for until it has rested. answer: NULL: there was
  * none. */
 void order_fail(struct order *o, enum reason why, const struct oauth_answer *answer);

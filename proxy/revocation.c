@@ -170,7 +170,10 @@ static void
 give_up(struct account *a)
 {
     while (!list_is_empty(&a->items)) {
-        item_free(LIST_OWNER(a->items.next, struct item, in_account));
+        struct item *i = LIST_OWNER(a->items.next, struct item, in_account);
+
+        item_tell_outcome(i, REASON_AS_TIMEOUT);
+        item_free(i);
         a->owner->figures.failed++;
         a->why = REASON_AS_TIMEOUT;
     }

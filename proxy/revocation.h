@@ -7,6 +7,7 @@
 #include "proxy/outpost.h"
 #include "tasks/task.h"
 
+struct ledger;
 struct revocation;
 
 /* A task's end that waits to be told of. */
@@ -22,7 +23,8 @@ struct parting {
 enum { OUTCOME_SIZE = 64 };
 
 struct revocation_needs {
-    struct loop *loop; /* main's */
+    struct loop *loop;     /* main's */
+    struct ledger *ledger; /* is told what came of each token; NULL: none */
     /* Once for each revocation_part. The task is a loan. */
     void (*over)(void *owner, const struct parting *p, const char *outcome);
     /* What was told as pending is over. */
@@ -41,7 +43,7 @@ struct revocable {
     const struct conf_credential *credential;
     struct token *token;
     int64_t in_ms;
-    bool is_late; /* its task's end may have been told already */
+    bool is_late; /* its task has parted */
 };
 void revocation_add(struct revocation *r, const struct revocable *what);
 /* The task is over, and nothing more will be added for it but what comes late. Its

@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/token_record.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,18 @@ item_free(struct item *i)
     free(i);
 }
 
+void
+item_tell_outcome(const struct item *i, enum reason why)
+{
+    const struct account *a = i->account;
+    char outcome[OUTCOME_SIZE] = "revoked";
+
+    if (why != REASON_OK)
+        (void)snprintf(outcome, sizeof outcome, "failed:%s", reason_token(why));
+    token_record_over(a->owner->needs.ledger, a->task, i->credential->name, i->token,
+                      outcome);
+}
+
 static struct log_line *
 begin_line(const struct item *i, enum log_level level, const char *msg)
 {
@@ -40,6 +54,7 @@ begin_line(const struct item *i, enum log_level level, const char *msg)
     log_line_z(l, "credential", i->credential->name);
     log_line_text(l, "task", task_id(i->account->task));
     log_line_z(l, "grant", task_grant(i->account->task));
+    log_line_text(l, "token", token_id(i->token));
     log_line_number(l, "tries", i->tries);
     return l;
 }
@@ -56,6 +71,7 @@ conclude(struct item *i, enum reason why)
     if (why != REASON_OK)
         log_line_z(l, "reason", reason_token(why));
     log_line_end(l);
+    item_tell_outcome(i, why);
     a->n_revoked += why == REASON_OK;
     if (why != REASON_OK)
         a->why = why;
@@ -199,8 +215,11 @@ revocation_add(struct revocation *r, const struct revocable *what)
 {
     struct item *i;
 
-    if (what->credential->source.revocation_endpoint == NULL)
+    if (what->credential->source.revocation_endpoint == NULL) {
+        token_record_over(r->needs.ledger, what->task, what->credential->name,
+                          what->token, "none");
         return;
+    }
     i = memory_new(sizeof *i);
     outpost_ref(what->from);
     i->from = what->from;

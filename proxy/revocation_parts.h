@@ -53,6 +53,8 @@ struct account *account_get(struct revocation *r, struct task *k);
 void account_settle(struct account *a);
 
 void item_free(struct item *i);
+/* The ledger is told; REASON_OK: it was taken back. */
+void item_tell_outcome(const struct item *i, enum reason why);
 /* Those who wait take what turns there are. */
 void items_go_on(struct revocation *r);
 

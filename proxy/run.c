@@ -181,12 +181,14 @@ dismiss_helper(struct holdfast *h)
 static void
 open_mint(struct holdfast *h)
 {
+    struct ledger *ledger = h->chronicle.ledger;
+
     h->errands = loop_over(h->base);
     helper_begin(h->helper, h->errands, &h->who);
-    h->revocation = revocation_new(
-        &(struct revocation_needs){ h->errands, custody_part, custody_hear_late, h });
-    h->mint = mint_new(
-        &(struct mint_needs){ h->errands, h->revocation, h->helper, tell_token, h });
+    h->revocation = revocation_new(&(struct revocation_needs){
+        h->errands, ledger, custody_part, custody_hear_late, h });
+    h->mint = mint_new(&(struct mint_needs){ h->errands, h->revocation, h->helper,
+                                             ledger, tell_token, h });
     mint_follow(h->mint, h->generation, h->vault);
 }
 

@@ -324,6 +324,32 @@ record_revocation(struct buf *out, const struct task *k, const char *outcome)
     put_known(out, "outcome", outcome);
 }
 
+static void
+put_token(struct buf *out, const struct task *k, const char *credential,
+          const struct token *t)
+{
+    put_task(out, k);
+    put_known(out, "credential", credential);
+    json_put_text(out, "token", token_id(t));
+    put_date(out, "expires_at", token_expires(t));
+}
+
+void
+record_token(struct buf *out, const struct task *k, const char *credential,
+             const struct token *t)
+{
+    put_token(out, k, credential, t);
+    json_put_z(out, "form", token_form_word(token_form(t)));
+}
+
+void
+record_token_end(struct buf *out, const struct task *k, const char *credential,
+                 const struct token *t, const char *outcome)
+{
+    put_token(out, k, credential, t);
+    json_put_z(out, "outcome", outcome);
+}
+
 void
 record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
                 int64_t took_ms, const char *revocation)

@@ -25,6 +25,14 @@
  *                "by"?: uid that ended or revoked it
  *   revocation   of tokens of a task whose end was told as pending, or that came
  *                late: "task","grant","outcome"
+ *   token        an access token was got for a task; before anything leaves with it:
+ *                "task","grant","credential","token": what it is called,
+ *                TOKEN_ID_SIZE characters of its digest,"form": "bearer", "dpop",
+ *                "mtls","expires_at"
+ *   token_end    what came of it: the same but "form", and "outcome": "revoked";
+ *                "failed:REASON"; "none" (its server takes nothing back); "expired",
+ *                before it was to be taken back. A token without one was in use when
+ *                the records end, or was left behind by a crash
  *   decision "x","verdict":"allow"|"refuse","reason"?,"step"?,"rule","grant","owner",
  *                "approved_by","task","purpose","who","to","method","path",
  *                "stripped":[…],"credential","binding","proof","key",
@@ -40,6 +48,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "tasks/task.h"
+#include "tokens/token.h"
 
 /* Of a decision by this grant: "grant","owner","approved_by", and "purpose" where it
  * has but one. */
@@ -50,6 +59,11 @@ void record_credential(struct buf *out, uint64_t generation,
 void record_start(struct buf *out, const char *version, const struct conf *conf);
 void record_task_start(struct buf *out, const struct task *k);
 void record_revocation(struct buf *out, const struct task *k, const char *outcome);
+/* credential: by its name; NULL: not known any more. */
+void record_token(struct buf *out, const struct task *k, const char *credential,
+                  const struct token *t);
+void record_token_end(struct buf *out, const struct task *k, const char *credential,
+                      const struct token *t, const char *outcome);
 void record_task_end(struct buf *out, const struct task *k, enum task_cause cause,
                      int64_t took_ms, const char *revocation);
 void record_generation(struct buf *out, uint64_t generation, const struct conf *conf);

@@ -31,10 +31,9 @@ token_new(struct text value, enum token_form form, struct dpop_key *key,
     t->form = form;
     t->value = secret_new(value.at, value.n);
     t->expires_s = expires_s;
-    if (key != NULL) {
+    dpop_ath(value, t->ath);
+    if (key != NULL)
         t->key = dpop_key_ref(key);
-        dpop_ath(value, t->ath);
-    }
     if (x5t != NULL)
         memcpy(t->x5t, x5t, sizeof t->x5t);
     return t;
@@ -62,6 +61,22 @@ struct text
 token_value(const struct token *t)
 {
     return secret_reveal(t->value);
+}
+
+struct text
+token_id(const struct token *t)
+{
+    return text_of(t->ath, TOKEN_ID_SIZE);
+}
+
+const char *
+token_form_word(enum token_form form)
+{
+    static const char *const words[] = {
+        [FORM_BEARER] = "bearer", [FORM_DPOP] = "dpop", [FORM_MTLS] = "mtls"
+    };
+
+    return words[form];
 }
 
 enum token_form

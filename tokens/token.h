@@ -12,7 +12,10 @@ enum token_form {
     FORM_MTLS    /* to the client certificate of the connection (RFC 8705) */
 };
 
-enum { X5T_SIZE = 43 }; /* x5t#S256: base64url of a certificate's SHA-256 */
+enum {
+    X5T_SIZE = 43,     /* x5t#S256: base64url of a certificate's SHA-256 */
+    TOKEN_ID_SIZE = 16 /* the beginning of base64url of a token's SHA-256 */
+};
 
 struct token;
 
@@ -26,7 +29,11 @@ void token_unref(struct token *t);        /* NULL is fine */
 
 /* On loan while the token is held. */
 struct text token_value(const struct token *t);
+/* What it is called where it must not stand itself: TOKEN_ID_SIZE characters, with
+ * which the `ath` of its proofs begins. */
+struct text token_id(const struct token *t);
 enum token_form token_form(const struct token *t);
+const char *token_form_word(enum token_form form);
 struct dpop_key *token_key(const struct token *t); /* NULL: it is not bound to one */
 struct text token_ath(const struct token *t); /* what a proof says of it; FORM_DPOP */
 struct text token_x5t(const struct token *t); /* empty: it is not FORM_MTLS */

@@ -219,6 +219,36 @@ def the_report_says_on_whose_authority_and_what_came_of_it():
     assert "no grant" not in text and "elsewhere" not in text, text
 
 
+def token(w, name, task="t-1", expires="2099-01-01T00:00:00.000Z"):
+    w.put("token", task=task, grant="nightly", credential="crm", token=name, expires_at=expires, form="dpop")
+
+
+def token_end(w, name, outcome, task="t-1"):
+    w.put("token_end", task=task, grant="nightly", credential="crm", token=name, expires_at="2099-01-01T00:00:00.000Z", outcome=outcome)
+
+
+@promise
+def the_report_lists_the_tokens_that_nobody_has_taken_back():
+    w = Writer(place())
+    segment_of(w, 2)
+    for name in ("revoked", "failed", "none", "expired", "left", "twice", "again"):
+        token(w, name)
+    token(w, "twice")
+    token(w, "again")
+    token(w, "left", task="t-2", expires="2026-01-01T00:00:00.000Z")
+    for name, outcome in (("revoked", "revoked"), ("failed", "failed:as_timeout"), ("none", "none"), ("expired", "expired"),
+                          ("twice", "revoked"), ("again", "expired"), ("lost", "failed:as_refused"), ("lost too", "revoked")):
+        token_end(w, name, outcome)
+    w.end()
+    page, = json.loads(holdfast("report", "--ledger", w.directory, "--json").stdout)
+    found = {(t["token"], t["task"], t.get("outcome"), t["expired"]) for t in page["not_revoked"]}
+    assert found == {("failed", "t-1", "failed:as_timeout", False), ("none", "t-1", "none", False), ("left", "t-1", None, False),
+                     ("again", "t-1", None, False), ("left", "t-2", None, True),
+                     ("lost", "t-1", "failed:as_refused", False)}, found
+    text = holdfast("report", "--ledger", w.directory).stdout.decode()
+    assert text.count("  not revoked: ") == 6 and text.count("; it has expired\n") == 1, text
+
+
 @promise
 def what_cannot_be_read_is_neither_whole_nor_broken():
     directory, kept = second_writer()

@@ -2,6 +2,7 @@
 #include "tasks/record.h"
 
 #include "base/json_write.h"
+#include "stage.h"
 
 /* cmocka.h wants these before it. */
 #include <setjmp.h>
@@ -375,6 +376,41 @@ a_generation_tells_its_config_and_how_much_it_holds(void **state)
     json_free(j);
 }
 
+/* A digest's beginning is not the token, and joins it to the proofs' `ath`. */
+static void
+a_token_is_recorded_by_what_it_is_called_and_so_is_its_end(void **state)
+{
+    struct stage *s = *state;
+    struct token *t = token_new(TEXT("mF_9.B5f-4.1JqM"), FORM_BEARER, NULL, NULL,
+                                1798761599);
+    const struct task_terms terms = { .conf = &s->conf,
+                                      .grant = &s->grants[STANDING],
+                                      .caller = s->grants[STANDING].caller };
+    struct buf members = { 0 };
+    struct task *k;
+    struct json *j;
+
+    assert_int_equal(task_new(s->authority, &terms, &k), REASON_OK);
+    record_token(&members, k, "orders", t);
+    assert_null(memmem(buf_text(&members).at, buf_text(&members).n, "mF_9", 4));
+    j = object_of(&members);
+    says(j, "grant", "standing");
+    says(j, "credential", "orders");
+    says(j, "token", "uOFIVFsTx4vHTaLx");
+    says(j, "form", "bearer");
+    says(j, "expires_at", "2026-12-31T23:59:59.000Z");
+    says(j, "outcome", NULL);
+    json_free(j);
+    record_token_end(&members, k, NULL, t, "failed:as_timeout");
+    j = object_of(&members);
+    says(j, "credential", NULL);
+    says(j, "token", "uOFIVFsTx4vHTaLx");
+    says(j, "outcome", "failed:as_timeout");
+    json_free(j);
+    token_unref(t);
+    task_unref(k);
+}
+
 /* What an operator wrote must not end a record. */
 static void
 no_record_holds_a_newline(void **state)
@@ -402,6 +438,9 @@ main(void)
         TEST(who_is_asked_to_revoke_is_told_where_there_is_somebody),
         TEST(a_generation_tells_its_config_and_how_much_it_holds),
         TEST(no_record_holds_a_newline),
+        cmocka_unit_test_setup_teardown(
+            a_token_is_recorded_by_what_it_is_called_and_so_is_its_end, stage_open,
+            stage_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
