@@ -106,7 +106,7 @@ def who_connects_with_a_certificate_of_a_config_and_files_that_are_no_more_is_re
     slowly = dict(more='limits = { handshake_timeout = "1h"; };', task="standing", workers=1)
     scene = Shown(**slowly)
     held = s.service.origin._context = Held(s.service.origin._context)
-    since, found = scene.h.mark(), []
+    found = []
     late = threading.Thread(target=lambda: found.append(get(scene.h)))
     late.start()
     assert held.begun.wait(PATIENCE)
@@ -116,7 +116,7 @@ def who_connects_with_a_certificate_of_a_config_and_files_that_are_no_more_is_re
     held.let.set()
     late.join()
     assert found[0].status == 503, (found[0].status, found[0].body)
-    assert "certificate_changed" in [line["reason"] for line in scene.h.requests(since)]
+    scene.h.wait_line(lambda li: li.get("reason") == "certificate_changed", what="its line")
     stop(scene.h)
 
 
