@@ -1,5 +1,5 @@
 /* The root of the checks, how they point at what they mean, and the small groups:
- * workload, directories, resolver, limits. */
+ * directories, resolver, limits. */
 #include "conf/check.h"
 
 #include "conf/pattern.h"
@@ -299,27 +299,6 @@ check_control(const struct check *k)
         check_complain(k, control, "socket",
                        "lies in ca.publish, which the workload can read: write another "
                        "directory");
-}
-
-static void
-check_workload(const struct check *k)
-{
-    const char *id = k->conf->workload.id, *name = k->conf->authority.name;
-    const char *error = id == NULL ? NULL : pattern_identity_error(id, false);
-
-    if (k->conf->workload.pod != NULL)
-        check_value(k, &k->conf->workload, "pod", k->conf->workload.pod,
-                    pattern_name_error(k->conf->workload.pod));
-    if (name != NULL)
-        check_value(k, &k->conf->authority, "name", name, pattern_domain_error(name));
-    if (error != NULL)
-        check_complain(k, &k->conf->workload, "id", "\"%.80s\": %s", id, error);
-    else if (id != NULL && name != NULL && pattern_domain_error(name) == NULL &&
-             !text_equals(pattern_identity_domain(id), text_z(name)))
-        check_complain(
-            k, &k->conf->workload, "id",
-            "is of another trust domain than authority.name: write one in \"%s\"",
-            name);
 }
 
 /* ---- resolver and limits */

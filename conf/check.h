@@ -14,6 +14,7 @@ struct check {
  * says nothing twice. */
 void check_conf(const struct conf *c, struct fill *f);
 
+void check_workload(const struct check *k);
 void check_doors(const struct check *k);
 void check_grants(const struct check *k);
 void check_credentials(const struct check *k);

@@ -69,10 +69,14 @@ check_rule_purposes(const struct check *k, const struct conf_grant *g,
 static void
 check_task(const struct check *k, const struct conf_grant *g)
 {
-    if (g->task == TASK_POD && !check_has_key(k, &k->conf->workload, "pod"))
+    const struct conf_workload *w = &k->conf->workload;
+
+    if (g->task == TASK_POD && !check_has_key(k, w, "pod") &&
+        !check_has_key(k, w, "pod_file") && !check_has_key(k, w, "claim_file"))
         check_complain(k, g, "task",
                        "such a task is named by the pod's uid: write workload.pod = "
-                       "\"7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11\";");
+                       "\"7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11\"; or pod_file, or "
+                       "claim_file");
 }
 
 static void

@@ -220,6 +220,12 @@ conf_names_bind(const struct strings *words, enum conf_bind bind)
 }
 
 bool
+conf_awaits_pod(const struct conf_workload *w)
+{
+    return w->pod_file != NULL || w->claim_file != NULL;
+}
+
+bool
 conf_has_door(const struct conf *c, enum conf_door_kind kind)
 {
     const struct conf_door *doors = c->doors.at;

@@ -27,8 +27,11 @@ struct conf_workload {
                        authority.name's trust domain */
     int64_t uid; /* the workload's uid; -1 when not given (a workload on another machine
                     or namespace) */
-    const char *pod; /* the pod's or claim's uid: the id of tasks of `task = "pod"`;
-                        NULL when not given */
+    /* The pod's or claim's uid is the id of tasks of `task = "pod"`. It stands in one
+     * of three places, or in none: */
+    const char *pod;                      /* here, */
+    const char *pod_file;                 /* alone in this file, */
+    const char *claim_file, *claim_label; /* or in this file of labels */
 };
 
 struct conf_ca {
@@ -453,6 +456,9 @@ bool conf_door_is_egress(const struct conf_door *door);
 /* … where it says itself where to, by CONNECT or an absolute target. */
 bool conf_door_takes_connect(const struct conf_door *door);
 bool conf_has_egress(const struct conf *c);
+/* Who the pod is, or whose, is read from a file: tasks of `task = "pod"` wait for it.
+ */
+bool conf_awaits_pod(const struct conf_workload *w);
 
 /* Where a config's control socket is, and who holds it: from a file that may have
  * errors elsewhere. Both are the caller's to free, NULL where the config has none.

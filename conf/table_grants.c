@@ -104,7 +104,7 @@ const struct setting rows_grant[] = {
     STRINGS("purposes", IN(conf_grant, purposes), MUST,
             "What it is for. A task states one of them, and so do its tokens; `standing` and `pod`, which nobody starts, have exactly one."),
     CHOICE("task", IN(conf_grant, task), MUST, NULL, tasks,
-           "`required`: an orchestrator starts each task and ends it. `pod`: begun with Holdfast, under the id `workload.pod`, and ended with it. `standing`: begun at first need, renewed by `ttl`."),
+           "`required`: an orchestrator starts each task and ends it. `pod`: begun with Holdfast, or when the file of `workload` says whose pod it is, under that id, and ended with it. `standing`: begun at first need, renewed by `ttl`."),
     DURATION("ttl", IN(conf_grant, ttl_ms), MUST, NULL, 10 * SECOND, 30 * DAY,
              "How long one task lives, with its keys and tokens."),
     DURATION("drain", IN(conf_grant, drain_ms), 0, "0s", 0, HOUR,

@@ -48,7 +48,13 @@ static const struct setting workload[] = {
     INTEGER("uid", IN(conf_workload, uid), NULL, 0, 4294967294,
             "The uid the workload runs under; Holdfast refuses to start under the same one. Required with a forward door on loopback."),
     STRING("pod", IN(conf_workload, pod), 0,
-           "The uid of the pod or claim the workload runs in: the id of tasks of `task = \"pod\"`. Required with one."),
+           "The uid of the pod or claim the workload runs in: the id of tasks of `task = \"pod\"`. Required with one, unless a file has it."),
+    STRING("pod_file", IN(conf_workload, pod_file), 0,
+           "Instead of `pod`: the file that holds it alone, as a downwardAPI volume shows `metadata.uid`. Followed as it changes; tasks of `task = \"pod\"` begin when it is there."),
+    STRING("claim_file", IN(conf_workload, claim_file), 0,
+           "Instead of `pod`, for pods that wait in a pool until somebody claims them: the file of the pod's labels, as a downwardAPI volume shows `metadata.labels`. Tasks of `task = \"pod\"` begin when `claim_label` stands in it, and end when it goes or changes."),
+    STRING("claim_label", IN(conf_workload, claim_label), 0,
+           "The label whose value is the claim's uid: `agents.x-k8s.io/claim-uid`, say. Required with `claim_file`."),
     END
 };
 

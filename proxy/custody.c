@@ -303,6 +303,13 @@ custody_adopt(struct custody *c, struct prepared *tasks)
 }
 
 void
+custody_name_pod(struct custody *c, struct text uid)
+{
+    if (c != NULL && !c->stopped)
+        registry_name_pod(c->registry, uid);
+}
+
+void
 custody_expect(struct custody *c)
 {
     if (c != NULL)

@@ -17,6 +17,8 @@ void custody_free(struct custody *c);
 /* The tasks of h->generation, made beforehand; taken over. After this the workers may
  * be opened. */
 void custody_adopt(struct custody *c, struct prepared *tasks);
+/* As registry_name_pod: what the vault in force says. */
+void custody_name_pod(struct custody *c, struct text uid);
 /* A reload begins to read. */
 void custody_expect(struct custody *c);
 /* MESSAGE_OBEYED, MESSAGE_SPENT. */

@@ -34,6 +34,14 @@ epoch_unref(struct epoch *e)
     free(e);
 }
 
+/* Of the newest vault: whose pod it is does not depend on the config. */
+static void
+await_pod(struct worker *w, const struct vault *secrets)
+{
+    if (w->roll != NULL && secrets != NULL)
+        roll_await_pod(w->roll, vault_lacks_pod(secrets));
+}
+
 struct epoch *
 epoch_new(struct worker *w, struct generation *g, struct vault *secrets)
 {
@@ -49,6 +57,7 @@ epoch_new(struct worker *w, struct generation *g, struct vault *secrets)
     list_init(&e->exchanges);
     e->references = 1;
     list_add_last(&w->epochs, &e->older);
+    await_pod(w, secrets);
     return e;
 }
 
@@ -119,6 +128,7 @@ epoch_keep(struct worker *w, struct generation *g, struct vault *secrets)
         vault_ref(secrets);
         e->vault = secrets;
     }
+    await_pod(w, secrets);
     vault_unref(secrets);
     generation_unref(g);
 }

@@ -95,12 +95,17 @@ say(struct answer_to_give *a, int status, const char *phrase, const char *body)
 }
 
 static void
-tell_state(struct answer_to_give *a, bool well)
+tell_state(struct answer_to_give *a, bool (*is_well)(void *owner, struct buf *why),
+           void *owner)
 {
-    if (well)
+    struct buf why = { 0 };
+
+    if (is_well(owner, &why))
         say(a, 200, "OK", "ok\n");
     else
         say(a, 503, "Service Unavailable", "");
+    buf_add(&a->body, buf_text(&why));
+    buf_free(&why);
 }
 
 /* ---- Accept (RFC 9110 section 12.5.1), as far as it matters here */
@@ -161,9 +166,9 @@ answer_path(struct ops *o, const struct request *r, struct answer_to_give *a)
     if (r->form != TARGET_ORIGIN) {
         say(a, 404, "Not Found", "not found\n");
     } else if (text_equals(path, TEXT("/healthz"))) {
-        tell_state(a, o->answers.is_healthy(o->answers.owner, &a->body));
+        tell_state(a, o->answers.is_healthy, o->answers.owner);
     } else if (text_equals(path, TEXT("/readyz"))) {
-        tell_state(a, o->answers.is_ready(o->answers.owner, &a->body));
+        tell_state(a, o->answers.is_ready, o->answers.owner);
     } else if (text_equals(path, TEXT("/metrics"))) {
         enum page_format format = choose_format(&r->headers);
 

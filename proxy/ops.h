@@ -20,7 +20,7 @@ struct ops;
 /* Who knows; asked on main's thread, for each request anew. */
 struct ops_answers {
     bool (*is_healthy)(void *owner, struct buf *why); /* false: a line that says why */
-    bool (*is_ready)(void *owner, struct buf *why);
+    bool (*is_ready)(void *owner, struct buf *why); /* true: what else is to be told */
     void (*write_metrics)(void *owner, enum page_format format, struct buf *out);
     void *owner;
 };

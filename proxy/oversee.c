@@ -51,9 +51,18 @@ is_ready(void *owner, struct buf *why)
 {
     const struct holdfast *h = owner;
 
-    if (h->stopping)
+    if (h->stopping) {
         buf_add_z(why, "draining\n");
-    return !h->stopping;
+        return false;
+    }
+    /* What is in force serves as well as before; which line is wrong is the operator's
+     * to know, and this page is anybody's. */
+    if (!h->overseer->reload_ok)
+        buf_printf(why,
+                   "the config that was read last was rejected: generation %" PRIu64
+                   " is in force\n",
+                   generation_number(h->generation));
+    return true;
 }
 
 static void

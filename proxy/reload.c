@@ -182,6 +182,7 @@ adopt(struct holdfast *h, struct generation *next, struct vault *vault)
     set_watch(h);
     /* First the tasks: what a reload takes away or narrows has ended when it is told.
      */
+    custody_name_pod(h->custody, vault_pod(vault));
     custody_adopt(h->custody, h->next_tasks);
     h->next_tasks = NULL;
     follow_tokens(h);
@@ -265,6 +266,7 @@ on_secrets(void *owner, const struct secrets_told *t)
         return;
     }
     keep_vault(h, t->vault);
+    custody_name_pod(h->custody, vault_pod(t->vault));
     for (size_t i = 0; i < h->n_workers; i++) {
         generation_ref(t->generation);
         vault_ref(t->vault);

@@ -238,6 +238,7 @@ start_workers(struct holdfast *h)
 static void
 open_workers(struct holdfast *h)
 {
+    custody_name_pod(h->custody, vault_pod(h->vault));
     custody_adopt(h->custody, h->first_tasks);
     h->first_tasks = NULL;
     for (size_t i = 0; i < h->n_workers; i++)

@@ -111,6 +111,7 @@ of_gate(const struct exchange *x)
     put_claim(&members, "owner", c->owner);
     put_claim(&members, "task", c->task);
     put_claim(&members, "purpose", c->purpose);
+    put_claim(&members, "pod", c->pod);
     a.approval.members = arena_copy(x->arena, buf_text(&members));
     buf_free(&members);
     return a;

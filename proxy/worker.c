@@ -217,6 +217,8 @@ equip(struct worker *w)
     generation_ref(w->start.generation);
     if (w->start.vault != NULL)
         vault_ref(w->start.vault);
+    if (w->start.authority != NULL)
+        w->roll = roll_new();
     w->now = epoch_new(w, w->start.generation, w->start.vault);
     w->callers = caller_lookup_new();
     if (w->start.ca != NULL) {
@@ -225,8 +227,6 @@ equip(struct worker *w)
         if (w->leaves == NULL || w->refusal_leaves == NULL)
             return REASON_MINT_LEAF;
     }
-    if (w->start.authority != NULL)
-        w->roll = roll_new();
     return resolver_is_ready(w->now->resolver) ? REASON_OK : REASON_CONFIG;
 }
 

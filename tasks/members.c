@@ -139,6 +139,7 @@ patience(const struct member *m, enum task_cause cause)
     case TASK_REVOKED:
     case TASK_WITHDRAWN:
     case TASK_STOPPED:
+    case TASK_UNCLAIMED:
     default:
         return 0;
     }

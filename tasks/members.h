@@ -54,6 +54,7 @@ struct registry {
     struct list all_groups, vacant, all; /* of live members, the oldest first */
     struct list off;                     /* … whose token is of another time */
     struct agenda agenda;
+    char pod[POD_UID_MAX + 1]; /* by which prospects are named late */
     size_t n_leaving;
     uint64_t last_ticket;
     int64_t retry_ms;   /* the vacant are looked at again */
@@ -83,6 +84,12 @@ uint64_t members_change(struct registry *r, struct task *begun, struct member *e
 MUST_USE enum reason member_reissue(struct registry *r, struct member *m);
 /* One that drains is cut. */
 uint64_t member_cut(struct registry *r, struct member *m, enum task_cause cause);
+
+/* A task in `before`'s place; NULL: in an empty one. */
+MUST_USE enum reason group_begin(struct registry *r, struct group *g,
+                                 struct member *before);
+/* The tasks of pods become those of the pod that is known. */
+void members_settle_pods(struct registry *r);
 
 /* Says when there is something to do. */
 void registry_announce(struct registry *r);

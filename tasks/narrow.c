@@ -181,8 +181,14 @@ has_all(const struct strings *is, const struct strings *was)
 static bool
 same_workload(const struct conf *a, const struct conf *b, const struct conf_grant *g)
 {
-    return same_z(a->workload.id, b->workload.id) &&
-           (g->task != TASK_POD || same_z(a->workload.pod, b->workload.pod));
+    const struct conf_workload *x = &a->workload, *y = &b->workload;
+
+    if (!same_z(x->id, y->id))
+        return false;
+    return g->task != TASK_POD ||
+           (same_z(x->pod, y->pod) && same_z(x->pod_file, y->pod_file) &&
+            same_z(x->claim_file, y->claim_file) &&
+            same_z(x->claim_label, y->claim_label));
 }
 
 static bool

@@ -57,23 +57,45 @@ count_pods(const struct conf *conf)
     return n;
 }
 
+static_assert(POD_UID_MAX + 1 + ID_MARK <= TASK_ID_MAX, "what a file names, has room");
+
+static void
+forget_name(struct prospect *one)
+{
+    one->id = one->pod = text_of(NULL, 0);
+}
+
 /* The pod's uid; where several grants are the pod's, each with a mark of its grant, for
  * an id is one task's. */
-static enum reason
-name_pod(struct prospect *one, const char *pod, bool alone)
+enum reason
+prospect_name(struct prospect *one, struct text pod, bool alone)
 {
     char mark[SHA256_BASE64URL_SIZE];
     int n;
 
-    if (one->grant->task != TASK_POD || pod == NULL)
+    forget_name(one);
+    if (one->grant->task != TASK_POD || pod.n == 0)
         return REASON_OK;
     digest_sha256_base64url(text_z(one->grant->name), mark);
-    n = snprintf(one->id_room, sizeof one->id_room, alone ? "%s" : "%s.%.*s", pod,
-                 ID_MARK, mark);
-    if (n <= 0 || (size_t)n >= sizeof one->id_room)
+    n = snprintf(one->id_room, sizeof one->id_room, alone ? "%.*s" : "%.*s.%.*s",
+                 TEXT_ARG(pod), ID_MARK, mark);
+    if (n <= 0 || (size_t)n >= sizeof one->id_room || pod.n >= sizeof one->pod_room)
         return REASON_TASK_TERMS;
+    memcpy(one->pod_room, pod.at, pod.n);
+    one->pod = text_of(one->pod_room, pod.n);
     one->id = text_of(one->id_room, (size_t)n);
     return REASON_OK;
+}
+
+static enum reason
+name_from_config(struct prospect *one, const struct prepared *p)
+{
+    const struct conf_workload *w = &p->next->workload;
+
+    one->is_named_late = one->grant->task == TASK_POD && conf_awaits_pod(w);
+    if (one->is_named_late || w->pod == NULL)
+        return REASON_OK;
+    return prospect_name(one, text_z(w->pod), p->has_one_pod);
 }
 
 /* ---- making */
@@ -85,12 +107,18 @@ prospect_begin(struct authority_key *authority, const struct conf *conf,
     const struct task_terms terms = { .conf = conf,
                                       .grant = prospect->grant,
                                       .caller = prospect->grant->caller,
-                                      .id = prospect->id };
+                                      .id = prospect->id,
+                                      .pod = prospect->pod };
 
+    *out = NULL;
+    if (prospect->grant->task == TASK_POD && prospect->id.n == 0)
+        return REASON_CLAIM_MISSING; /* nor is it given an id of its own */
     return task_new(authority, &terms, out);
 }
 
-/* One whose time has not come, or is over, does without. */
+/* One whose time has not come, or is over, does without; and one whose pod is not
+ * known.
+ */
 static enum reason
 make(struct prepared *p, struct prospect *one, struct authority_key *authority)
 {
@@ -99,7 +127,7 @@ make(struct prepared *p, struct prospect *one, struct authority_key *authority)
     if (authority == NULL || one->same || one->grant->task == TASK_REQUIRED)
         return REASON_OK;
     why = prospect_begin(authority, p->next, one, &one->made);
-    return why == REASON_GRANT_EXPIRED ? REASON_OK : why;
+    return why == REASON_GRANT_EXPIRED || why == REASON_CLAIM_MISSING ? REASON_OK : why;
 }
 
 static void
@@ -119,7 +147,6 @@ registry_prepare(struct authority_key *authority, const struct conf *next,
                  const struct conf *now, struct prepared **out)
 {
     struct prepared *p = memory_new(sizeof *p);
-    bool alone = count_pods(next) == 1;
     struct prospect *old = NULL;
     enum reason why = REASON_OK;
     struct table before;
@@ -127,13 +154,14 @@ registry_prepare(struct authority_key *authority, const struct conf *next,
     *out = NULL;
     p->next = next;
     p->now = now;
+    p->has_one_pod = count_pods(next) == 1;
     p->prospects = list_grants(next, &p->by_name);
     p->n = next->grants.n;
     if (now != NULL)
         old = list_grants(now, &before);
     for (size_t i = 0; i < p->n && why == REASON_OK; i++) {
         compare(p, &p->prospects[i], &before);
-        why = name_pod(&p->prospects[i], next->workload.pod, alone);
+        why = name_from_config(&p->prospects[i], p);
         if (why == REASON_OK)
             why = make(p, &p->prospects[i], authority);
     }

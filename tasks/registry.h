@@ -55,6 +55,11 @@ MUST_USE enum reason registry_prepare(struct authority_key *authority,
                                       const struct conf *next, const struct conf *now,
                                       struct prepared **out);
 void prepared_free(struct prepared *p); /* NULL is fine */
+/* Whose pod it is, where a file says so (conf_awaits_pod): the uid of the pod or of its
+ * claim; empty: nobody's, or not known. Tasks of any other end (UNCLAIMED), and what
+ * runs is cut; then those of this one begin, and take nothing over. To be said before
+ * the config that needs it is adopted, and whenever it changes. */
+void registry_name_pod(struct registry *r, struct text uid);
 /* A reload has been asked for, and begins to read. What is ended or revoked from now on
  * is not begun again by what it brings. */
 void registry_expect(struct registry *r);

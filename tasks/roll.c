@@ -37,6 +37,7 @@ struct roll {
     size_t n_anybodys; /* of uses */
     struct list ended; /* of held, the oldest first */
     size_t n_ended;
+    bool awaits_pod;
     uint32_t lengths[HANDLE_MAX + 1]; /* of values: most texts are of another */
 };
 
@@ -50,6 +51,12 @@ roll_new(void)
     table_init(&r->handles);
     list_init(&r->ended);
     return r;
+}
+
+void
+roll_await_pod(struct roll *r, bool awaits)
+{
+    r->awaits_pod = awaits;
 }
 
 /* ---- hashes */
@@ -350,20 +357,23 @@ find_uses(struct roll *r, const char *grant, uint64_t hash, uint64_t who,
 }
 
 static enum reason
-find_by_caller(struct roll *r, const char *grant, const struct caller *caller,
-               int64_t now_ms, struct entry **out)
+find_by_caller(struct roll *r, const struct conf_grant *grant,
+               const struct caller *caller, int64_t now_ms, struct entry **out)
 {
-    uint64_t hash = table_hash(text_z(grant));
+    uint64_t hash = table_hash(text_z(grant->name));
     unsigned found = 0;
 
     if (caller->has_uid)
-        found = find_uses(r, grant, hash, caller->uid, now_ms, out);
+        found = find_uses(r, grant->name, hash, caller->uid, now_ms, out);
     if (r->n_anybodys > 0)
-        found += find_uses(r, grant, hash, ANYBODY, now_ms, out);
+        found += find_uses(r, grant->name, hash, ANYBODY, now_ms, out);
     if (found == 1)
         return REASON_OK;
     *out = NULL;
-    return found == 0 ? REASON_TASK_REQUIRED : REASON_TASK_AMBIGUOUS;
+    if (found > 1)
+        return REASON_TASK_AMBIGUOUS;
+    return grant->task == TASK_POD && r->awaits_pod ? REASON_CLAIM_MISSING
+                                                    : REASON_TASK_REQUIRED;
 }
 
 enum reason
@@ -374,12 +384,12 @@ roll_find(struct roll *r, const struct conf_grant *grant, const struct caller *c
 
     *out = NULL;
     if (proven == NULL)
-        return find_by_caller(r, grant->name, caller, now_ms, out);
+        return find_by_caller(r, grant, caller, now_ms, out);
     s = seat_of(r, proven);
     if (s == NULL || s->entry.ended || !task_is_live(proven, now_ms))
         return REASON_TASK_ENDED;
     if (strcmp(task_grant(proven), grant->name) != 0)
-        return find_by_caller(r, grant->name, caller, now_ms, out);
+        return find_by_caller(r, grant, caller, now_ms, out);
     if (!caller_matches(caller, task_caller(proven)))
         return REASON_CALLER_NOT_ALLOWED;
     *out = &s->entry;

@@ -13,6 +13,9 @@ struct roll *roll_new(void);
 /* Entries that exchanges hold live on. */
 void roll_free(struct roll *r);
 
+/* Who the pod is, or whose, is not known: that is why tasks of pods are none. */
+void roll_await_pod(struct roll *r, bool awaits);
+
 /* A live task as one worker has it. */
 struct entry {
     struct task *task;
@@ -42,7 +45,8 @@ struct presenter *entry_presenter(struct entry *e);
 /* The live task under which this grant is used by this caller; the entry is a loan.
  * proven: the task that the client named with its password, or the handle in the
  * request belongs to; NULL: none. One of another grant says nothing here, but must be
- * live. REASON_TASK_REQUIRED: there is none; REASON_TASK_ENDED: `proven` is over;
+ * live. REASON_TASK_REQUIRED: there is none; REASON_CLAIM_MISSING: likewise, since the
+ * pod is not known; REASON_TASK_ENDED: `proven` is over;
  * REASON_CALLER_NOT_ALLOWED: `proven` is another caller's; REASON_TASK_AMBIGUOUS:
  * several, and nothing says which.
  *

@@ -34,6 +34,7 @@ task_unref(struct task *k)
     free(k->owner);
     free(k->approver);
     free(k->workload);
+    free(k->pod);
     explicit_bzero(k->password, sizeof k->password);
     free(k);
 }
@@ -41,10 +42,11 @@ task_unref(struct task *k)
 /* ---- its end */
 
 static const char *const words[] = {
-    [TASK_LIVE] = "live",       [TASK_FINISHED] = "finished",
-    [TASK_EXPIRED] = "expired", [TASK_REVOKED] = "revoked",
-    [TASK_SPENT] = "spent",     [TASK_WITHDRAWN] = "withdrawn",
-    [TASK_RENEWED] = "renewed", [TASK_STOPPED] = "stopped",
+    [TASK_LIVE] = "live",           [TASK_FINISHED] = "finished",
+    [TASK_EXPIRED] = "expired",     [TASK_REVOKED] = "revoked",
+    [TASK_SPENT] = "spent",         [TASK_WITHDRAWN] = "withdrawn",
+    [TASK_RENEWED] = "renewed",     [TASK_STOPPED] = "stopped",
+    [TASK_UNCLAIMED] = "unclaimed",
 };
 
 const char *

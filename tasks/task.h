@@ -28,7 +28,8 @@ enum task_cause {
     TASK_SPENT,     /* its budget of requests */
     TASK_WITHDRAWN, /* a reload took its grant away, or narrowed it */
     TASK_RENEWED,   /* a standing one, by the next */
-    TASK_STOPPED    /* Holdfast ends */
+    TASK_STOPPED,   /* Holdfast ends */
+    TASK_UNCLAIMED  /* its pod or claim is another's now, or nobody's */
 };
 const char *task_cause_word(enum task_cause cause); /* "finished", … */
 
@@ -41,6 +42,7 @@ struct task_terms {
     int64_t max_requests;      /* 0: no budget */
     struct conf_caller caller; /* the grant's, or narrower */
     struct text id;  /* a pod's; empty: "t-" and 128 random bits in base64url */
+    struct text pod; /* the uid of the pod or claim it is bound to; empty: to none */
     const uid_t *by; /* who asked for it; NULL: Holdfast itself */
 };
 

@@ -150,6 +150,7 @@ task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
     k->owner = memory_copy_z(or_empty(g->owner));
     k->approver = memory_copy_z(or_empty(g->approved_by));
     k->workload = memory_copy_z(or_empty(t->conf->workload.id));
+    k->pod = copy_text(t->pod);
     k->kind = g->task;
     k->caller = t->caller;
     k->ttl_ms = t->ttl_ms > 0 ? t->ttl_ms : g->ttl_ms;
@@ -169,7 +170,8 @@ context_of(const struct task *k)
                              .task = k->id,
                              .grant = text_z(k->grant),
                              .purpose = text_z(k->purpose),
-                             .owner = text_z(k->owner) };
+                             .owner = text_z(k->owner),
+                             .pod = text_z(k->pod) };
 }
 
 static enum reason

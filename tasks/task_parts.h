@@ -20,7 +20,7 @@ enum {
 
 struct task {
     struct text id;
-    char *grant, *purpose, *owner, *approver, *workload;
+    char *grant, *purpose, *owner, *approver, *workload, *pod;
     int kind;
     struct conf_caller caller;
     int64_t ttl_ms, max_requests;

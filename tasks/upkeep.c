@@ -63,9 +63,8 @@ reissue(struct registry *r, int64_t now_ms, int *keys)
 
 /* ---- what nobody starts */
 
-/* A task in `before`'s place; NULL: in an empty one. */
-static enum reason
-begin(struct registry *r, struct group *g, struct member *before)
+enum reason
+group_begin(struct registry *r, struct group *g, struct member *before)
 {
     struct task *k;
     enum reason why = prospect_begin(r->needs.authority, r->in_force->next, g->prospect,
@@ -97,7 +96,7 @@ fill_vacancies(struct registry *r, int64_t now_ms, int *keys)
             continue;
         if (*keys == 0)
             r->retry_ms = now_ms;
-        if (*keys == 0 || begin(r, g, NULL) != REASON_OK)
+        if (*keys == 0 || group_begin(r, g, NULL) != REASON_OK)
             return;
         --*keys;
     }
@@ -122,7 +121,7 @@ renew(struct registry *r, struct member *m, int64_t now_ms)
 {
     int64_t deadline_ms = task_deadline_ms(m->task);
 
-    if (begin(r, m->group, m) == REASON_OK)
+    if (group_begin(r, m->group, m) == REASON_OK)
         return;
     if (now_ms >= deadline_ms)
         expire(r, m);
@@ -251,7 +250,7 @@ fill(struct registry *r, struct prospect *prospect)
     if (g->revoked || !list_is_empty(&g->live))
         return;
     if ((made = take_made(g, prospect)) == NULL) {
-        group_set_vacant(r, g, true);
+        group_set_vacant(r, g, !prospect->is_named_late);
         return;
     }
     (void)members_change(r, made, NULL, TASK_LIVE);
@@ -277,6 +276,7 @@ registry_adopt(struct registry *r, const struct conf *conf, struct prepared *p)
         p->prospects[i].made = NULL;
     }
     prepared_free(before);
+    members_settle_pods(r);
     r->retry_ms = clock_monotonic_ms() + LOOK_MS;
     registry_announce(r);
 }

@@ -114,6 +114,8 @@ write_context(struct buf *out, const struct context *c)
 {
     write_member(out, ",\"" CLAIM_CONTEXT "\":{\"grant\":", c->grant);
     write_member(out, ",\"owner\":", c->owner);
+    if (!text_is_empty(c->pod))
+        write_member(out, ",\"pod\":", c->pod);
     write_member(out, ",\"purpose\":", c->purpose);
     write_member(out, ",\"task\":", c->task);
     buf_add_byte(out, '}');

@@ -28,5 +28,7 @@ context_check(const struct context *c)
 
     for (size_t i = 0; i < sizeof claims / sizeof *claims && why == REASON_OK; i++)
         why = text_check(claims[i], CLAIM_MAX);
+    if (why == REASON_OK && !text_is_empty(c->pod))
+        why = text_check(c->pod, CLAIM_MAX);
     return why;
 }

@@ -1,4 +1,5 @@
 /* One slot a credential, in the config's order; and its files, each read once. */
+#include "tokens/pod.h"
 #include "tokens/vault_parts.h"
 
 #include "base/clock.h"
@@ -29,6 +30,9 @@ struct vault {
     struct slot *slots;
     struct held *files; /* by path and content */
     size_t n_files;
+    const struct conf_workload *workload; /* likewise of that config */
+    bool awaits_pod;
+    struct pod pod;
 };
 
 /* ---- its files */
@@ -174,6 +178,9 @@ vault_read_again(const struct conf *conf, const struct vault *before, int64_t no
     read_files(v, conf);
     for (size_t i = 0; i < v->n; i++)
         fill_slot(v, i, before, now_ms);
+    v->workload = &conf->workload;
+    v->awaits_pod = conf_awaits_pod(v->workload);
+    pod_read(v->workload, &v->pod);
     return v;
 }
 
@@ -221,6 +228,7 @@ vault_unref(struct vault *v)
         empty_slot(&v->slots[i]);
     for (size_t i = 0; i < v->n_files; i++)
         held_forget(&v->files[i]);
+    pod_forget(&v->pod);
     free(v->slots);
     free(v->files);
     free(v);
@@ -275,6 +283,18 @@ vault_pair(const struct vault *v, const struct conf_credential *certificate,
 {
     *out = slot_of(v, certificate)->pair;
     return *out != NULL ? REASON_OK : REASON_CREDENTIAL_UNAVAILABLE;
+}
+
+struct text
+vault_pod(const struct vault *v)
+{
+    return text_z(v->pod.uid);
+}
+
+bool
+vault_lacks_pod(const struct vault *v)
+{
+    return v->awaits_pod && v->pod.uid[0] == '\0';
 }
 
 /* ---- what is told of it */
@@ -351,9 +371,25 @@ tell_gate(const struct vault *v, const struct conf_door *door)
             tell_secret(v, &issuers[i].introspection);
 }
 
+static void
+tell_pod(const struct vault *v)
+{
+    const struct place *at = &v->workload->place;
+
+    if (v->pod.fault != NULL)
+        log_reason(REASON_CLAIM_MISSING,
+                   "%s:%u: workload: %s; what is the pod's task's is refused until "
+                   "then",
+                   at->file, at->line, v->pod.fault);
+    else if (vault_lacks_pod(v))
+        log_info("workload: %s has no label %s yet: nobody has claimed this pod",
+                 v->workload->claim_file, v->workload->claim_label);
+}
+
 void
 vault_tell(const struct vault *v)
 {
+    tell_pod(v);
     for (size_t i = 0; i < v->n; i++)
         tell_slot(&v->credentials[i], &v->slots[i]);
     for (size_t i = 0; i < v->n_doors; i++)
@@ -381,5 +417,9 @@ vault_each_path(const struct conf *conf, void (*on_path)(void *owner, const char
 
     for (size_t i = 0; i < n; i++)
         on_path(owner, all[i].path);
+    if (conf->workload.pod_file != NULL)
+        on_path(owner, conf->workload.pod_file);
+    if (conf->workload.claim_file != NULL)
+        on_path(owner, conf->workload.claim_file);
     free(all);
 }

@@ -1,6 +1,7 @@
 /* The vault: what the files that credentials name hold, as they were read last:
- * secrets, keys, client certificates. Immutable: a change of the files makes a new
- * vault, and a worker is handed it whole. */
+ * secrets, keys, client certificates; and what the pod's own files say of it.
+ * Immutable: a change of the files makes a new vault, and a worker is handed it whole.
+ */
 #ifndef TOKENS_VAULT_H
 #define TOKENS_VAULT_H
 
@@ -30,7 +31,8 @@ struct vault *vault_read_again(const struct conf *conf, const struct vault *befo
 /* When it should be read again though no file changes, since a pair in it is another
  * vault's (monotonic); 0: never. */
 int64_t vault_settles_ms(const struct vault *v);
-/* A line of the log for each credential that cannot be used. */
+/* A line of the log for each credential that cannot be used, and for a pod that is not
+ * known. */
 void vault_tell(const struct vault *v);
 void vault_ref(struct vault *v);
 /* The last reference wipes it. Any thread. */
@@ -55,6 +57,12 @@ MUST_USE enum reason vault_key(const struct vault *v, const char *path,
 MUST_USE enum reason vault_pair(const struct vault *v,
                                 const struct conf_credential *certificate,
                                 struct pair **out);
+
+/* The uid of the pod, or of its claim, where the config says which file has it; on
+ * loan. Empty: none does, or … */
+struct text vault_pod(const struct vault *v);
+/* … it is not known yet, or no more. */
+bool vault_lacks_pod(const struct vault *v);
 
 /* Whether this credential names files. */
 bool vault_has_files(const struct conf_credential *c);

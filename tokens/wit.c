@@ -140,5 +140,8 @@ wit_context(const struct wit *w, struct context *out)
         if (!json_string(json_get(ctx, members[i].name), members[i].to))
             return REASON_CONTEXT_MISSING;
     }
+    out->pod = text_of(NULL, 0);
+    if (json_get(ctx, "pod") != NULL && !json_string(json_get(ctx, "pod"), &out->pod))
+        return REASON_CONTEXT_REFUSED;
     return context_check(out);
 }

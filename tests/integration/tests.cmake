@@ -39,6 +39,7 @@ integration_test(theft)
 integration_test(gate_dpop)
 integration_test(gate_inquiry)
 integration_test(gate_proofs)
+integration_test(claim)
 set_property(TEST integration/clock integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.

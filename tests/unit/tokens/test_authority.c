@@ -2,6 +2,7 @@
 #include "forge.h"
 
 #include "tokens/authority.h"
+#include "tokens/wit.h"
 
 #include <sys/stat.h>
 
@@ -207,6 +208,33 @@ quotes_in_the_context_stay_inside_their_claim(void **state)
     authority_free(a);
 }
 
+static void
+the_pod_is_named_where_it_is_known(void **state)
+{
+    struct context c = context;
+    struct authority_key *a;
+    struct wit wit = { 0 };
+
+    (void)state;
+    assert_int_equal(authority_open(keep, "prod.example", &a), REASON_OK);
+    assert_int_equal(issue(a, &c, NOW + 900, &wit.jws), REASON_OK);
+    assert_null(json_get(json_get(wit.jws.claims, CLAIM_CONTEXT), "pod"));
+    wit.subject = c.workload;
+    c.pod = TEXT("another's, from before");
+    assert_int_equal(wit_context(&wit, &c), REASON_OK);
+    assert_true(text_is_empty(c.pod));
+    jws_clear(&wit.jws);
+
+    c = context;
+    c.pod = TEXT("7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11");
+    assert_int_equal(issue(a, &c, NOW + 900, &wit.jws), REASON_OK);
+    c.pod = text_of(NULL, 0);
+    assert_int_equal(wit_context(&wit, &c), REASON_OK);
+    assert_true(text_equals(c.pod, TEXT("7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11")));
+    jws_clear(&wit.jws);
+    authority_free(a);
+}
+
 /* Spoils one text of a good context. */
 static const struct {
     const char *name;
@@ -221,6 +249,7 @@ static const struct {
     { "no purpose", offsetof(struct context, purpose), { "", 0 } },
     { "no owner", offsetof(struct context, owner), { "", 0 } },
     { "a line end in the owner", offsetof(struct context, owner), { "a\r\nb", 4 } },
+    { "a line end in the pod", offsetof(struct context, pod), { "a\r\nb", 4 } },
     { "a NUL in the task", offsetof(struct context, task), { "a\0b", 3 } },
 };
 
@@ -307,6 +336,7 @@ main(void)
             a_token_says_who_until_when_for_what_and_whose_key_may_prove_it),
         cmocka_unit_test(the_issuer_follows_the_workloads_scheme),
         cmocka_unit_test(quotes_in_the_context_stay_inside_their_claim),
+        cmocka_unit_test(the_pod_is_named_where_it_is_known),
         cmocka_unit_test(a_context_no_gate_would_take_is_not_issued),
         cmocka_unit_test(a_token_that_cannot_be_issued_or_signed_is_a_failed_mint),
     };
