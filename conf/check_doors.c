@@ -77,6 +77,15 @@ check_gate_keys(const struct check *k, const struct conf_door *door)
     }
 }
 
+static void
+check_interception(const struct check *k, const struct conf_door *door)
+{
+    if (door->kind != DOOR_TRANSPARENT && check_has_key(k, door, "intercept"))
+        check_complain(k, door, "intercept",
+                       "belongs to a transparent door: remove it, or write kind = "
+                       "\"transparent\"");
+}
+
 /* A gate is spoken to inside TLS alone, and of an ops door only little is asked. */
 static void
 check_protocols(const struct check *k, const struct conf_door *door)
@@ -85,8 +94,8 @@ check_protocols(const struct check *k, const struct conf_door *door)
         check_complain(k, door, "http2", "an ops door speaks HTTP/1.1: remove it");
     if (!conf_door_is_egress(door) && check_has_key(k, door, "h2c"))
         check_complain(k, door, "h2c",
-                       "belongs to a forward door: remove it, or write kind = "
-                       "\"forward\"");
+                       "belongs to a forward or transparent door: remove it, or "
+                       "write kind = \"forward\"");
 }
 
 /* A door whose kind was refused may have been meant to serve. */
@@ -101,17 +110,16 @@ check_someone_is_served(const struct check *k)
     if (k->conf->doors.n > 0)
         check_complain(k, k->conf, "doors",
                        "an ops door tells of the others, and there is none: write one "
-                       "of kind = \"forward\" or \"gate\"");
+                       "of kind = \"forward\", \"transparent\" or \"gate\"");
 }
 
 static void
 check_is_built(const struct check *k, const struct conf_door *door)
 {
-    if (door->kind == DOOR_TRANSPARENT || door->kind == DOOR_UNIX ||
-        door->kind == DOOR_DNS)
+    if (door->kind == DOOR_UNIX || door->kind == DOOR_DNS)
         check_complain(k, door, "kind",
-                       "is not built yet: write \"forward\", \"gate\" or "
-                       "\"ops\"");
+                       "is not built yet: write \"forward\", \"transparent\", "
+                       "\"gate\" or \"ops\"");
 }
 
 void
@@ -126,6 +134,7 @@ check_doors(const struct check *k)
             continue;
         check_is_built(k, &doors[i]);
         check_gate_keys(k, &doors[i]);
+        check_interception(k, &doors[i]);
         check_protocols(k, &doors[i]);
         if (doors[i].kind == DOOR_GATE)
             check_gate(k, &doors[i]);

@@ -75,6 +75,10 @@ enum conf_door_kind {
     DOOR_OPS
 };
 
+/* How the kernel turns connections round to a transparent door: by rewriting where they
+ * go, which it remembers, or by giving them to us as they are. */
+enum conf_intercept { INTERCEPT_REDIRECT, INTERCEPT_TPROXY };
+
 /* Which HTTP an upstream is spoken to in. CONF_HTTP_AUTO: inside TLS both are offered;
  * in the clear it is 1.1. CONF_HTTP_2 alone also means prior knowledge in the clear. */
 enum conf_http { CONF_HTTP_AUTO, CONF_HTTP_1, CONF_HTTP_2 };
@@ -147,6 +151,7 @@ struct conf_door {
     struct listen_at listen;
     bool http2; /* clients are offered h2 inside TLS */
     bool h2c;   /* forward: HTTP/2 with prior knowledge is taken in the clear */
+    enum conf_intercept intercept; /* transparent */
     /* gate */
     const char *certificate, *key; /* PEM files the gate shows its clients */
     struct strings names; /* its own origins, "https://orders.example": what a proof's

@@ -8,6 +8,9 @@ static const char *const door_kinds[] = { [DOOR_FORWARD] = "forward",
                                           [DOOR_DNS] = "dns",
                                           [DOOR_OPS] = "ops",
                                           NULL };
+static const char *const intercepts[] = {
+    [INTERCEPT_REDIRECT] = "redirect", [INTERCEPT_TPROXY] = "tproxy", NULL
+};
 static const char *const nonces[] = {
     [NONCE_OFF] = "off", [NONCE_DEMAND] = "demand", NULL
 };
@@ -96,13 +99,15 @@ static const struct setting gate_rule[] = {
 
 const struct setting rows_door[] = {
     CHOICE("kind", IN(conf_door, kind), MUST, NULL, door_kinds,
-           "`forward`: the workload's way out (CONNECT and absolute-form). `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
+           "`forward`: the workload's way out (CONNECT and absolute-form). `transparent`: the same for connections that the kernel turns round to it; the name is the TLS server name or Host, the port the one they were made to. `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
     { .name = "listen", .type = SETTING_LISTEN, .offset = IN(conf_door, listen), .flags = MUST,
       .sentence = "Address and port; port 0 lets the kernel choose." },
+    CHOICE("intercept", IN(conf_door, intercept), 0, "redirect", intercepts,
+           "Transparent: how the kernel turns connections round to it: by `redirect` (nft's redirect or dnat, on this machine), or by `tproxy` (which needs CAP_NET_ADMIN at the start)."),
     BOOL("http2", IN(conf_door, http2), "true",
-         "Forward and gate: clients are offered HTTP/2 inside TLS, beside HTTP/1.1."),
+         "Forward, transparent and gate: clients are offered HTTP/2 inside TLS, beside HTTP/1.1."),
     BOOL("h2c", IN(conf_door, h2c), "false",
-         "Forward: HTTP/2 with prior knowledge is taken in the clear, as a proxy request or after CONNECT. Without it such a client is refused."),
+         "Forward and transparent: HTTP/2 with prior knowledge is taken in the clear, as a proxy request, after CONNECT, or where the kernel led it here. Without it such a client is refused."),
     STRING("certificate", IN(conf_door, certificate), 0,
            "Gate: PEM file of the chain shown to clients. Required there."),
     STRING("key", IN(conf_door, key), 0,

@@ -56,7 +56,8 @@ struct view {
     const struct conf *conf;
     int64_t now_s;
     int64_t now_ms; /* monotonic */
-    bool tunnelled; /* inside a CONNECT, which has proved what it had to */
+    bool tunnelled; /* inside a CONNECT, which has proved what it had to, or where
+                       nobody means to speak to a proxy */
 
     const struct caller *caller;
     const struct conf_door *door;
@@ -95,8 +96,8 @@ struct view {
 
     /* what there is to present with, as far as the rule's credential wants it; on loan
      * from the exchange */
-    const struct token *token; /* NULL: none */
-    struct dpop_signer *dpop;  /* of the token's key; NULL: none */
+    const struct token *token;  /* NULL: none */
+    struct dpop_signer *dpop;   /* of the token's key; NULL: none */
     struct text connection_x5t; /* of the certificate that the connection showed */
 
     /* for the log */

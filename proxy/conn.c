@@ -181,12 +181,49 @@ conn_ring(struct conn *c)
     wake_ring(c->worker->loop, &c->wake);
 }
 
+/* Nobody waits for an answer but somebody who took the door for a proxy. */
+static void
+turn_back(struct conn *c, enum reason why)
+{
+    conn_log_end(c, why);
+    if (reason_status(why) != 0)
+        refusal_bare(why, &c->link.out);
+    conn_linger(c);
+}
+
+static void
+begin(struct conn *c, enum reason why)
+{
+    switch ((enum conf_door_kind)conn_door(c)->kind) {
+    case DOOR_FORWARD:
+    case DOOR_UNIX:
+        conn_begin_serving(c);
+        break;
+    case DOOR_TRANSPARENT:
+        if (why == REASON_OK && conn_is_our_own(c))
+            why = REASON_OWN_CONNECTION;
+        if (why != REASON_OK)
+            turn_back(c, why);
+        else
+            conn_begin_sniffing(c);
+        break;
+    case DOOR_GATE:
+        conn_begin_handshake(c);
+        break;
+    case DOOR_DNS:
+    case DOOR_OPS:
+    default:
+        assert(conn_door(c)->kind == DOOR_GATE); /* the others have no conns */
+    }
+}
+
 void
 conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
 {
     struct conn *c = calloc(1, sizeof *c);
     struct sockaddr_storage own;
     socklen_t n = sizeof own;
+    enum reason why = REASON_OK;
 
     assert(c != NULL);
     c->worker = w;
@@ -201,13 +238,12 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     tally_add(&w->metrics->accepted, 1);
     link_open(&c->link, w->loop, fd, generation_ceiling(w->now->generation), &c->wake);
     c->link.traffic = &w->metrics->traffic[SIDE_CLIENT];
-    if (getsockname(fd, (struct sockaddr *)&own, &n) == 0)
-        caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
-    if (conf_door_takes_connect(conn_door(c))) {
-        conn_begin_serving(c);
-    } else {
-        conn_begin_handshake(c);
-    }
+    if (getsockname(fd, (struct sockaddr *)&own, &n) != 0)
+        own = (struct sockaddr_storage){ 0 };
+    if (conn_door(c)->kind == DOOR_TRANSPARENT)
+        why = conn_find_original(c, &own);
+    caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
+    begin(c, why);
 }
 
 /* ---- from its exchange, and of its task */
@@ -246,8 +282,7 @@ conn_begin_tunnel(struct conn *c, const struct authority *target, bool named,
     if (proven != NULL)
         task_ref(proven);
     c->proven = proven;
-    c->step = CONN_SNIFF;
-    conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
+    conn_begin_sniffing(c);
     buf_add(&c->link.out, TEXT("HTTP/1.1 200 Connection established\r\n\r\n"));
     link_move(&c->link);
 }

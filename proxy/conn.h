@@ -1,6 +1,6 @@
 /* A conn: the client's connection. Its life: greet (a proxy request in the clear) →
- * sniff (what came after CONNECT) → handshake → serve, and linger at the end, so that a
- * refusal is read before the connection is gone. */
+ * sniff (what came after CONNECT, or first at a transparent door) → handshake → serve,
+ * and linger at the end, so that a refusal is read before the connection is gone. */
 #ifndef PROXY_CONN_H
 #define PROXY_CONN_H
 
@@ -23,6 +23,11 @@ struct conn {
     uint64_t id;
     size_t door;
     struct caller caller;
+    /* At a transparent door: where the client meant to go, family 0 elsewhere; and the
+     * same as it is told, "ip:port". */
+    struct address original;
+    uint16_t original_port;
+    char *orig;
     struct link link;
     struct wire *wire; /* NULL while nothing is asked */
     struct wake wake;
@@ -31,7 +36,8 @@ struct conn {
     bool named;   /* a live grant of this caller names `target` */
     bool cut;     /* what was sent is not whole: the end must not look like one */
     bool closing; /* the task it served has ended: nothing more is asked here */
-    /* CONNECT was accepted: every request must be for this. NULL: it was not. */
+    /* CONNECT was accepted, or at a transparent door TLS begun for it: every request
+     * must be for this. NULL: neither. */
     struct authority_kept *target;
     /* At a gate: whom the certificate names that TLS showed, and by whose word; NULL:
      * not asked yet, or there is none. */

@@ -27,6 +27,7 @@ conn_free(struct conn *c)
     list_remove(&c->member);
     conn_leave_handshakes(c);
     free(c->target);
+    free(c->orig);
     conn_forget_client(c);
     task_unref(c->proven);
     free(c);
@@ -53,6 +54,7 @@ conn_log_end(const struct conn *c, enum reason why)
         authority_recall(c->target, &target);
         log_line_text(l, "to", authority_print(&target, 0, to));
     }
+    log_line_z(l, "orig", c->orig);
     log_line_z(l, "reason", reason_token(why));
     log_line_end(l);
 }

@@ -1,5 +1,6 @@
-/* What the files behind conn.h ask of each other: conn_sniff.c says what came after
- * CONNECT, conn.c serves, conn_end.c is how one ends. */
+/* What the files behind conn.h ask of each other: conn_original.c says where a client
+ * meant to go, conn_sniff.c what came after CONNECT, conn.c serves, conn_end.c is how
+ * one ends. */
 #ifndef PROXY_CONN_PARTS_H
 #define PROXY_CONN_PARTS_H
 
@@ -31,6 +32,16 @@ conn_set_alarm(struct conn *c, int64_t ms)
     alarm_set(c->worker->loop, &c->alarm, ms);
 }
 
+/* At a transparent door. own: the socket's own end; from then on what the client means
+ * it to be. REASON_NOT_INTERCEPTED: nothing turned the connection round. */
+MUST_USE enum reason conn_find_original(struct conn *c, struct sockaddr_storage *own);
+/* Its client is a process of Holdfast's own user. */
+bool conn_is_our_own(const struct conn *c);
+/* TLS begins: what the connection is for is this name, or where nothing is named the
+ * original address; at the original port. REASON_LEAF_RATE: no live grant names it, and
+ * this caller was told so often enough. */
+MUST_USE enum reason conn_settle_original(struct conn *c, const struct host *named);
+
 /* Steps: true while the conn lives on. */
 bool conn_sniff(struct conn *c);
 bool conn_follow_handshake(struct conn *c);
@@ -42,6 +53,7 @@ void conn_cut_unread(void *conn);
 /* Its alarm is due: a head that never became whole, or nothing was asked. */
 void conn_give_up_many(struct conn *c);
 
+void conn_begin_sniffing(struct conn *c);
 void conn_begin_handshake(struct conn *c);
 /* It is among the worker's handshakes no more, if it was. */
 void conn_leave_handshakes(struct conn *c);

@@ -1,4 +1,4 @@
-/* What came after CONNECT, or first at a gate. */
+/* What came after CONNECT, or first at a transparent door or a gate. */
 #include "proxy/conn_parts.h"
 
 #include "proxy/exchange.h"
@@ -7,25 +7,29 @@ enum { TLS_HANDSHAKE = 0x16 };
 
 /* ---- TLS, with a leaf for the name that CONNECT asked for */
 
-/* The name in the ClientHello is the one CONNECT asked for, or there is none. */
+/* The name in the ClientHello is the one CONNECT asked for, or there is none; at a
+ * transparent door nobody has asked for one before, and it is settled here. */
 static enum reason
 choose_leaf(void *owner, struct text name, X509 **leaf, EVP_PKEY **key)
 {
     struct conn *c = owner;
-    struct leaf_cache *cache = c->named ? c->worker->leaves : c->worker->refusal_leaves;
+    struct leaf_cache *cache;
     struct authority target;
     struct host host;
     struct metrics *m = c->worker->metrics;
     enum reason why;
     uint64_t minted;
 
+    if (name.at != NULL &&
+        (host_parse(name, &host) != REASON_OK || host.address.family != 0))
+        return REASON_SERVER_NAME;
+    if (c->target == NULL &&
+        (why = conn_settle_original(c, name.at != NULL ? &host : NULL)) != REASON_OK)
+        return why;
     authority_recall(c->target, &target);
-    if (name.at != NULL) {
-        if (host_parse(name, &host) != REASON_OK || host.address.family != 0)
-            return REASON_SERVER_NAME;
-        if (!host_equals(&host, &target.host))
-            return REASON_NAMES_DISAGREE;
-    }
+    if (name.at != NULL && !host_equals(&host, &target.host))
+        return REASON_NAMES_DISAGREE;
+    cache = c->named ? c->worker->leaves : c->worker->refusal_leaves;
     *key = leaf_cache_key(cache);
     minted = leaf_cache_minted(cache);
     why = leaf_get(cache, &target.host, leaf);
@@ -80,6 +84,13 @@ static bool
 is_letter(char b)
 {
     return (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z');
+}
+
+void
+conn_begin_sniffing(struct conn *c)
+{
+    c->step = CONN_SNIFF;
+    conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
 }
 
 /* TLS is terminated; what begins like a request is judged as plain HTTP; anything else

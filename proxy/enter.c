@@ -111,7 +111,8 @@ static bool
 is_judged(enum reason why)
 {
     return why == REASON_NAMES_DISAGREE || why == REASON_SERVER_NAME ||
-           why == REASON_NOT_HTTP;
+           why == REASON_NOT_HTTP || why == REASON_NOT_INTERCEPTED ||
+           why == REASON_OWN_CONNECTION || why == REASON_LEAF_RATE;
 }
 
 void

@@ -82,6 +82,7 @@ write_line(struct exchange *x, int64_t us)
     log_line_text(l, "who", testimony_who(x));
     log_line_z(l, "door", door_kind_word(exchange_door(x)));
     log_line_text(l, "to", testimony_to(x));
+    log_line_z(l, "orig", x->conn->orig);
     log_line_z(l, "http", version(conn_is_shared(x->conn)));
     if (!text_is_empty(x->request.method))
         log_line_text(l, "method", x->request.method);

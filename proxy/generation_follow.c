@@ -25,7 +25,8 @@ compare_number(const char *key, int64_t next, int64_t now, struct buf *report)
 static bool
 same_door(const struct conf_door *a, const struct conf_door *b)
 {
-    return a->kind == b->kind && a->listen.port == b->listen.port &&
+    return a->kind == b->kind && a->intercept == b->intercept &&
+           a->listen.port == b->listen.port &&
            address_equals(&a->listen.address, &b->listen.address);
 }
 

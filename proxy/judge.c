@@ -11,6 +11,7 @@ naming_of(const struct exchange *x)
 {
     return (struct naming){ .door = exchange_door(x),
                             .tunnel = x->conn->target,
+                            .original = x->conn->orig,
                             .is_tls = conn_is_tls(x->conn),
                             .is_shared = conn_is_shared(x->conn) };
 }
@@ -62,7 +63,7 @@ begin_view(struct exchange *x)
     v->caller = &x->conn->caller;
     v->door = exchange_door(x);
     v->request = &x->request;
-    v->tunnelled = x->conn->target != NULL;
+    v->tunnelled = x->conn->target != NULL || x->conn->orig != NULL;
     v->roll = x->worker->roll;
     v->proven = x->conn->proven;
     v->handles = generation_handles(x->epoch->generation);

@@ -72,6 +72,38 @@ settle_in_tunnel(const struct naming *n, const struct request *r,
     return agree(r->host, port, target);
 }
 
+/* The name is the one that TLS was begun for; in the clear each request has its own, or
+ * none, and then it is for the address itself. The port is the kernel's word. A client
+ * that speaks as if to a proxy means another one. */
+static enum reason
+settle_at_transparent(const struct naming *n, const struct request *r,
+                      struct authority *target, struct text *scheme)
+{
+    struct authority said;
+    enum reason why = REASON_OK;
+
+    *scheme = n->is_tls ? TEXT("https") : TEXT("http");
+    if (n->tunnel != NULL)
+        authority_recall(n->tunnel, target);
+    else
+        why = authority_parse(text_z(n->original), 0, target);
+    if (why != REASON_OK)
+        return why;
+    if (r->form == TARGET_ABSOLUTE ||
+        (!text_is_empty(r->scheme) && !says_scheme(r, *scheme)))
+        return REASON_TARGET;
+    if (text_is_empty(r->host) || is_canonical(r->host, port_of(*scheme), target))
+        return REASON_OK;
+    if ((why = authority_parse(r->host, port_of(*scheme), &said)) != REASON_OK)
+        return why;
+    if (said.port != target->port)
+        return REASON_PORT_DISAGREES;
+    if (n->tunnel != NULL && !host_equals(&said.host, &target->host))
+        return REASON_NAMES_DISAGREE;
+    *target = said;
+    return REASON_OK;
+}
+
 /* A plain proxy request: http://host/path, and the same in Host; in HTTP/2 :scheme and
  * :authority. https:// has to come by CONNECT. */
 static enum reason
@@ -120,6 +152,8 @@ naming_settle(const struct naming *n, const struct request *r, struct authority 
 {
     if (n->door->kind == DOOR_GATE)
         return settle_at_gate(n->door, r, target, scheme);
+    if (n->door->kind == DOOR_TRANSPARENT)
+        return settle_at_transparent(n, r, target, scheme);
     if (n->tunnel != NULL)
         return settle_in_tunnel(n, r, target, scheme);
     return settle_at_forward(r, target, scheme);

@@ -1,6 +1,7 @@
-/* Naming: whom a request is for. CONNECT, the TLS server name, Host or :authority and
- * the target all say it, and one canonical host and port comes of them, or a refusal
- * (DESIGN.md G5). Values alone: no socket is looked at. */
+/* Naming: whom a request is for. CONNECT, the TLS server name, Host or :authority, the
+ * target and the port that a transparent door was reached by all say it, and one
+ * canonical host and port comes of them, or a refusal (DESIGN.md G5). Values alone: no
+ * socket is looked at. */
 #ifndef PROXY_NAMING_H
 #define PROXY_NAMING_H
 
@@ -12,9 +13,11 @@
 /* What was settled before the request came. */
 struct naming {
     const struct conf_door *door;
-    const struct authority_kept *tunnel; /* CONNECT's target; NULL: there was none */
-    bool is_tls;                         /* what is between the client and us */
-    bool is_shared; /* many requests ride on the connection at once: HTTP/2 */
+    const struct authority_kept *tunnel; /* CONNECT's target, or what TLS was begun for
+                                            at a transparent door; NULL: neither */
+    const char *original; /* transparent: where the client meant to go, "ip:port" */
+    bool is_tls;          /* what is between the client and us */
+    bool is_shared;       /* many requests ride on the connection at once: HTTP/2 */
 };
 
 /* Any request but CONNECT. *target and *scheme are filled as far as they became known,

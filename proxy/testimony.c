@@ -163,7 +163,8 @@ put_plain(struct pen *p, struct text name, struct text value)
 static inline void
 put_plain_z(struct pen *p, struct text name, const char *value)
 {
-    put_plain(p, name, text_of(value, strlen(value)));
+    if (value != NULL)
+        put_plain(p, name, text_of(value, strlen(value)));
 }
 
 /* The connection's in hex, and which of its exchanges it is. */
@@ -302,6 +303,7 @@ testimony_decision(struct exchange *x, enum reason why, struct spool *out)
     put_known(&p, TEXT(",\"purpose\":\""), a.purpose);
     put_who(&p, x);
     put_plain(&p, TEXT(",\"to\":\""), to);
+    put_plain_z(&p, TEXT(",\"orig\":\""), x->conn->orig);
     put_known(&p, TEXT(",\"method\":\""), x->request.method);
     put_known(&p, TEXT(",\"path\":\""), v->path);
     put_stripped(&p, v);
@@ -323,10 +325,12 @@ testimony_connection(const struct conn *c, enum reason why, struct buf *out)
     json_put_z(out, "reason", reason_token(why));
     json_put_z(out, "step", "tunnel");
     json_put_z(out, "who", who);
-    if (c->target == NULL)
-        return;
-    authority_recall(c->target, &target);
-    json_put_text(out, "to", authority_print(&target, 0, to));
+    if (c->target != NULL) {
+        authority_recall(c->target, &target);
+        json_put_text(out, "to", authority_print(&target, 0, to));
+    }
+    if (c->orig != NULL)
+        json_put_z(out, "orig", c->orig);
 }
 
 void

@@ -19,6 +19,7 @@ foreach(theme
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
 integration_test(valgrind)
+integration_test(transparent)
 integration_test(control)
 integration_test(task_verbs)
 integration_test(exec)

@@ -13,6 +13,7 @@
 static const char *const own_names[] = { "https://orders.test",
                                          "https://api.test:8443" };
 static const struct conf_door forward = { .kind = DOOR_FORWARD };
+static const struct conf_door transparent = { .kind = DOOR_TRANSPARENT };
 static const struct conf_door gate = { .kind = DOOR_GATE,
                                        .names = { .at = own_names, .n = 2 } };
 
@@ -36,7 +37,7 @@ settle(const struct conf_door *door, const char *tunnel, bool is_tls,
                          .scheme = text_or_none(said->scheme),
                          .authority = text_or_none(said->authority),
                          .host = text_or_none(said->host) };
-    struct naming n = { .door = door, .is_tls = is_tls };
+    struct naming n = { .door = door, .original = "20.0.0.1:8080", .is_tls = is_tls };
     struct authority target = { .port = 0 };
     struct authority_kept *kept = NULL;
     struct text scheme = { NULL, 0 };
@@ -167,6 +168,66 @@ a_proxy_request_says_http_and_its_target(void **state)
 }
 
 static void
+at_a_transparent_door_tls_says_the_name_and_the_kernel_the_port(void **state)
+{
+    static const struct row rows[] = {
+        { { TARGET_ORIGIN, NULL, NULL, "a.test:8443" },
+          REASON_OK,
+          "https://a.test:8443" },
+        { { TARGET_ORIGIN, NULL, NULL, "A.test.:8443" },
+          REASON_OK,
+          "https://a.test:8443" },
+        { { TARGET_ORIGIN, NULL, NULL, NULL }, REASON_OK, "https://a.test:8443" },
+        { { TARGET_ORIGIN, NULL, NULL, "a.test" }, REASON_PORT_DISAGREES, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "a.test:443" }, REASON_PORT_DISAGREES, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "b.test:8443" }, REASON_NAMES_DISAGREE, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "20.0.0.1:8443" }, REASON_NAMES_DISAGREE, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "x@a.test:8443" }, REASON_HOST_MALFORMED, NULL },
+        { { TARGET_ABSOLUTE, "https", "a.test:8443", "a.test:8443" },
+          REASON_TARGET,
+          NULL },
+        /* HTTP/2 */
+        { { TARGET_ORIGIN, "https", NULL, "a.test:8443" },
+          REASON_OK,
+          "https://a.test:8443" },
+        { { TARGET_ASTERISK, "https", NULL, "a.test:8443" },
+          REASON_OK,
+          "https://a.test:8443" },
+        { { TARGET_ORIGIN, "http", NULL, "a.test:8443" }, REASON_TARGET, NULL },
+    };
+
+    (void)state;
+    expect(&transparent, "a.test:8443", true, ROWS(rows));
+}
+
+static void
+at_a_transparent_door_each_plain_request_says_its_name(void **state)
+{
+    static const struct row rows[] = {
+        { { TARGET_ORIGIN, NULL, NULL, "a.test:8080" },
+          REASON_OK,
+          "http://a.test:8080" },
+        { { TARGET_ORIGIN, NULL, NULL, "20.0.0.1:8080" },
+          REASON_OK,
+          "http://20.0.0.1:8080" },
+        { { TARGET_ORIGIN, NULL, NULL, NULL }, REASON_OK, "http://20.0.0.1:8080" },
+        { { TARGET_ORIGIN, NULL, NULL, "a.test" }, REASON_PORT_DISAGREES, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "20.0.0.1" }, REASON_PORT_DISAGREES, NULL },
+        { { TARGET_ORIGIN, NULL, NULL, "127.1:8080" }, REASON_HOST_NUMERIC, NULL },
+        { { TARGET_ABSOLUTE, "http", "a.test:8080", "a.test:8080" },
+          REASON_TARGET,
+          NULL },
+        { { TARGET_ORIGIN, "http", NULL, "a.test:8080" },
+          REASON_OK,
+          "http://a.test:8080" },
+        { { TARGET_ORIGIN, "https", NULL, "a.test:8080" }, REASON_TARGET, NULL },
+    };
+
+    (void)state;
+    expect(&transparent, NULL, false, ROWS(rows));
+}
+
+static void
 a_gate_is_called_by_one_of_its_own_names(void **state)
 {
     static const struct row rows[] = {
@@ -210,6 +271,7 @@ a_tunnel_is_opened_at_a_forward_door_by_who_has_the_connection_alone(void **stat
         { &forward, "a.test", "a.test", false, false, REASON_PORT_MALFORMED },
         { &forward, "a.test:443", "a.test:443", true, false, REASON_TARGET },
         { &forward, "a.test:443", "a.test:443", false, true, REASON_TARGET },
+        { &transparent, "a.test:443", "a.test:443", false, false, REASON_TARGET },
         { &gate, "orders.test:443", "orders.test", false, false, REASON_TARGET },
     };
     struct authority_kept *kept;
@@ -243,6 +305,9 @@ main(void)
         cmocka_unit_test(inside_a_tunnel_every_name_is_that_of_connect),
         cmocka_unit_test(a_tunnel_in_the_clear_is_http_whatever_its_port),
         cmocka_unit_test(a_proxy_request_says_http_and_its_target),
+        cmocka_unit_test(
+            at_a_transparent_door_tls_says_the_name_and_the_kernel_the_port),
+        cmocka_unit_test(at_a_transparent_door_each_plain_request_says_its_name),
         cmocka_unit_test(a_gate_is_called_by_one_of_its_own_names),
         cmocka_unit_test(
             a_tunnel_is_opened_at_a_forward_door_by_who_has_the_connection_alone),
