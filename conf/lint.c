@@ -124,9 +124,49 @@ lint_grant(const struct lint *l, const struct conf_grant *g)
 
 /* ---- doors */
 
+/* Names that somebody else than a workload's authority gives: an issuer, the gate's
+ * operator, a CA. What one of them calls "builder" another may call so as well. */
+static unsigned
+kinds_of_names(const struct conf_door *d)
+{
+    return (unsigned)conf_names_bind(&d->accept, BIND_DPOP) +
+           (unsigned)conf_names_bind(&d->accept, BIND_MTLS) +
+           (conf_names_bind(&d->accept, BIND_HTTPSIG) &&
+            d->signature.jwks_file != NULL);
+}
+
+/* The first that is no workload's identifier: those are given by one authority, and
+ * believed of no other. */
+static const char *
+first_other_name(const struct strings *subjects)
+{
+    for (size_t i = 0; i < subjects->n; i++)
+        if (strncmp(subjects->at[i], "spiffe://", 9) != 0 &&
+            strncmp(subjects->at[i], "wimse://", 8) != 0)
+            return subjects->at[i];
+    return NULL;
+}
+
+static void
+lint_gate_rule(const struct lint *l, const struct conf_gate_rule *r)
+{
+    const char *name = first_other_name(&r->subjects);
+
+    if (name != NULL && r->bindings.n == 0)
+        WARN(l, "mixed_names", r->place,
+             "the gate takes several kinds of proof here, and \"%s\" may be the sub of "
+             "an access token, the id of a key or the name of a certificate: write "
+             "bindings beside subjects, such as bindings = [\"dpop\"];",
+             name);
+}
+
 static void
 lint_door(const struct lint *l, const struct conf_door *d)
 {
+    const struct conf_gate_rule *rules = d->rules.at;
+
+    for (size_t i = 0; i < d->rules.n && kinds_of_names(d) > 1; i++)
+        lint_gate_rule(l, &rules[i]);
     if (d->kind == DOOR_GATE && d->accept.n == 1 &&
         conf_names_bind(&d->accept, BIND_MTLS))
         NOTE(l, "uncovered", d->place,

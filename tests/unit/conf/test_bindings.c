@@ -734,6 +734,38 @@ lint_tells_of_a_gate_whose_proofs_cover_no_request(void **state)
     free(text);
 }
 
+/* A workload's identifier is its authority's to give; and of one kind of other names
+ * there is nothing to be mixed. */
+static void
+lint_tells_of_a_name_that_several_may_give(void **state)
+{
+    char *open = spoil(bound_config, "bindings = [\"dpop\", \"mtls\"];", "");
+    char *own = spoil(open, ", \"builder\"];", "];");
+    char *signless = spoil(open,
+                           "signature = { components = [\"@method\", \"@authority\", "
+                           "\"content-digest\"];\n                  parameters = "
+                           "[\"created\", \"keyid\"]; jwks_file = \"/e/bots.json\"; "
+                           "tag = \"bots\"; };",
+                           "\n");
+    char *two = spoil(signless, "[\"httpsig\", \"dpop\",", "[\"dpop\",");
+    char *unshown = spoil(two, "clients_trust = \"/e/clients.pem\"; ", "");
+    char *one = spoil(unshown, "\"wimse\", \"mtls\"];", "\"wimse\"];");
+
+    (void)state;
+    assert_non_null(strstr(lint(open, 5),
+                           "main.conf:22: warning: the gate takes several "
+                           "kinds of proof here, and \"builder\""));
+    assert_null(strstr(lint(own, 4), "several kinds"));
+    assert_non_null(strstr(lint(two, 5), "write bindings beside subjects"));
+    assert_null(strstr(lint(one, 4), "several kinds"));
+    free(one);
+    free(unshown);
+    free(two);
+    free(signless);
+    free(own);
+    free(open);
+}
+
 static void
 lint_tells_of_a_client_that_proves_nothing_and_of_a_token_nobody_uses(void **state)
 {
@@ -774,6 +806,7 @@ main(void)
         TEST(what_a_source_can_do_is_what_its_kind_can),
         TEST(lint_tells_of_a_proof_that_passes_by_us),
         TEST(lint_tells_of_a_gate_whose_proofs_cover_no_request),
+        TEST(lint_tells_of_a_name_that_several_may_give),
         TEST(lint_tells_of_a_client_that_proves_nothing_and_of_a_token_nobody_uses),
     };
 
