@@ -1,6 +1,7 @@
 """What Holdfast knows in secret stands in nothing that it writes, and in nothing that another uid can read of its process. Every test of
 the suite asks canary.py at its end; here it is shown that it would notice, and the process is looked at from outside."""
 
+import base64
 import contextlib
 import os
 import secrets
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from holdfast import (ADDRESSES, CREDENTIAL, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, WORKLOAD_UID, Holdfast, Workspace, forward_config, hosts,
                       main, own_network, promise, run_as)
 from ops import DOOR, ask
+from patience import until
 
 own_network(ADDRESSES)
 ws = Workspace()
@@ -171,6 +173,24 @@ def a_token_is_in_the_process_while_its_task_runs_and_no_longer():
         over()
     memory = memory_of(s.h)
     assert not any(t.encode() in memory for t in [s.printed, *(t.value for t in s.server.tokens)]), "a token of a task that is over"
+
+
+@promise
+def what_a_server_was_sent_stands_where_the_vault_keeps_it_and_nowhere_else():
+    """Form bodies, Basic fields, answers and what was copied on their way: each errand is wiped behind itself."""
+    sent = [s.known["client"][0].encode(), base64.b64encode(b"agent:" + s.known["client"][0].encode()).rstrip(b"=")]
+    before = [memory_of(s.h).count(secret) for secret in sent]
+    with life(s.h.run + "/control.sock", "nightly") as over:
+        for i in range(8):
+            assert s.h.get(f"/fresh/{i}", target="api.test:443").status == 200
+        over()
+    shown = [form["refresh_token"][0].encode() for form in s.server.asked if "refresh_token" in form][1:]
+
+    def is_wiped():                             # the last errand may be on its way still
+        memory = memory_of(s.h)
+        return [memory.count(secret) for secret in sent] == before and not any(token in memory for token in shown)
+    assert before == [1, 0] and shown, (before, shown)
+    until(is_wiped, what="nothing of it but what the vault keeps, and of refresh tokens the newest")
 
 
 def end():

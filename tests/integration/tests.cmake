@@ -11,7 +11,7 @@ endfunction()
 foreach(theme
         harness clients http versions grpc_env gate framing authority ssrf dns upstream_tls reload start signals limits attacks attacks2 attacks4 attacks5 faults
         bodies malformed_bodies binary check reasons
-        command oauth oauth_tokens oauth_mtls token_records signed_answers gate_signatures ops overload workers resumption websocket websocket_handshake websocket_bytes websocket_ends websocket_h2 long_streams
+        command oauth oauth_tokens oauth_mtls oauth_challenges token_records signed_answers gate_signatures ops overload workers resumption websocket websocket_handshake websocket_bytes websocket_ends websocket_h2 long_streams
         handles tasks ledger witness readme accountability
         mtls gate_clients
         http2 h2_authority h2_streams h2_abuse h2_clients grpc browser)
