@@ -66,15 +66,46 @@ order_ask(struct order *o)
     orders_go_on(o->mint);
 }
 
+/* Credentials that were found to have no turn. None gets one while the queue is walked,
+ * and a long queue is mostly of a few: each is looked into once. */
+enum { PASSED_OVER = 16 };
+struct passed_over {
+    const unsigned char *source[PASSED_OVER];
+    size_t n;
+};
+
+static bool
+was_passed_over(const struct passed_over *p, const struct order *o)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (memcmp(p->source[i], o->name.source, sizeof o->name.source) == 0)
+            return true;
+    return false;
+}
+
+static bool
+has_turn(struct passed_over *p, const struct order *o)
+{
+    if (was_passed_over(p, o))
+        return false;
+    if (may_start(o))
+        return true;
+    if (p->n < PASSED_OVER)
+        p->source[p->n++] = o->name.source;
+    return false;
+}
+
 void
 orders_go_on(struct mint *m)
 {
+    struct passed_over passed = { .n = 0 };
+
     for (struct list *at = m->queue.next, *next;
          at != &m->queue && m->n_asking < MINT_AT_ONCE; at = next) {
         struct order *o = LIST_OWNER(at, struct order, in_queue);
 
         next = at->next;
-        if (!may_start(o))
+        if (!has_turn(&passed, o))
             continue;
         list_remove(&o->in_queue);
         start(o);
