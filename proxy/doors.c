@@ -39,15 +39,34 @@ set_options(int fd, int family, bool shared)
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0);
 }
 
+/* By TPROXY a connection is accepted under an address that is none of ours. The kernel
+ * asks for CAP_NET_ADMIN here, and never again. */
+static bool
+take_any_address(int fd, int family)
+{
+    int one = 1;
+
+    return family == AF_INET6
+               ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof one) == 0
+               : setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof one) == 0;
+}
+
+static bool
+is_by_tproxy(const struct conf_door *door)
+{
+    return door->kind == DOOR_TRANSPARENT && door->intercept == INTERCEPT_TPROXY;
+}
+
 static enum reason
-bind_door(const struct address *address, uint16_t port, bool shared,
-          struct bound_door *out)
+bind_door(const struct conf_door *door, const struct address *address, uint16_t port,
+          bool shared, struct bound_door *out)
 {
     struct sockaddr_storage at;
     socklen_t n = address_to_sockaddr(address, port, &at);
 
     out->fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (out->fd < 0 || !set_options(out->fd, at.ss_family, shared) ||
+        (is_by_tproxy(door) && !take_any_address(out->fd, at.ss_family)) ||
         bind(out->fd, (struct sockaddr *)&at, n) != 0 ||
         listen(out->fd, BACKLOG) != 0 ||
         getsockname(out->fd, (struct sockaddr *)&at, &n) != 0)
@@ -73,7 +92,7 @@ find_free(const struct conf_door *door)
     int error;
 
     if (door->listen.port != 0)
-        why = bind_door(&door->listen.address, door->listen.port, false, &alone);
+        why = bind_door(door, &door->listen.address, door->listen.port, false, &alone);
     error = errno;
     if (alone.fd >= 0)
         close(alone.fd);
@@ -91,13 +110,13 @@ bind_for_all(const struct conf_door *door, size_t i, struct doors *d)
     enum reason why = shared ? find_free(door) : REASON_OK;
 
     if (why == REASON_OK)
-        why = bind_door(&door->listen.address, door->listen.port, shared, first);
+        why = bind_door(door, &door->listen.address, door->listen.port, shared, first);
 
     for (size_t w = 1; w < d->n_workers && why == REASON_OK; w++) {
         struct bound_door *b = &doors_of_worker(d, w)[i];
 
         if (shared) {
-            why = bind_door(&first->address, first->port, true, b);
+            why = bind_door(door, &first->address, first->port, true, b);
         } else {
             *b = *first;
             b->fd = -1;
@@ -122,9 +141,12 @@ doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
             continue;
         address_print(&doors[i].listen.address, address);
         return log_reason(REASON_CANNOT_BIND,
-                          "%s:%u: doors[%zu]: cannot listen on %s port %u: %s",
+                          "%s:%u: doors[%zu]: cannot listen on %s port %u: %s%s",
                           doors[i].place.file, doors[i].place.line, i, address,
-                          doors[i].listen.port, strerror(errno));
+                          doors[i].listen.port, strerror(errno),
+                          errno == EPERM && is_by_tproxy(&doors[i])
+                              ? " (intercept = \"tproxy\" needs CAP_NET_ADMIN)"
+                              : "");
     }
     return REASON_OK;
 }

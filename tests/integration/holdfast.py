@@ -16,6 +16,7 @@ import time
 
 import canary
 import certs
+import turned
 from client import (Channel, Closed, OTHER_UID, PROXY_UID, WORKLOAD_UID, as_uid, client_hello, connect, curl,  # noqa: F401
                     run_as)
 from origin import Gone, Origin, Trap, echo  # noqa: F401
@@ -283,6 +284,8 @@ class Holdfast:
 
     def connect(self, target="allowed.test:443", uid=WORKLOAD_UID, fields=()):
         """A tunnel: (channel, the answer to CONNECT)."""
+        if turned.IS_THE_WAY:
+            return turned.tunnel(self, target, uid)
         channel = self.open(uid)
         channel.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n")
         return channel, channel.read_answer("CONNECT")
@@ -365,7 +368,7 @@ authority = {{ keep = "{h.run}/authority"; name = "prod.example"; }};
 ledger = {{ keep = "{h.run}/ledger"; }};
 {names if names is not None else hosts(allowed_test=PUBLIC, denied_test=PUBLIC2)}
 {log}
-doors = ( {{ kind = "forward"; listen = "{listen}"; }} {doors} );
+doors = ( {{ kind = "forward"; listen = "{listen}"; }} {doors} {turned.DOOR if turned.IS_THE_WAY else ""} );
 {credentials}
 grants = ( {told} );
 {"limits = { " + limits + " };" if limits else ""}

@@ -20,6 +20,16 @@ endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
 integration_test(valgrind)
 integration_test(transparent)
+integration_test(transparent_names)
+integration_test(transparent_tasks)
+integration_test(transparent_tproxy)
+# Behind every door the life is the same: what these files promise of the inside of a tunnel, of one that begins at a transparent door.
+foreach(theme http2 h2_authority framing malformed_bodies websocket websocket_h2 grpc)
+    add_test(NAME integration/${theme}_transparent COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/test_${theme}.py)
+    set_tests_properties(integration/${theme}_transparent PROPERTIES
+        TIMEOUT 600 SKIP_RETURN_CODE 77
+        ENVIRONMENT "HOLDFAST_TEST_DOOR=transparent;HOLDFAST_BINARY=$<TARGET_FILE:holdfast>;HOLDFAST_RELEASE=${CMAKE_SOURCE_DIR}/build/release/holdfast;HOLDFAST_VECTORS=${HOLDFAST_VECTORS}")
+endforeach()
 integration_test(control)
 integration_test(task_verbs)
 integration_test(exec)

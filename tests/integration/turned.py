@@ -2,6 +2,7 @@
 the client that knows of no proxy."""
 
 import ipaddress
+import os
 import re
 import shutil
 import socket
@@ -14,6 +15,11 @@ PORT = 15006
 DOORS = (f', {{ kind = "transparent"; listen = "127.0.0.1:{PORT}"; }}, {{ kind = "transparent"; listen = "[::1]:{PORT}"; }}')
 BY_TPROXY = DOORS.replace("; }", '; intercept = "tproxy"; }')
 PUBLIC6 = "2a00:20::10"
+
+# A file that is run with this set has its clients' tunnels begin at a transparent door instead of with a CONNECT: whatever it
+# promises of what is inside one holds there as well.
+IS_THE_WAY = os.environ.get("HOLDFAST_TEST_DOOR") == "transparent"
+DOOR = ', { kind = "transparent"; listen = "127.0.0.1:0"; h2c = true; }'
 
 REDIRECT = """
 table inet turned
@@ -44,6 +50,9 @@ table inet turned {
 """
 
 
+_led = set()
+
+
 def nft(rules):
     if shutil.which("nft") is None:
         skip_file("nft is not installed: nothing can be turned round")
@@ -55,10 +64,6 @@ def nft(rules):
 def lead(rules=REDIRECT, who=f"meta skuid != {PROXY_UID}", port=PORT):
     """From now on whoever connects to anything but the loopback's own address is led to the door."""
     nft(rules.replace("WHO", who).replace("PORT", str(port)))
-
-
-def lead_nobody():
-    nft("table inet turned\ndelete table inet turned\n")
 
 
 def address_of(config, name):
@@ -80,6 +85,24 @@ def connect(address, port, uid=WORKLOAD_UID, mark=0):
     return Channel(sock)
 
 
-def begun():
-    """What a client with a proxy would have been answered."""
-    return Answer(b"HTTP/1.1 200 it was led here\r\n\r\n")
+def lead_marked(port):
+    """Who marks his connections with the number of this door's port is led there, wherever he goes."""
+    nft(f"""
+table inet marked {{
+  chain out {{
+    type nat hook output priority -100
+    meta mark {port} meta l4proto tcp redirect to :{port}
+  }}
+}}""")
+
+
+def tunnel(h, target, uid):
+    """(channel, what a client of a proxy would have been answered)"""
+    (door,) = h.doors("transparent")
+    door = int(door["address"].rpartition(":")[2])
+    if door not in _led:
+        _led.add(door)
+        lead_marked(door)
+    name, _, port = target.rpartition(":")
+    channel = connect(address_of(h.configs[-1], name.strip("[]")), int(port), uid, mark=door)
+    return channel, Answer(b"HTTP/1.1 200 it was led here\r\n\r\n")
