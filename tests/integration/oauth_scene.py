@@ -93,7 +93,7 @@ def records(h, kind):
     for name in sorted(os.listdir(path)):
         if name.startswith("ledger") or name.endswith(".jsonl") or name[0].isdigit():
             with open(os.path.join(path, name), encoding="utf-8") as f:
-                found += [r for r in map(json.loads, f) if r.get("kind") == kind]
+                found += [r for r in (json.loads(line) for line in f if line.endswith("\n")) if r.get("kind") == kind]
     return found
 
 

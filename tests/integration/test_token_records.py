@@ -68,6 +68,7 @@ def a_token_that_a_killed_holdfast_left_behind_is_listed_and_one_that_was_taken_
 def after_an_orderly_end_none_is_listed():
     h = s.start(task="standing")
     assert get(h).status == 200
+    until(lambda: records(h, "token"), what="its record")
     assert report(h)[0]["token"] == line_of(h, "token minted")["token"], "one that is in use is not revoked yet"
     h.stop()
     got, over = both(h)
