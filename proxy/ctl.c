@@ -23,10 +23,11 @@ ctl_ask(const struct ctl *c, struct text question, bool quiet, struct buf *answe
 }
 
 /* One that is answered at once, or when every worker has obeyed. Ends the question.
- * print NULL: the line as it came. */
+ * print NULL: the line as it came. judge NULL: an answer is good news. */
 static int
-ask(const struct ctl *c, struct buf *question, bool patient,
-    void (*print)(const struct json *answer))
+ask_and_judge(const struct ctl *c, struct buf *question, bool patient,
+              void (*print)(const struct json *answer),
+              int (*judge)(const struct json *answer))
 {
     struct ctl_line l;
     struct json *answer;
@@ -39,11 +40,30 @@ ask(const struct ctl *c, struct buf *question, bool patient,
             printf("%.*s\n", (int)(l.taken - 1), buf_text(&l.in).at);
         else
             print(answer);
+        if (judge != NULL)
+            code = judge(answer);
         json_free(answer);
     }
     ctl_line_close(&l);
     buf_free(question);
     return code;
+}
+
+static int
+ask(const struct ctl *c, struct buf *question, bool patient,
+    void (*print)(const struct json *answer))
+{
+    return ask_and_judge(c, question, patient, print, NULL);
+}
+
+/* A health check asks nothing else. */
+static int
+judge_status(const struct json *answer)
+{
+    bool serving = false;
+
+    (void)json_bool(json_get(answer, "serving"), &serving);
+    return serving ? EXIT_OK : EXIT_RUNTIME;
 }
 
 int
@@ -52,7 +72,7 @@ ctl_status(const struct ctl *c, bool json)
     struct buf question = { 0 };
 
     ctl_question(&question, "status");
-    return ask(c, &question, false, json ? NULL : print_status);
+    return ask_and_judge(c, &question, false, json ? NULL : print_status, judge_status);
 }
 
 /* ---- tasks */

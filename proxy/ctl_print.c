@@ -207,12 +207,15 @@ void
 print_status(const struct json *a)
 {
     const struct json *config = json_get(a, "config");
-    bool draining = false;
+    bool draining = false, serving = false;
 
     (void)json_bool(json_get(a, "draining"), &draining);
+    (void)json_bool(json_get(a, "serving"), &serving);
     say("holdfast ", a, "version", "");
     printf(", pid %" PRId64 ", %s, up ", number_in(a, "pid"),
-           draining ? "draining" : "serving");
+           draining  ? "draining"
+           : serving ? "serving"
+                     : "a worker is stuck");
     say_duration(number_in(a, "uptime_s"));
     printf("\ngeneration   %" PRId64, number_in(a, "generation"));
     say(", loaded ", config, "loaded_at", "\n");

@@ -101,6 +101,8 @@ void oversee_prepare(struct holdfast *h); /* before the workers start */
 void oversee_begin(struct holdfast *h);   /* when they have */
 void oversee_end(struct holdfast *h);     /* before they are joined */
 void oversee_reload(struct holdfast *h);  /* h->reload is the outcome of one */
+/* Neither stopping nor with a worker whose loop does not turn. */
+bool oversee_is_serving(const struct holdfast *h);
 /* This generation is about to be given to the first n_workers. */
 void oversee_generation(struct holdfast *h, struct generation *g, size_t n_workers);
 /* The secrets of the generation in force, as they are now. */

@@ -26,9 +26,8 @@ struct overseer {
 /* ---- what is told */
 
 static bool
-is_healthy(void *owner, struct buf *why)
+loops_turn(const struct holdfast *h, struct buf *why)
 {
-    const struct holdfast *h = owner;
     int64_t now = clock_monotonic_ms();
     int64_t patience = generation_conf(h->generation)->limits.worker_stuck_ms;
     bool well = true;
@@ -44,6 +43,22 @@ is_healthy(void *owner, struct buf *why)
         well = false;
     }
     return well;
+}
+
+static bool
+is_healthy(void *owner, struct buf *why)
+{
+    return loops_turn(owner, why);
+}
+
+bool
+oversee_is_serving(const struct holdfast *h)
+{
+    struct buf why = { 0 };
+    bool turn = loops_turn(h, &why);
+
+    buf_free(&why);
+    return turn && !h->stopping;
 }
 
 static bool

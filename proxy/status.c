@@ -250,6 +250,7 @@ status_write(const struct holdfast *h, struct buf *out)
     json_put_number(out, "pid", getpid());
     json_put_number(out, "uptime_s", (clock_monotonic_ms() - h->began_ms) / 1000);
     json_put_bool(out, "draining", h->stopping);
+    json_put_bool(out, "serving", oversee_is_serving(h));
     write_config(h, out);
     write_last_reload(&h->reload, out);
     write_doors(h, out);

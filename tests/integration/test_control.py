@@ -563,7 +563,8 @@ def drain_answers_at_once_and_lets_what_runs_finish():
         assert done.returncode == 0 and done.stdout == "draining\n", done
         h.wait_for("draining", since=mark)
         assert ask(h.socket, "status")["draining"] is True
-        assert "draining, up" in holdfast("status", "-c", h.config_path).stdout
+        told = holdfast("status", "-c", h.config_path)
+        assert "draining, up" in told.stdout and told.returncode == 1, told
         answer = ask(h.socket, "reload", wait=True)
         assert answer["ok"] is False and "stopping" in answer["error"], answer
         waiting.say("drain", wait=True)

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 
+from control import holdfast
 from h2_origin import tunnel
 from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PROXY_UID, PUBLIC, PUBLIC2, ROOT, Channel, Holdfast, Origin, Sidecar, Skip,
                       echo, gate_config, grant, hosts, main, own_network, promise, rows, run_as)
@@ -332,7 +333,9 @@ def a_grant_that_comes_by_a_reload_has_a_series_and_keeps_it():
 
 @promise
 def a_stuck_worker_fails_health_and_is_named():
-    h = Holdfast(s.ws, s.config(rules=RULES, limits='worker_stuck = "2s";'), name="stuck", env={"HOLDFAST_FAULTS": "stick"})
+    inside = s.config(rules=RULES, limits='worker_stuck = "2s";')
+    h = Holdfast(s.ws, lambda h: inside(h) + f'control = {{ socket = "{h.run}/control.sock"; }};', name="stuck",
+                 env={"HOLDFAST_FAULTS": "stick"})
     if not any("faults injected" in li["msg"] for li in h.lines):
         h.stop()
         raise Skip("this build has no faults to inject")
@@ -340,6 +343,8 @@ def a_stuck_worker_fails_health_and_is_named():
     body = until(lambda: (lambda a: a[1] if a[0] == 503 else None)(ask(h, "/healthz")), what="a worker that is stuck")
     assert re.match(r"worker [01] is stuck: its loop has not turned for \d+ s\n", body), body
     assert ask(h, "/readyz")[0] == 200
+    told = holdfast("status", "-c", h.config_path)
+    assert told.returncode == 1 and "a worker is stuck, up" in told.stdout, told
     until(lambda: Page(h).total("holdfast_heartbeat_age_seconds") >= 2, what="a heartbeat that stays away")
     h.kill(signal.SIGKILL)
     h.wait_exit()
