@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+enum { HINT_PATH_MAX = 256 };
+
 bool
 exchange_is_grpc(const struct exchange *x)
 {
@@ -27,15 +29,43 @@ tells_hint(const struct exchange *x)
     return x->view.conf != NULL && x->view.conf->deny_detail == DETAIL_HINT;
 }
 
+/* One that can stand in the config as it is, and is no page long. */
+static bool
+is_quotable(struct text path)
+{
+    return !text_is_empty(path) && path.n <= HINT_PATH_MAX &&
+           !text_has_byte(path, '"') && !text_has_byte(path, '\\');
+}
+
+/* As an operator would write it. */
+static void
+write_rule(const struct view *v, struct buf *out)
+{
+    char name[AUTHORITY_PRINT_SIZE];
+    bool plain = text_equals(v->scheme, TEXT("http"));
+    struct text host = authority_print(&v->target, v->target.port, name);
+
+    buf_printf(out, ": add { host = \"%.*s\"; ", TEXT_ARG(host));
+    if (plain)
+        buf_add_z(out, "scheme = \"http\"; ");
+    if (v->target.port != (plain ? 80 : 443))
+        buf_printf(out, "port = %u; ", v->target.port);
+    buf_printf(out, "methods = [\"%.*s\"]; paths = [\"%.*s\"]; }",
+               TEXT_ARG(v->request->method), TEXT_ARG(v->path));
+}
+
 static void
 write_hint(const struct exchange *x, struct buf *out)
 {
-    if (x->view.rule_place.file != NULL)
-        buf_printf(out, "nearest rule: %s:%u", x->view.rule_place.file,
-                   x->view.rule_place.line);
-    else
-        buf_printf(out, "no rule names %s port %u", x->view.target.host.name,
-                   x->view.target.port);
+    const struct view *v = &x->view;
+
+    if (v->rule_place.file != NULL) {
+        buf_printf(out, "nearest rule: %s:%u", v->rule_place.file, v->rule_place.line);
+        return;
+    }
+    buf_printf(out, "no rule names %s port %u", v->target.host.name, v->target.port);
+    if (x->why == REASON_HOST_NOT_ALLOWED && is_quotable(v->path))
+        write_rule(v, out);
 }
 
 static void

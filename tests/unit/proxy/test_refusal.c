@@ -126,6 +126,43 @@ what_is_told_is_as_much_as_the_operator_wants(void **state)
 }
 
 static void
+the_rule_that_is_missing_is_told_as_it_would_be_written(void **state)
+{
+    static const struct {
+        const char *target, *scheme, *path, *says, *not ;
+    } rows[] = {
+        { "api.example:443", "https", "/v1",
+          "port 443: add { host = \\\"api.example\\\"; methods = [\\\"GET\\\"]; "
+          "paths = [\\\"/v1\\\"]; }\"",
+          "scheme" },
+        { "api.example:80", "http", "/v1",
+          "{ host = \\\"api.example\\\"; scheme = \\\"http\\\"; methods", "port =" },
+        { "api.example:8443", "https", "/v1",
+          "{ host = \\\"api.example\\\"; port = 8443; methods", "scheme" },
+        { "[2001:db8::1]:443", "https", "/v1", "{ host = \\\"[2001:db8::1]\\\"; ",
+          "port =" },
+        { "api.example:443", "https", "/\"", "port 443\"", "add {" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scene s;
+        const char *said;
+
+        scene_set(&s, get, DETAIL_HINT);
+        assert_int_equal(authority_parse(text_z(rows[i].target), 0, &s.x.view.target),
+                         REASON_OK);
+        s.x.view.request = &s.x.request;
+        s.x.view.scheme = text_z(rows[i].scheme);
+        s.x.view.path = text_z(rows[i].path);
+        said = refused(&s, REASON_HOST_NOT_ALLOWED);
+        assert_says(said, rows[i].says, true);
+        assert_says(said, rows[i].not, false);
+        scene_clear(&s);
+    }
+}
+
+static void
 the_answer_to_head_has_a_length_and_no_body(void **state)
 {
     struct scene s;
@@ -301,6 +338,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(each_reason_is_told_with_its_status_and_token),
         SCRATCH_TEST(what_is_told_is_as_much_as_the_operator_wants),
+        SCRATCH_TEST(the_rule_that_is_missing_is_told_as_it_would_be_written),
         SCRATCH_TEST(the_answer_to_head_has_a_length_and_no_body),
         SCRATCH_TEST(a_request_whose_body_is_not_read_is_the_last),
         SCRATCH_TEST(a_call_of_grpc_is_told_in_trailers_alone),
