@@ -7,7 +7,7 @@
  * that Docker turns into its own resolver's is a port 53 there. `guard` sees what is
  * about to leave, after all translation, and lets the same few things pass: what the
  * first left for the doors and did not get there ends here. */
-#include "proxy/steer.h"
+#include "proxy/steer_parts.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -15,10 +15,8 @@
 #define SYN    "tcp flags & (fin | syn | rst | ack) == syn"
 #define NO_SYN "tcp flags & (fin | syn | rst | ack) != syn"
 
-enum { BEGAN_BY_US = 0x48460001, BEGAN_OUTSIDE = 0x48460002 };
-
-static const char *const family_words[] = { [STEER_V4] = "ipv4", [STEER_V6] = "ipv6" };
-static const char *const address_words[] = { [STEER_V4] = "ip", [STEER_V6] = "ip6" };
+const char *const steer_family_words[] = { [STEER_V4] = "ipv4", [STEER_V6] = "ipv6" };
+const char *const steer_address_words[] = { [STEER_V4] = "ip", [STEER_V6] = "ip6" };
 
 static const struct {
     const char *name, *sentence;
@@ -53,21 +51,12 @@ family_of(const struct address *a)
     return a->family == AF_INET6 ? STEER_V6 : STEER_V4;
 }
 
-static bool
-is_everywhere(const struct address *a)
+bool
+steer_is_everywhere(const struct address *a)
 {
     static const unsigned char none[16];
 
     return memcmp(a->bytes, none, a->family == AF_INET6 ? 16 : 4) == 0;
-}
-
-static bool
-is_first_loopback(const struct address *a)
-{
-    static const unsigned char four[4] = { 127, 0, 0, 1 }, six[16] = { [15] = 1 };
-
-    return a->family == AF_INET6 ? memcmp(a->bytes, six, 16) == 0
-                                 : memcmp(a->bytes, four, 4) == 0;
 }
 
 /* "ip daddr 127.0.0.1 "; nothing for a door on every address of its family. */
@@ -77,10 +66,10 @@ write_where(struct buf *out, const struct address *a)
     char printed[ADDRESS_PRINT_SIZE];
 
     address_print(a, printed);
-    if (is_everywhere(a))
-        buf_printf(out, "meta nfproto %s ", family_words[family_of(a)]);
+    if (steer_is_everywhere(a))
+        buf_printf(out, "meta nfproto %s ", steer_family_words[family_of(a)]);
     else
-        buf_printf(out, "%s daddr %s ", address_words[family_of(a)], printed);
+        buf_printf(out, "%s daddr %s ", steer_address_words[family_of(a)], printed);
 }
 
 /* ---- who may pass */
@@ -174,7 +163,7 @@ write_names(const struct steer_plan *plan, struct buf *out)
             continue;
         if (plan->mode == STEER_REDIRECT) {
             buf_printf(out, "        meta nfproto %s counter name \"asked\" accept\n",
-                       family_words[f]);
+                       steer_family_words[f]);
         } else if (d->port == 53) {
             buf_add_z(out, "        oifname \"lo\" ");
             write_where(out, &d->address);
@@ -204,7 +193,7 @@ write_metadata(struct buf *out)
     const struct address *services = address_services(&n);
 
     for (int f = STEER_V4; f <= STEER_V6; f++) {
-        buf_printf(out, "        %s daddr { %s", address_words[f], ranges[f]);
+        buf_printf(out, "        %s daddr { %s", steer_address_words[f], ranges[f]);
         for (size_t i = 0; i < n; i++) {
             if (family_of(&services[i]) != f || cidr_has(&local[f], &services[i]))
                 continue;
@@ -225,15 +214,15 @@ write_turned(const struct steer_plan *plan, struct buf *out)
         buf_printf(out,
                    "        meta nfproto %s meta l4proto tcp ct state new " SYN
                    " counter name \"turned\" accept\n",
-                   family_words[f]);
+                   steer_family_words[f]);
         if (plan->tcp[f].is_tproxy)
             buf_printf(out, "        meta nfproto %s meta l4proto tcp accept\n",
-                       family_words[f]);
+                       steer_family_words[f]);
         else
             buf_printf(out,
                        "        meta nfproto %s meta l4proto tcp ct state established "
                        "ct status dnat accept\n",
-                       family_words[f]);
+                       steer_family_words[f]);
     }
 }
 
@@ -282,88 +271,6 @@ write_guard(struct buf *out)
                "        ct state new ct mark set 0x%x\n"
                "    }\n",
                BEGAN_OUTSIDE);
-}
-
-/* ---- turning round */
-
-static bool
-turns_any(const struct steer_plan *plan, bool by_tproxy)
-{
-    for (int f = STEER_V4; f <= STEER_V6; f++)
-        if (plan->tcp[f].port != 0 && plan->tcp[f].is_tproxy == by_tproxy)
-            return true;
-    return false;
-}
-
-static void
-write_to(struct buf *out, const struct steer_door *d, int family)
-{
-    char printed[ADDRESS_PRINT_SIZE];
-
-    address_print(&d->address, printed);
-    if (is_everywhere(&d->address) || is_first_loopback(&d->address))
-        buf_printf(out, "redirect to :%u\n", d->port);
-    else
-        buf_printf(out,
-                   family == STEER_V6 ? "dnat ip6 to [%s]:%u\n" : "dnat ip to %s:%u\n",
-                   printed, d->port);
-}
-
-static void
-write_turn(const struct steer_plan *plan, struct buf *out)
-{
-    buf_printf(out,
-               "    chain turn {\n"
-               "        type nat hook output priority -110; policy accept;\n"
-               "        meta skuid %u accept\n",
-               (unsigned)plan->uid);
-    for (int f = STEER_V4; f <= STEER_V6; f++) {
-        if (plan->names[f].port == 0)
-            continue;
-        buf_printf(out,
-                   "        meta nfproto %s meta l4proto { tcp, udp } th dport 53 ",
-                   family_words[f]);
-        write_to(out, &plan->names[f], f);
-    }
-    buf_add_z(out, "        oifname \"lo\" accept\n");
-    for (int f = STEER_V4; f <= STEER_V6; f++) {
-        if (plan->tcp[f].port == 0 || plan->tcp[f].is_tproxy)
-            continue;
-        buf_printf(out, "        meta nfproto %s meta l4proto tcp ", family_words[f]);
-        write_to(out, &plan->tcp[f], f);
-    }
-    buf_add_z(out, "    }\n");
-}
-
-/* A marked packet is routed anew, to the loopback, and comes in again. */
-static void
-write_tproxy(const struct steer_plan *plan, struct buf *out)
-{
-    buf_printf(out,
-               "    chain mark {\n"
-               "        type route hook output priority -140; policy accept;\n"
-               "        meta skuid %u accept\n"
-               "        oifname \"lo\" accept\n"
-               "        meta l4proto tcp th dport 53 accept\n"
-               "        ct direction reply accept\n",
-               (unsigned)plan->uid);
-    for (int f = STEER_V4; f <= STEER_V6; f++)
-        if (plan->tcp[f].port != 0 && plan->tcp[f].is_tproxy)
-            buf_printf(out,
-                       "        meta nfproto %s meta l4proto tcp meta mark set 0x%x\n",
-                       family_words[f], STEER_MARK);
-    buf_add_z(out, "    }\n"
-                   "    chain take {\n"
-                   "        type filter hook prerouting priority mangle; policy "
-                   "accept;\n");
-    for (int f = STEER_V4; f <= STEER_V6; f++)
-        if (plan->tcp[f].port != 0 && plan->tcp[f].is_tproxy)
-            buf_printf(out,
-                       "        meta nfproto %s iifname \"lo\" meta mark 0x%x meta "
-                       "l4proto tcp tproxy %s to :%u accept\n",
-                       family_words[f], STEER_MARK, address_words[f],
-                       plan->tcp[f].port);
-    buf_add_z(out, "    }\n");
 }
 
 /* ---- the whole */
@@ -429,8 +336,7 @@ steer_script_write(const struct steer_plan *plan, struct buf *out)
     write_outside(plan, out);
     write_guard(out);
     if (plan->mode == STEER_REDIRECT)
-        write_turn(plan, out);
-    if (turns_any(plan, true))
-        write_tproxy(plan, out);
+        steer_write_turn(plan, out);
+    steer_write_tproxy(plan, out);
     buf_add_z(out, "}\n");
 }

@@ -1,0 +1,438 @@
+"""Steering: what the kernel's rules let out of a network, seen from the other end of its cable. Every way past Holdfast is tried
+twice: without rules, where the witness must see it, and with them, where nothing may arrive."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+from holdfast import (BINARY, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Workspace, as_uid, connect, curl,
+                      forward_config, main, own_network, promise, rows, run_as, skip_file)
+from outside import GATEWAY, OURS, Outside
+from patience import until
+from ways import (MPTCP, SCTP, UDPLITE, bound_to_cable, broadcast, fast_open, forged, join, ping, raw, tcp, udp)
+
+own_network()
+if shutil.which("nft") is None:
+    skip_file("there is no nft")
+
+RESOLVER, RESOLVER6, PUBLIC6, METADATA = "8.8.8.8", "2600:1::53", "2600:1::10", "169.254.169.254"
+OPS = 15021
+REPAIR = 19
+
+outside = Outside(PUBLIC, [PUBLIC, PUBLIC2, PUBLIC6, RESOLVER, RESOLVER6, METADATA])
+ws = Workspace()
+with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as f:
+    f.write("0 2147483647")         # as container engines have it
+with outside.entered():
+    origin = Origin(PUBLIC, 443, ws.leaf("allowed.test"))
+    elsewhere = [Origin(address, port) for address in (PUBLIC2, PUBLIC6) for port in (80, 8443)]
+FAR_END = outside.link_local()
+old = connect(PUBLIC2, 80), connect(PUBLIC2, 80)        # from before there were any rules
+
+RULE = f'{{ host = "allowed.test"; methods = ["GET"]; paths = ["/**"]; upstream_trust = "{ws.ca.file}"; }}'
+config = forward_config(RULE, listen="127.0.0.1:15001", doors=f', {{ kind = "ops"; listen = "127.0.0.1:{OPS}"; }}')
+h = Holdfast(ws, config)
+CONTROL = ws.file("steer.conf", h.configs[0])
+
+
+# ---- the rules
+
+def steer(*options, before=(), **more):
+    return subprocess.run([*before, BINARY, "steer", *options], capture_output=True, text=True, timeout=300, **more)
+
+
+def in_force(mode):
+    """Rules of this mode, or none."""
+    done = steer("-c", CONTROL, "--mode", mode, "--load") if mode else steer("--remove")
+    assert done.returncode == 0, done
+    return done
+
+
+def counted(*names):
+    told = subprocess.run(["nft", "-j", "list", "counters", "table", "inet", "holdfast"], capture_output=True, text=True,
+                          check=True).stdout
+    packets = {c["counter"]["name"]: c["counter"]["packets"] for c in json.loads(told)["nftables"] if "counter" in c}
+    return sum(packets[n] for n in names)
+
+
+def old_connection(nth):
+    def go():
+        try:
+            old[nth].send(b"a secret")
+        except OSError:
+            pass
+    return go
+
+
+# What it is, how it is gone, and which of our counters must have seen it.
+WAYS = [
+    ("another host", tcp(PUBLIC2, 443), "refused"),
+    ("the allowed host, past the door", tcp(PUBLIC, 443), "refused"),
+    ("another port", tcp(PUBLIC2, 8443), "refused"),
+    ("the gateway", tcp(GATEWAY, 22), "refused"),
+    ("an IPv6 literal", tcp(PUBLIC6, 443), "refused"),
+    ("its neighbour's link-local address", tcp(FAR_END + "%cable", 80), "metadata"),
+    ("the metadata service", tcp(METADATA, 80), "metadata"),
+    ("the metadata service over UDP", udp(METADATA, 80), "metadata"),
+    ("data in a SYN", fast_open(PUBLIC2, 443), "refused"),
+    ("multipath TCP", tcp(PUBLIC2, 443, protocol=MPTCP), "refused"),
+    ("bound to the device", tcp(PUBLIC2, 443, before=bound_to_cable), "refused"),
+    ("a connection from before the rules", old_connection(0), "refused"),
+    ("QUIC", udp(PUBLIC2, 443), "quic"),
+    ("QUIC over IPv6", udp(PUBLIC6, 443), "quic"),
+    ("UDP", udp(PUBLIC2, 5000), "refused"),
+    ("UDP in fragments", udp(PUBLIC2, 5000, data=b"x" * 4000), "refused"),
+    ("UDP-Lite", udp(PUBLIC2, 5000, protocol=UDPLITE), "refused"),
+    ("multicast", udp("224.0.0.251", 5353), "refused"),
+    ("multicast over IPv6", udp("ff02::fb%cable", 5353), "refused"),
+    ("broadcast", udp("198.51.100.255", 5000, before=broadcast), "refused"),
+    ("ping", ping(PUBLIC2), "refused"),
+    ("ping over IPv6", ping(PUBLIC6), "refused"),
+    ("DNS to a public resolver", udp(RESOLVER, 53), "unanswered"),
+    ("DNS to one over IPv6", udp(RESOLVER6, 53), "unanswered"),
+    ("DNS over TCP", tcp(RESOLVER, 53), "unanswered"),
+    ("a raw socket", raw(PUBLIC2, 253), "refused"),
+    ("a raw socket over IPv6", raw(PUBLIC6, 253), "refused"),
+    ("SCTP from a raw socket", raw(PUBLIC2, SCTP), "refused"),
+    ("a forged neighbour", raw("ff02::1%cable", socket.IPPROTO_ICMPV6, b"\x88" + b"\0" * 23), "refused"),
+    ("a forged packet", forged(OURS, PUBLIC2), "refused"),
+    ("a forged packet from nobody", forged("20.0.0.77", PUBLIC2), "refused"),
+    ("a forged fragment", forged(OURS, PUBLIC2, more_fragments=True), None),      # waits for the others, in vain
+    ("joining a group", join("239.1.2.3"), "refused"),
+    ("joining a group over IPv6", join("ff05::1:2:3"), "refused"),
+]
+
+
+@rows(WAYS)
+def without_rules_it_leaves(way):
+    """What the witness cannot see proves nothing."""
+    in_force(None)
+    outside.forget()
+    kept = way[1]()
+    until(lambda: sum(outside.arrived()) > 0, "what was sent")
+    del kept
+
+
+def nothing_left():
+    assert outside.arrived() == (0, 0) and counted("escaped") == 0
+
+
+@rows(WAYS)
+def in_drop_nothing_leaves(way):
+    in_force("drop")
+    outside.forget()
+    kept = way[1]()
+    until(lambda: way[2] is None or counted(way[2]) > 0, f"a packet at {way[2]}")
+    nothing_left()
+    del kept
+
+
+# ---- what is meant to work
+
+def allowed():
+    """The usual call, as a workload that uses its proxy."""
+    since = len(origin.requests)
+    done = curl(h.proxy, h.bundle, "-f", "https://allowed.test/x")
+    assert done.returncode == 0, (done, h.tail())
+    assert len(origin.requests) == since + 1
+
+
+@promise
+def in_drop_what_a_grant_allows_is_done():
+    in_force("drop")
+    allowed()
+    assert counted("holdfast") > 0 and counted("escaped") == 0
+
+
+@contextlib.contextmanager
+def service(address, kind=socket.SOCK_STREAM, uid=WORKLOAD_UID, port=0):
+    with as_uid(uid):
+        sock = socket.socket(socket.AF_INET, kind)
+    sock.settimeout(120)
+    sock.bind((address, port))
+    if kind == socket.SOCK_STREAM:
+        sock.listen()
+    with sock:
+        yield sock
+
+
+@promise
+def a_service_of_the_workload_answers_who_comes_from_outside():
+    """Its process makes the answers; the kernel makes some before it, and some after it."""
+    in_force("drop")
+    with service(OURS) as listener:
+        with outside.entered():
+            client = socket.create_connection(listener.getsockname(), timeout=120)
+        with as_uid(WORKLOAD_UID):
+            accepted, _ = listener.accept()
+        client.sendall(b"asked")
+        assert accepted.recv(5) == b"asked"
+        accepted.sendall(b"answered")
+        accepted.close()
+        assert client.recv(100) == b"answered" and client.recv(100) == b""
+        client.close()
+    with service(OURS, socket.SOCK_DGRAM) as sock:
+        with outside.entered():
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.settimeout(120)
+        client.sendto(b"asked", sock.getsockname())
+        sock.sendto(b"answered", sock.recvfrom(100)[1])
+        assert client.recv(100) == b"answered"
+        closed = sock.getsockname()
+    assert counted("answered") > 0 and counted("escaped", "refused") == 0
+    with outside.entered():     # the kernel says so, with nobody behind it
+        assert refusal(lambda: socket.create_connection(closed, timeout=120)) == errno.ECONNREFUSED
+
+
+def refusal(attempt):
+    """The errno that it ends with."""
+    try:
+        attempt().close()
+    except OSError as e:
+        return e.errno
+    return None
+
+
+@promise
+def who_came_from_outside_is_answered_and_nobody_else():
+    """The same peer, from the port that it knows, but a conversation of our own."""
+    in_force("drop")
+    with service(OURS, socket.SOCK_DGRAM) as sock:
+        outside.forget()
+        with contextlib.suppress(OSError):
+            sock.sendto(b"a secret", (PUBLIC2, 5000))
+        until(lambda: counted("refused") > 0, "a refusal")
+        nothing_left()
+
+
+@promise
+def what_ends_inside_is_free_but_for_our_ops_door():
+    in_force("drop")
+    for address in ("127.0.0.1", OURS):
+        with service(address) as listener:
+            connect(*listener.getsockname(), uid=OTHER_UID).close()
+    assert refusal(lambda: connect("127.0.0.1", OPS)) == errno.ECONNREFUSED
+    assert counted("ops") > 0
+    connect("127.0.0.1", OPS, uid=0).close()        # whoever operates it
+    connect("127.0.0.1", OPS, uid=PROXY_UID).close()
+
+
+@promise
+def a_resolver_beside_the_workload_asks_nobody_for_it():
+    """Docker's listens at 127.0.0.11, and asks outside for whoever asks it."""
+    in_force("drop")
+    for address, port in (("127.0.0.11", 53), ("127.0.0.11", 40053), ("127.0.0.53", 53)):
+        with service(address, socket.SOCK_DGRAM, uid=0, port=port) as sock:
+            with as_uid(WORKLOAD_UID):
+                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            before = counted("unanswered")
+            assert refusal(lambda: client if client.sendto(b"x", (address, port)) else None) == errno.EPERM
+            assert counted("unanswered") == before + 1
+            sock.setblocking(False)
+            assert refusal(lambda: sock.recv(1)) == errno.EAGAIN
+    in_force(None)
+
+
+# ---- who is exempt, and who only says so
+
+@promise
+def whoever_has_our_uid_is_exempt_and_it_is_said():
+    assert f"by uid {PROXY_UID}" in in_force("drop").stdout
+    assert f"runs as uid {PROXY_UID} is exempt" in steer("-c", CONTROL).stdout
+    outside.forget()
+    udp(PUBLIC2, 5000, uid=PROXY_UID)()
+    until(lambda: outside.arrived()[1] > 0, "what was sent")
+
+
+ATTEMPT = f"""
+import socket
+for address, port in (("{PUBLIC2}", 443), ("{PUBLIC6}", 443)):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        sock.settimeout(5)
+        try:
+            sock.connect((address, port))
+            sock.send(b"a secret")
+            print("sent")
+        except OSError as e:
+            print(e.errno)
+"""
+
+
+@rows([("our uid in a user namespace of its own", ["-U", f"--map-user={PROXY_UID}"]), ("root in one", ["-Ur"]),
+       ("root in a network of its own", ["-Urn"])])
+def a_name_that_the_workload_gives_itself_is_none(row):
+    in_force("drop")
+    outside.forget()
+    done = run_as(WORKLOAD_UID, ["unshare", *row[1], "/usr/bin/python3", "-c", ATTEMPT], text=True)
+    assert done.returncode == 0 and len(done.stdout.split()) == 4 and "sent" not in done.stdout, done
+    nothing_left()
+
+
+@promise
+def a_connection_that_we_left_behind_is_not_taken_over():
+    """Its end never was told, so that the kernel's table has it still; the workload has its port, and asks its peer."""
+    in_force("drop")
+    with as_uid(PROXY_UID):
+        ours = socket.socket()
+    ours.bind((OURS, 0))
+    ours.connect((PUBLIC, 443))
+    port = ours.getsockname()[1]
+    ours.setsockopt(socket.IPPROTO_TCP, REPAIR, 1)
+    ours.close()
+    outside.wait_quiet()
+    outside.forget()
+    with as_uid(WORKLOAD_UID):
+        thief = socket.socket()
+    thief.bind((OURS, port))
+    assert refusal(lambda: thief if thief.connect((PUBLIC, 443)) else thief) == errno.ECONNREFUSED
+    nothing_left()
+
+
+@promise
+def the_last_packets_of_our_own_connections_leave():
+    """Nobody holds their sockets any more: what waits to be sent, and the end, are sent by the kernel."""
+    in_force("drop")
+    with as_uid(PROXY_UID):
+        ours = socket.create_connection((PUBLIC2, 80), timeout=120)
+    ours.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while sent < 1 << 24:
+            sent += ours.send(b"x" * 65536)
+    ours.close()
+    peer = elsewhere[0].connections[-1]
+    assert peer.closed.wait(300), "the service never saw the end"
+    assert counted("escaped", "refused") == 0
+
+
+# ---- networks behind ours
+
+@contextlib.contextmanager
+def behind():
+    """A network that somebody with our network's root has put behind it."""
+    holder = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
+    try:
+        until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "its network")
+        enter = ["nsenter", "-t", str(holder.pid), "-n"]
+        for words in (["link", "add", "bridge", "type", "veth", "peer", "name", "bridge", "netns", str(holder.pid)],
+                      ["addr", "add", "10.9.0.1/24", "dev", "bridge"], ["link", "set", "bridge", "up"]):
+            subprocess.run(["ip", *words], check=True)
+        for words in (["addr", "add", "10.9.0.2/24", "dev", "bridge"], ["link", "set", "bridge", "up"],
+                      ["route", "add", "default", "via", "10.9.0.1"]):
+            subprocess.run([*enter, "ip", *words], check=True)
+        with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as told:
+            told.write("1")
+        yield enter
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@promise
+def what_is_forwarded_for_networks_behind_leaves_as_little():
+    with behind() as enter:
+        for mode, seen in ((None, lambda: outside.arrived()[1] > 0), ("drop", lambda: counted("forwarded") > 0)):
+            in_force(mode)
+            outside.forget()
+            subprocess.run([*enter, "/usr/bin/python3", "-c",
+                            f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{PUBLIC2}', 5000))"],
+                           check=True)
+            until(seen, "its packet")
+        nothing_left()
+
+
+# ---- the end of Holdfast
+
+@promise
+def when_holdfast_is_killed_nothing_leaves_and_it_comes_back():
+    global h
+    in_force("drop")
+    allowed()
+    h.kill(signal.SIGKILL)
+    h.wait_exit()
+    outside.wait_quiet()        # the kernel has told its peers
+    outside.forget()
+    for _, way, _ in WAYS:
+        with contextlib.suppress(Exception):
+            way()
+    done = curl(h.proxy, h.bundle, "https://allowed.test/x")
+    assert done.returncode == 7, done       # the door is shut
+    nothing_left()
+    h = Holdfast(ws, config)
+    allowed()
+    assert counted("escaped") == 0
+
+
+# ---- loading
+
+@promise
+def loaded_twice_there_is_one_table_and_removed_none():
+    for _ in range(2):
+        in_force("drop")
+        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+        assert tables.split("\n") == ["table inet holdfast", ""], tables
+    for _ in range(2):
+        in_force(None)
+        assert not subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+
+
+def nft_is(mode, owner=0, content="#!/bin/sh\nexit 1\n"):
+    """Words that run what follows where /usr/sbin/nft is another program."""
+    path = ws.file(f"nft-{mode:o}-{owner}", content, mode=mode, owner=owner)
+    return ["unshare", "-m", "sh", "-c", f'mount --bind {path} /usr/sbin/nft && exec "$@"', "sh"]
+
+
+SAYS = """#!/bin/sh
+env >&2
+exec 2>&1
+echo '/dev/stdin:3:1-2: Error: Could not process rule: Operation not supported'
+exit 1
+"""
+
+REFUSED = [
+    ("not root", ["setpriv", f"--reuid={WORKLOAD_UID}", "--clear-groups"], f"only root can change the kernel's rules, and this is uid {WORKLOAD_UID}"),
+    ("no NET_ADMIN", ["setpriv", "--bounding-set=-net_admin"], "root lacks NET_ADMIN"),
+    ("an nft that others can change", nft_is(0o775, content=SAYS.replace("exit 1", "exit 0")), "there is no nft"),
+    ("an nft that is not root's", nft_is(0o755, owner=WORKLOAD_UID), "there is no nft"),
+    ("a kernel that lacks something", nft_is(0o755, content=SAYS.replace("env >&2\n", "")), "Operation not supported"),
+]
+
+
+@rows(REFUSED)
+def what_cannot_be_loaded_is_told_in_a_sentence_and_changes_nothing(row):
+    _, before, sentence = row
+    in_force("drop")
+    then = subprocess.run(["nft", "-sa", "list", "table", "inet", "holdfast"], capture_output=True, check=True).stdout
+    done = steer("-c", CONTROL, "--load", before=before)
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done
+    assert sentence in done.stderr and "nothing was changed" in done.stderr, done
+    assert subprocess.run(["nft", "-sa", "list", "table", "inet", "holdfast"], capture_output=True, check=True).stdout == then
+
+
+@promise
+def nft_is_told_nothing_of_our_environment():
+    done = steer("-c", CONTROL, "--load", before=nft_is(0o755, content="#!/bin/sh\necho $LD_DEBUG_OUTPUT,$SECRET,$PATH\nexit 1\n"),
+                 env={**os.environ, "SECRET": "secret", "LD_DEBUG_OUTPUT": "/tmp/x"})
+    assert "refuses the rules: ,,/usr/sbin:/usr/bin:/sbin:/bin:" in done.stderr, done
+
+
+@promise
+def explicit_loads_nothing_and_says_what_it_does_not_hold():
+    in_force(None)
+    done = steer("-c", CONTROL, "--mode", "explicit", "--load")
+    assert done.returncode == 0 and "nothing to load" in done.stdout and "is not held" in done.stdout, done
+    assert not subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+
+
+def end():
+    """For main(): all is well still."""
+    h.stop()
+
+
+main(close=end)
