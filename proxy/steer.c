@@ -53,6 +53,7 @@ steer(const struct conf *conf, const struct steer_wish *wish, struct buf *report
 {
     enum steering mode = steer_mode_of(conf);
     struct steer_plan plan;
+    int code;
 
     if (wish->mode != NULL && !steer_mode_read(wish->mode, &mode))
         return ctl_complain(false, EXIT_USAGE,
@@ -60,8 +61,10 @@ steer(const struct conf *conf, const struct steer_wish *wish, struct buf *report
                             wish->mode);
     if (!steer_plan_make(conf, mode, wish->user, &plan, report))
         return EXIT_CONFIG;
-    tell_what_follows(&plan);
-    return wish->load ? load(&plan) : print_script(&plan);
+    code = wish->load ? load(&plan) : print_script(&plan);
+    if (code == EXIT_OK)
+        tell_what_follows(&plan);
+    return code;
 }
 
 int

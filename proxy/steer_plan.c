@@ -81,6 +81,7 @@ take_door(const struct conf_door *door, struct steer_door *of_family,
                    door->place.file, door->place.line);
     d->address = door->listen.address;
     d->port = door->listen.port;
+    d->is_tproxy = door->intercept == INTERCEPT_TPROXY;
 }
 
 static void

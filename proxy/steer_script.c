@@ -32,7 +32,7 @@ static const struct {
     { "refused", "whatever else wanted to leave" },
     { "stray", "the kernel's, of connections that are gone" },
     { "forwarded", "of networks behind this one" },
-    { "escaped", "stopped at the last moment; anything but 0 is a fault" },
+    { "guarded", "stopped at the last moment, such as sockets bound to a device" },
 };
 
 static void
@@ -258,7 +258,7 @@ write_guard(struct buf *out)
                "        type filter hook postrouting priority 310; policy drop;\n"
                "        oifname \"lo\" accept\n"
                "        jump passes\n"
-               "        counter name \"escaped\" drop\n"
+               "        counter name \"guarded\" drop\n"
                "    }\n"
                "    chain through {\n"
                "        type filter hook forward priority mangle; policy drop;\n"

@@ -62,7 +62,7 @@ steer_write_tproxy(const struct steer_plan *plan, struct buf *out)
     if (!steer_needs_routes(plan, STEER_V4) && !steer_needs_routes(plan, STEER_V6))
         return;
     buf_printf(out,
-               "    chain mark {\n"
+               "    chain lead {\n"
                "        type route hook output priority -140; policy accept;\n"
                "        meta skuid %u accept\n"
                "        oifname \"lo\" accept\n"

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from holdfast import (BINARY, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Workspace, as_uid, connect, curl,
+from holdfast import (BINARY, Closed, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, Skip, WORKLOAD_UID, Workspace, as_uid, connect, curl,
                       forward_config, main, own_network, promise, rows, run_as, skip_file)
 from outside import GATEWAY, OURS, Outside
 from patience import until
@@ -32,12 +32,16 @@ with outside.entered():
     origin = Origin(PUBLIC, 443, ws.leaf("allowed.test"))
     elsewhere = [Origin(address, port) for address in (PUBLIC2, PUBLIC6) for port in (80, 8443)]
 FAR_END = outside.link_local()
-old = connect(PUBLIC2, 80), connect(PUBLIC2, 80)        # from before there were any rules
+old = [connect(PUBLIC2, 80) for _ in range(6)]      # from before there were any rules
 
 RULE = f'{{ host = "allowed.test"; methods = ["GET"]; paths = ["/**"]; upstream_trust = "{ws.ca.file}"; }}'
-config = forward_config(RULE, listen="127.0.0.1:15001", doors=f', {{ kind = "ops"; listen = "127.0.0.1:{OPS}"; }}')
-h = Holdfast(ws, config)
-CONTROL = ws.file("steer.conf", h.configs[0])
+DOORS = f"""
+  , {{ kind = "transparent"; listen = "127.0.0.1:15006"; }}
+  , {{ kind = "transparent"; listen = "[::1]:15006"; }}
+  , {{ kind = "ops"; listen = "127.0.0.1:{OPS}"; }}"""
+config = forward_config(RULE, listen="127.0.0.1:15001", doors=DOORS)
+h = Holdfast(ws, lambda of: config(of) + f'control = {{ socket = "{of.run}/control.sock"; }};')
+CONFIG = ws.file("steer.conf", h.configs[0])
 
 
 # ---- the rules
@@ -48,7 +52,7 @@ def steer(*options, before=(), **more):
 
 def in_force(mode):
     """Rules of this mode, or none."""
-    done = steer("-c", CONTROL, "--mode", mode, "--load") if mode else steer("--remove")
+    done = steer("-c", CONFIG, "--mode", mode, "--load") if mode else steer("--remove")
     assert done.returncode == 0, done
     return done
 
@@ -60,29 +64,28 @@ def counted(*names):
     return sum(packets[n] for n in names)
 
 
-def old_connection(nth):
-    def go():
-        try:
-            old[nth].send(b"a secret")
-        except OSError:
-            pass
-    return go
+def from_before():
+    """The first of them that was not cut yet."""
+    for sock in old:
+        with contextlib.suppress(OSError):
+            return sock.send(b"a secret")
+    return None
 
 
-# What it is, how it is gone, and which of our counters must have seen it.
+# What it is, how it is gone, and which of our counters must have seen it: in drop, and in redirect where that is another.
 WAYS = [
-    ("another host", tcp(PUBLIC2, 443), "refused"),
-    ("the allowed host, past the door", tcp(PUBLIC, 443), "refused"),
-    ("another port", tcp(PUBLIC2, 8443), "refused"),
-    ("the gateway", tcp(GATEWAY, 22), "refused"),
-    ("an IPv6 literal", tcp(PUBLIC6, 443), "refused"),
+    ("another host", tcp(PUBLIC2, 443), "refused", "turned"),
+    ("the allowed host, past the door", tcp(PUBLIC, 443), "refused", "turned"),
+    ("another port", tcp(PUBLIC2, 8443), "refused", "turned"),
+    ("the gateway", tcp(GATEWAY, 22), "refused", "turned"),
+    ("an IPv6 literal", tcp(PUBLIC6, 443), "refused", "turned"),
     ("its neighbour's link-local address", tcp(FAR_END + "%cable", 80), "metadata"),
     ("the metadata service", tcp(METADATA, 80), "metadata"),
     ("the metadata service over UDP", udp(METADATA, 80), "metadata"),
-    ("data in a SYN", fast_open(PUBLIC2, 443), "refused"),
-    ("multipath TCP", tcp(PUBLIC2, 443, protocol=MPTCP), "refused"),
-    ("bound to the device", tcp(PUBLIC2, 443, before=bound_to_cable), "refused"),
-    ("a connection from before the rules", old_connection(0), "refused"),
+    ("data in a SYN", fast_open(PUBLIC2, 443), "refused", "turned"),
+    ("multipath TCP", tcp(PUBLIC2, 443, protocol=MPTCP), "refused", "turned"),
+    ("bound to the device", tcp(PUBLIC2, 443, before=bound_to_cable), "refused", "guarded"),
+    ("a connection from before the rules", from_before, "refused"),
     ("QUIC", udp(PUBLIC2, 443), "quic"),
     ("QUIC over IPv6", udp(PUBLIC6, 443), "quic"),
     ("UDP", udp(PUBLIC2, 5000), "refused"),
@@ -99,7 +102,7 @@ WAYS = [
     ("a raw socket", raw(PUBLIC2, 253), "refused"),
     ("a raw socket over IPv6", raw(PUBLIC6, 253), "refused"),
     ("SCTP from a raw socket", raw(PUBLIC2, SCTP), "refused"),
-    ("a forged neighbour", raw("ff02::1%cable", socket.IPPROTO_ICMPV6, b"\x88" + b"\0" * 23), "refused"),
+    ("a forged router", raw("ff02::1%cable", socket.IPPROTO_ICMPV6, b"\x86" + b"\0" * 15), "refused"),
     ("a forged packet", forged(OURS, PUBLIC2), "refused"),
     ("a forged packet from nobody", forged("20.0.0.77", PUBLIC2), "refused"),
     ("a forged fragment", forged(OURS, PUBLIC2, more_fragments=True), None),      # waits for the others, in vain
@@ -118,18 +121,28 @@ def without_rules_it_leaves(way):
     del kept
 
 
-def nothing_left():
-    assert outside.arrived() == (0, 0) and counted("escaped") == 0
+def nothing_left(guarded=False):
+    """guarded: it is the last of the rules that stops it."""
+    assert outside.arrived() == (0, 0) and (counted("guarded") > 0) == guarded
+
+
+def tried(mode, way, counter):
+    in_force(mode)
+    outside.forget()
+    kept = way()
+    until(lambda: counter is None or counted(counter) > 0, f"a packet at {counter}")
+    nothing_left(counter == "guarded")
+    del kept
 
 
 @rows(WAYS)
 def in_drop_nothing_leaves(way):
-    in_force("drop")
-    outside.forget()
-    kept = way[1]()
-    until(lambda: way[2] is None or counted(way[2]) > 0, f"a packet at {way[2]}")
-    nothing_left()
-    del kept
+    tried("drop", way[1], way[2])
+
+
+@rows(WAYS)
+def in_redirect_nothing_leaves_but_through_us(way):
+    tried("redirect", way[1], way[-1])
 
 
 # ---- what is meant to work
@@ -146,7 +159,35 @@ def allowed():
 def in_drop_what_a_grant_allows_is_done():
     in_force("drop")
     allowed()
-    assert counted("holdfast") > 0 and counted("escaped") == 0
+    assert counted("holdfast") > 0 and counted("guarded") == 0
+
+
+@promise
+def in_redirect_what_a_grant_allows_is_done_by_who_knows_of_no_proxy():
+    in_force("redirect")
+    allowed()
+    since = len(origin.requests)
+    for target, family in ((PUBLIC, ""), (f"[{PUBLIC6}]", "")):
+        done = run_as(WORKLOAD_UID, ["curl", "-sSf", "--connect-to", f"allowed.test:443:{target}:443", "https://allowed.test/x"],
+                      {"SSL_CERT_FILE": h.bundle})
+        assert done.returncode == 0, (done, h.tail())
+    assert len(origin.requests) == since + 2
+    assert counted("turned") == 2 and counted("guarded") == 0
+
+
+@promise
+def our_own_ports_lead_nowhere():
+    """The transparent door asked for by itself; the control socket."""
+    in_force("redirect")
+    since = h.mark()
+    channel = h.open(kind="transparent")
+    channel.send("GET / HTTP/1.1\r\nHost: allowed.test\r\n\r\n")
+    with contextlib.suppress(Closed):
+        assert channel.read_answer().status >= 400
+    h.wait_line(lambda li: li.get("reason") == "not_intercepted", since)
+    with as_uid(WORKLOAD_UID):
+        sock = socket.socket(socket.AF_UNIX)
+        assert refusal(lambda: sock if sock.connect(h.run + "/control.sock") else sock) == errno.EACCES
 
 
 @contextlib.contextmanager
@@ -184,7 +225,7 @@ def a_service_of_the_workload_answers_who_comes_from_outside():
         sock.sendto(b"answered", sock.recvfrom(100)[1])
         assert client.recv(100) == b"answered"
         closed = sock.getsockname()
-    assert counted("answered") > 0 and counted("escaped", "refused") == 0
+    assert counted("answered") > 0 and counted("guarded", "refused") == 0
     with outside.entered():     # the kernel says so, with nobody behind it
         assert refusal(lambda: socket.create_connection(closed, timeout=120)) == errno.ECONNREFUSED
 
@@ -243,7 +284,7 @@ def a_resolver_beside_the_workload_asks_nobody_for_it():
 @promise
 def whoever_has_our_uid_is_exempt_and_it_is_said():
     assert f"by uid {PROXY_UID}" in in_force("drop").stdout
-    assert f"runs as uid {PROXY_UID} is exempt" in steer("-c", CONTROL).stdout
+    assert f"runs as uid {PROXY_UID} is exempt" in steer("-c", CONFIG).stdout
     outside.forget()
     udp(PUBLIC2, 5000, uid=PROXY_UID)()
     until(lambda: outside.arrived()[1] > 0, "what was sent")
@@ -308,7 +349,7 @@ def the_last_packets_of_our_own_connections_leave():
     ours.close()
     peer = elsewhere[0].connections[-1]
     assert peer.closed.wait(300), "the service never saw the end"
-    assert counted("escaped", "refused") == 0
+    assert counted("guarded", "refused") == 0
 
 
 # ---- networks behind ours
@@ -349,24 +390,23 @@ def what_is_forwarded_for_networks_behind_leaves_as_little():
 
 # ---- the end of Holdfast
 
-@promise
-def when_holdfast_is_killed_nothing_leaves_and_it_comes_back():
+@rows([("drop",), ("redirect",)])
+def when_holdfast_is_killed_nothing_leaves_and_it_comes_back(row):
     global h
-    in_force("drop")
+    in_force(row[0])
     allowed()
     h.kill(signal.SIGKILL)
     h.wait_exit()
     outside.wait_quiet()        # the kernel has told its peers
     outside.forget()
-    for _, way, _ in WAYS:
-        with contextlib.suppress(Exception):
-            way()
-    done = curl(h.proxy, h.bundle, "https://allowed.test/x")
-    assert done.returncode == 7, done       # the door is shut
-    nothing_left()
-    h = Holdfast(ws, config)
+    kept = []
+    for way in WAYS:
+        with contextlib.suppress(Skip):
+            kept.append(way[1]())
+    assert curl(h.proxy, h.bundle, "https://allowed.test/x").returncode == 7       # the door is shut
+    assert outside.arrived() == (0, 0)
+    h = Holdfast(ws, h.configs[0])
     allowed()
-    assert counted("escaped") == 0
 
 
 # ---- loading
@@ -409,7 +449,7 @@ def what_cannot_be_loaded_is_told_in_a_sentence_and_changes_nothing(row):
     _, before, sentence = row
     in_force("drop")
     then = subprocess.run(["nft", "-sa", "list", "table", "inet", "holdfast"], capture_output=True, check=True).stdout
-    done = steer("-c", CONTROL, "--load", before=before)
+    done = steer("-c", CONFIG, "--load", before=before)
     assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done
     assert sentence in done.stderr and "nothing was changed" in done.stderr, done
     assert subprocess.run(["nft", "-sa", "list", "table", "inet", "holdfast"], capture_output=True, check=True).stdout == then
@@ -417,7 +457,7 @@ def what_cannot_be_loaded_is_told_in_a_sentence_and_changes_nothing(row):
 
 @promise
 def nft_is_told_nothing_of_our_environment():
-    done = steer("-c", CONTROL, "--load", before=nft_is(0o755, content="#!/bin/sh\necho $LD_DEBUG_OUTPUT,$SECRET,$PATH\nexit 1\n"),
+    done = steer("-c", CONFIG, "--load", before=nft_is(0o755, content="#!/bin/sh\necho $LD_DEBUG_OUTPUT,$SECRET,$PATH\nexit 1\n"),
                  env={**os.environ, "SECRET": "secret", "LD_DEBUG_OUTPUT": "/tmp/x"})
     assert "refuses the rules: ,,/usr/sbin:/usr/bin:/sbin:/bin:" in done.stderr, done
 
@@ -425,7 +465,7 @@ def nft_is_told_nothing_of_our_environment():
 @promise
 def explicit_loads_nothing_and_says_what_it_does_not_hold():
     in_force(None)
-    done = steer("-c", CONTROL, "--mode", "explicit", "--load")
+    done = steer("-c", CONFIG, "--mode", "explicit", "--load")
     assert done.returncode == 0 and "nothing to load" in done.stdout and "is not held" in done.stdout, done
     assert not subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
 

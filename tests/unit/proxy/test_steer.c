@@ -123,6 +123,19 @@ a_family_without_a_door_is_refused_and_not_let_through(void **state)
 }
 
 static void
+a_tproxy_door_is_led_to_by_a_mark(void **state)
+{
+    struct scene s = { .doors = {
+                           { .kind = DOOR_TRANSPARENT,
+                             .intercept = INTERCEPT_TPROXY,
+                             .listen = at("0.0.0.0", 15006) },
+                           { .kind = DOOR_TRANSPARENT, .listen = at("::1", 15006) } } };
+
+    (void)state;
+    assert_planned(scene_of(&s), STEER_REDIRECT, "steer_tproxy");
+}
+
+static void
 explicit_is_a_comment_that_says_what_it_does_not_hold(void **state)
 {
     struct scene s = { .conf.user = NULL };
@@ -226,6 +239,7 @@ main(void)
         cmocka_unit_test(a_forward_door_is_the_only_way_out_in_drop),
         cmocka_unit_test(both_families_are_turned_to_their_doors_in_redirect),
         cmocka_unit_test(a_family_without_a_door_is_refused_and_not_let_through),
+        cmocka_unit_test(a_tproxy_door_is_led_to_by_a_mark),
         cmocka_unit_test(explicit_is_a_comment_that_says_what_it_does_not_hold),
         cmocka_unit_test(a_config_by_which_nothing_could_be_steered_is_refused),
         cmocka_unit_test(the_doors_say_which_mode_is_meant),
