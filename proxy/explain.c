@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "filters/verify.h"
+#include "proxy/doors.h"
 #include "proxy/run.h"
 
 #include <stdio.h>
@@ -143,9 +144,10 @@ run_phase(struct question *q, enum chain_phase phase)
 }
 
 static void
-judge_forward(struct question *q)
+judge_way_out(struct question *q)
 {
-    if (text_equals(q->view.scheme, TEXT("https")))
+    if (text_equals(q->view.scheme, TEXT("https")) &&
+        conf_door_takes_connect(q->view.door))
         run_phase(q, CHAIN_TUNNEL);
     run_phase(q, CHAIN_JUDGE);
     if (q->said.why != REASON_OK) {
@@ -234,18 +236,39 @@ find_door(const struct question *q, int kind, bool *any)
     return NULL;
 }
 
+/* Unasked: the way out that the config has. By all of them the same is judged. */
+static int
+kind_of(const struct conf *conf)
+{
+    static const int ways[] = { DOOR_FORWARD, DOOR_UNIX, DOOR_TRANSPARENT };
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (conf_has_door(conf, ways[i]))
+            return ways[i];
+    return DOOR_FORWARD;
+}
+
+static const char *
+word_of(int kind)
+{
+    return door_kind_word(&(struct conf_door){ .kind = kind });
+}
+
 static int
 read_kind(const char *word)
 {
-    if (word == NULL || strcmp(word, "forward") == 0)
-        return DOOR_FORWARD;
-    return strcmp(word, "gate") == 0 ? DOOR_GATE : -1;
+    static const int kinds[] = { DOOR_FORWARD, DOOR_TRANSPARENT, DOOR_UNIX, DOOR_GATE };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(word, word_of(kinds[i])) == 0)
+            return kinds[i];
+    return -1;
 }
 
 static int
 complain(const char *what, const char *why)
 {
-    fprintf(stderr, "%s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
+    fprintf(stderr, "%s: %s\n", what, why);
     return EXIT_USAGE;
 }
 
@@ -262,30 +285,31 @@ say(const struct question *q)
 static int
 answer(struct question *q)
 {
-    int kind = read_kind(q->asked->door);
+    const char *word = q->asked->door;
+    int kind = word != NULL ? read_kind(word) : kind_of(q->conf);
     enum reason why;
     bool any;
 
     if (kind < 0)
-        return complain(q->asked->door, "this kind of door judges nothing: forward or "
-                                        "gate");
+        return complain(word, "this kind of door judges nothing: forward, transparent, "
+                              "unix or gate");
     set_up(q);
     if ((why = read_url(q, q->asked->url)) != REASON_OK)
         return complain(q->asked->url, reason_sentence(why));
     q->view.door = find_door(q, kind, &any);
     if (!any)
-        return complain(kind == DOOR_GATE
-                            ? "the config has no gate"
-                            : "the config has no forward door: nothing goes out "
-                              "through it (--door gate asks a gate's rules)",
-                        "");
+        return complain(word_of(kind),
+                        kind == DOOR_GATE
+                            ? "the config has no such door"
+                            : "the config has no such door: nothing goes out through "
+                              "it (--door gate asks a gate's rules)");
     if (q->view.door == NULL) {
         q->said.why = REASON_NOT_OUR_NAME;
         q->said.by = "gate";
     } else if (kind == DOOR_GATE) {
         judge_gate(q);
     } else {
-        judge_forward(q);
+        judge_way_out(q);
     }
     return say(q);
 }

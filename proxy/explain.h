@@ -9,7 +9,7 @@ enum { EXPLAIN_FIELDS = 32, EXPLAIN_STEPS = 16 };
 
 struct explain {
     const char *config;
-    const char *door; /* "forward", "gate"; NULL: forward */
+    const char *door; /* "forward", "transparent", "unix", "gate"; NULL: the way out */
     long uid;         /* -1: the workload's */
     bool json;
     const char *method, *url;

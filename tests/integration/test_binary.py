@@ -247,6 +247,20 @@ def explain_asks_a_gates_rules_and_says_that_no_proof_was_checked(row):
 
 
 @promise
+def explain_asks_the_way_out_that_the_config_has():
+    """At a transparent door nobody says CONNECT; all else is the same."""
+    with open(example("quickstart.conf"), encoding="utf-8") as f:
+        path = ws.file("led.conf", f.read().replace('kind = "forward"', 'kind = "transparent"', 1))
+    asks = ["--uid", "1000", "--json", "GET", "https://orders.example/v1/orders/7"]
+    code, forward = explained("quickstart.conf", *asks[:2], *asks[3:])
+    assert code == 0
+    for words in ((), ("--door", "transparent")):
+        led = json.loads(holdfast("explain", "-c", path, *words, *asks).stdout)
+        assert led["steps"] == [step for step in forward["steps"] if step["phase"] != "tunnel"] and led["verdict"] == "allow", led
+    assert holdfast("explain", "-c", path, "--door", "forward", *asks).returncode == 2
+
+
+@promise
 def explain_says_when_there_is_no_such_door():
     for name, words in (("gate.conf", ()), ("quickstart.conf", ("--door", "gate")), ("quickstart.conf", ("--door", "ops"))):
         done = holdfast("explain", "-c", example(name), *words, "GET", "https://orders.example/")
