@@ -91,7 +91,7 @@ check_no_repeats(const struct check *k, const void *object, const char *key,
             }
 }
 
-/* ---- the workload, and what a forward door needs */
+/* ---- the workload, and what a way out needs */
 
 static bool
 has_get(const struct strings *methods)
@@ -141,17 +141,16 @@ demand(const struct check *k, const void *object, const char *group, const char 
     if (check_has_key(k, object, key))
         return;
     if (fill_node_of(k->fill, object) != NULL)
-        check_complain(k, object, key,
-                       "is missing, and a forward door needs it: write %s", sample);
+        check_complain(k, object, key, "is missing, and a way out needs it: write %s",
+                       sample);
     else if (!check_has_key(k, k->conf, group))
-        check_complain(
-            k, k->conf, NULL,
-            "%s.%s: is missing, and a forward door needs it: write %s = { %s };", group,
-            key, group, sample);
+        check_complain(k, k->conf, NULL,
+                       "%s.%s: is missing, and a way out needs it: write %s = { %s };",
+                       group, key, group, sample);
 }
 
 static void
-check_forward_needs(const struct check *k)
+check_way_out_needs(const struct check *k)
 {
     const struct conf *c = k->conf;
 
@@ -184,7 +183,7 @@ check_ledger_is_meant(const struct check *k)
     if (!keep && !off && has_way_out(k->conf, false))
         check_complain(
             k, k->conf, check_has_key(k, k->conf, "ledger") ? "ledger" : NULL,
-            "%sis missing, and a forward door needs it: write ledger = { keep = "
+            "%sis missing, and a way out needs it: write ledger = { keep = "
             "\"/var/lib/holdfast/ledger\"; }; or, where nothing shall be recorded, "
             "ledger = { off_because = \"why\"; };",
             check_has_key(k, k->conf, "ledger") ? "" : "ledger: ");
@@ -363,7 +362,7 @@ check_conf(const struct conf *c, struct fill *f)
     struct check k = { c, f };
 
     check_doors(&k);
-    check_forward_needs(&k);
+    check_way_out_needs(&k);
     check_workload(&k);
     check_directories(&k);
     check_ledger(&k);

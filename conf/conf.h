@@ -365,7 +365,7 @@ struct conf_witness {
 };
 
 /* What is decided is written down here, or it is said why not: exactly one of keep and
- * off_because beside a forward door. */
+ * off_because beside a way out. */
 struct conf_ledger {
     struct place place;
     const char *keep; /* a directory, ours alone; NULL: no ledger */

@@ -44,9 +44,9 @@ static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL
 
 static const struct setting workload[] = {
     STRING("id", IN(conf_workload, id), 0,
-           "Who the workload is: a SPIFFE or WIMSE identifier inside the trust domain `authority.name`. Required with a forward door."),
+           "Who the workload is: a SPIFFE or WIMSE identifier inside the trust domain `authority.name`. Required with a way out: a forward, transparent or unix door."),
     INTEGER("uid", IN(conf_workload, uid), NULL, 0, 4294967294,
-            "The uid the workload runs under; Holdfast refuses to start under the same one. Required with a forward door on loopback."),
+            "The uid the workload runs under; Holdfast refuses to start under the same one. Required with a way out on loopback."),
     STRING("pod", IN(conf_workload, pod), 0,
            "The uid of the pod or claim the workload runs in: the id of tasks of `task = \"pod\"`. Required with one, unless a file has it."),
     STRING("pod_file", IN(conf_workload, pod_file), 0,
@@ -60,9 +60,9 @@ static const struct setting workload[] = {
 
 static const struct setting ca[] = {
     STRING("keep", IN(conf_ca, keep), 0,
-           "Directory of the CA's key: memory-backed, Holdfast's alone. A restart that finds the key there breaks no client. Required with a forward door."),
+           "Directory of the CA's key: memory-backed, Holdfast's alone. A restart that finds the key there breaks no client. Required with a way out: a forward, transparent or unix door."),
     STRING("publish", IN(conf_ca, publish), 0,
-           "Directory the workload can read: `ca.pem`, `bundle.pem` (the system's roots and ours) and `jwks.json` appear in it. Required with a forward door."),
+           "Directory the workload can read: `ca.pem`, `bundle.pem` (the system's roots and ours) and `jwks.json` appear in it. Required with a way out: a forward, transparent or unix door."),
     DURATION("valid", IN(conf_ca, valid_ms), 0, "30d", HOUR, 3650 * DAY,
              "How long a new CA certificate is valid."),
     END
@@ -70,9 +70,9 @@ static const struct setting ca[] = {
 
 static const struct setting authority[] = {
     STRING("keep", IN(conf_authority, keep), 0,
-           "Directory of the authority's signing key: Holdfast's alone. Required with a forward door."),
+           "Directory of the authority's signing key: Holdfast's alone. Required with a way out: a forward, transparent or unix door."),
     STRING("name", IN(conf_authority, name), 0,
-           "The trust domain the authority issues identity tokens for. Required with a forward door."),
+           "The trust domain the authority issues identity tokens for. Required with a way out: a forward, transparent or unix door."),
     END
 };
 
@@ -121,7 +121,7 @@ static const struct setting witness[] = {
 
 static const struct setting ledger[] = {
     STRING("keep", IN(conf_ledger, keep), 0,
-           "Directory of the record of what was decided, on whose authority: Holdfast's alone, on a disk that outlives it. With a forward door either this or `off_because`."),
+           "Directory of the record of what was decided, on whose authority: Holdfast's alone, on a disk that outlives it. With a way out (a forward, transparent or unix door) either this or `off_because`."),
     STRING("off_because", IN(conf_ledger, off_because), 0,
            "Why nothing is recorded, for `check --lint`. Instead of `keep`."),
     CHOICE("durable", IN(conf_ledger, durable), 0, "queue", durables,
@@ -178,7 +178,7 @@ static const struct setting root[] = {
     GROUP("control", IN(conf, control), 0, control,
           "Where `status`, `reload`, `tail` and `drain` reach a running Holdfast; root and its own user alone are heard."),
     GROUP("ledger", IN(conf, ledger), 0, ledger,
-          "The tamper-evident record of every decision. Required with a forward door."),
+          "The tamper-evident record of every decision. Required with a way out: a forward, transparent or unix door."),
     INTEGER("workers", IN(conf, workers), "0", 0, 256, "Threads that serve; 0: one for each CPU given."),
     BOOL("watch", IN(conf, watch), "false",
          "Reload when the config's files change, or when the directory they are mounted from is swapped, without being told."),

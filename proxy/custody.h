@@ -10,7 +10,7 @@
 #include "tasks/registry.h"
 
 /* Before there are workers; h->n_workers is how many there will be. NULL without a
- * forward door: the other calls do nothing then. */
+ * way out: the other calls do nothing then. */
 struct custody *custody_new(struct holdfast *h);
 void custody_free(struct custody *c);
 

@@ -53,7 +53,7 @@ struct holdfast {
     struct prepared *next_tasks;   /* of `next` */
     struct prepared *first_tasks;  /* from the start until the workers have them */
     struct inquiry *inquiry;       /* what gates ask issuers */
-    struct custody *custody;       /* NULL without a forward door; likewise … */
+    struct custody *custody;       /* NULL without a way out; likewise … */
     struct mint *mint;             /* … what gets tokens for tasks … */
     struct revocation *revocation; /* … and has them taken back … */
     struct helper *helper;  /* … and the process that runs programs for it … */

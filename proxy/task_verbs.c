@@ -155,7 +155,7 @@ verb_task_start(void *owner, struct session *s, const struct json *request,
     const char *wrong = session_refuses_hold(s, verb_flag(request, "lease"));
 
     if (wrong == NULL && r == NULL)
-        wrong = "there is no forward door, and so there are no tasks";
+        wrong = "there is no way out, and so there are no tasks";
     if (wrong == NULL && h->stopping)
         wrong = "Holdfast is stopping: nothing is begun anew";
     if (wrong != NULL)

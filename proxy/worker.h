@@ -39,7 +39,7 @@ struct worker_start {
     struct vault *vault;            /* its secrets; likewise; NULL: none are read */
     const struct bound_door *doors; /* on loan for the worker's life */
     size_t n_doors;
-    struct ca *ca;                   /* NULL without a forward door */
+    struct ca *ca;                   /* NULL without a way out */
     struct authority_key *authority; /* likewise */
     struct shared *shared;
     struct ledger *ledger;   /* NULL: nothing is recorded */
@@ -95,7 +95,7 @@ struct worker {
     struct list handshakes; /* of conns, the oldest first */
     uint64_t next_conn;
     struct caller_lookup *callers;
-    struct roll *roll;   /* NULL without a forward door */
+    struct roll *roll;   /* NULL without a way out */
     struct list endings; /* of tasks, that main was not told of yet */
     struct leaf_cache *leaves, *refusal_leaves;
     uint64_t served, refused;
