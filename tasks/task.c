@@ -1,7 +1,6 @@
 #include "tasks/task.h"
 
 #include "tasks/task_parts.h"
-#include "tasks/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +35,6 @@ task_unref(struct task *k)
     free(k->approver);
     free(k->workload);
     free(k->pod);
-    demand_clear(&k->caller);
     explicit_bzero(k->password, sizeof k->password);
     free(k);
 }

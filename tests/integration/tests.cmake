@@ -18,7 +18,6 @@ foreach(theme
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
-integration_test(unix_door)
 integration_test(valgrind)
 integration_test(transparent)
 integration_test(transparent_names)
@@ -53,6 +52,8 @@ integration_test(gate_dpop)
 integration_test(gate_inquiry)
 integration_test(gate_proofs)
 integration_test(claim)
+integration_test(config_map)
+integration_test(kubernetes)
 set_property(TEST integration/clock integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
