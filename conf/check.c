@@ -122,14 +122,20 @@ is_loopback(const struct address *a)
                                 : memcmp(a->bytes, six, sizeof six) == 0;
 }
 
+/* A socket in the file system is on this machine, too. */
 static bool
-has_way_out(const struct conf *c, bool on_loopback)
+is_near(const struct conf_door *door)
+{
+    return door->kind == DOOR_UNIX || is_loopback(&door->listen.address);
+}
+
+static bool
+has_way_out(const struct conf *c, bool near)
 {
     const struct conf_door *doors = c->doors.at;
 
     for (size_t i = 0; i < c->doors.n; i++)
-        if (conf_door_is_egress(&doors[i]) &&
-            (!on_loopback || is_loopback(&doors[i].listen.address)))
+        if (conf_door_is_egress(&doors[i]) && (!near || is_near(&doors[i])))
             return true;
     return false;
 }

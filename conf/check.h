@@ -16,7 +16,10 @@ void check_conf(const struct conf *c, struct fill *f);
 
 void check_workload(const struct check *k);
 void check_doors(const struct check *k);
+/* Where each stands, and what it is called. */
+void check_doors_apart(const struct check *k);
 void check_grants(const struct check *k);
+void check_caller(const struct check *k, const struct conf_caller *c);
 void check_credentials(const struct check *k);
 void check_source(const struct check *k, const struct conf_source *s);
 void check_bindings(const struct check *k, const struct conf_rule *r);

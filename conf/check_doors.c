@@ -116,10 +116,10 @@ check_someone_is_served(const struct check *k)
 static void
 check_is_built(const struct check *k, const struct conf_door *door)
 {
-    if (door->kind == DOOR_UNIX || door->kind == DOOR_DNS)
+    if (door->kind == DOOR_DNS)
         check_complain(k, door, "kind",
                        "is not built yet: write \"forward\", \"transparent\", "
-                       "\"gate\" or \"ops\"");
+                       "\"unix\", \"gate\" or \"ops\"");
 }
 
 void
@@ -127,6 +127,7 @@ check_doors(const struct check *k)
 {
     const struct conf_door *doors = k->conf->doors.at;
 
+    check_doors_apart(k);
     check_listens(k);
     check_someone_is_served(k);
     for (size_t i = 0; i < k->conf->doors.n; i++) {

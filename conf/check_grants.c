@@ -91,6 +91,7 @@ check_grant(const struct check *k, const struct conf_grant *g)
         check_complain(k, g, "expires_at", "is before approved_at: write a later date");
     check_purposes(k, g);
     check_task(k, g);
+    check_caller(k, &g->caller);
     for (size_t i = 0; i < g->rules.n; i++) {
         check_rule(k, &rules[i]);
         check_rule_purposes(k, g, &rules[i]);

@@ -62,6 +62,17 @@ name_filters(struct conf *c, struct arena *a, const struct tables *tables,
     }
 }
 
+/* A connection knows its door by its place. */
+static void
+find_doors_of_callers(struct conf *c)
+{
+    struct conf_grant *grants = (struct conf_grant *)(uintptr_t)c->grants.at;
+
+    for (size_t i = 0; i < c->grants.n; i++)
+        if (grants[i].caller.door != NULL)
+            grants[i].caller.door_at = conf_door_named(c, grants[i].caller.door);
+}
+
 enum reason
 conf_load_bytes(const char *path, const struct conf_filter_table *filters,
                 size_t n_filters, struct buf *report, unsigned char digest[SHA256_SIZE],
@@ -85,6 +96,7 @@ conf_load_bytes(const char *path, const struct conf_filter_table *filters,
     c = fill_conf(&f, &tables, root);
     name_filters(c, keep, &tables, filters, n_filters);
     order_credentials(c, keep);
+    find_doors_of_callers(c);
     check_conf(c, &f);
     if (problems.n > 0)
         goto done;
@@ -246,6 +258,23 @@ bool
 conf_door_is_egress(const struct conf_door *door)
 {
     return conf_door_takes_connect(door) || door->kind == DOOR_TRANSPARENT;
+}
+
+unsigned
+conf_door_mode(const struct conf_door *door)
+{
+    return (unsigned)strtoul(door->mode, NULL, 8);
+}
+
+size_t
+conf_door_named(const struct conf *c, const char *name)
+{
+    const struct conf_door *doors = c->doors.at;
+
+    for (size_t i = 0; i < c->doors.n; i++)
+        if (doors[i].name != NULL && strcmp(doors[i].name, name) == 0)
+            return i + 1;
+    return 0;
 }
 
 bool

@@ -147,11 +147,14 @@ struct conf_gate_rule {
 
 struct conf_door {
     struct place place;
-    int kind; /* enum conf_door_kind */
+    int kind;         /* enum conf_door_kind */
+    const char *name; /* what the log, the ledger and a `caller` call it; NULL: none */
     struct listen_at listen;
-    bool http2; /* clients are offered h2 inside TLS */
-    bool h2c;   /* forward: HTTP/2 with prior knowledge is taken in the clear */
-    enum conf_intercept intercept; /* transparent */
+    /* unix */
+    const char *path, *mode, *group; /* mode: "0660", conf_door_mode reads it */
+    enum conf_intercept intercept;   /* transparent */
+    bool http2;                      /* clients are offered h2 inside TLS */
+    bool h2c; /* forward: HTTP/2 with prior knowledge is taken in the clear */
     /* gate */
     const char *certificate, *key; /* PEM files the gate shows its clients */
     struct strings names; /* its own origins, "https://orders.example": what a proof's
@@ -266,10 +269,15 @@ struct conf_credential {
     const char *prefix;        /* … and what stands before it there; NULL: nothing */
 };
 
+/* Who may use a grant: whoever has all that is written. */
 struct conf_caller {
     struct place place;
-    bool any;
-    int64_t uid; /* -1: not asked for */
+    bool any, has_gid;
+    int64_t uid;                          /* -1: not asked for */
+    int64_t gid;                          /* has_gid: it is asked for */
+    const char *cgroup, *container, *pod; /* NULL: not asked for */
+    const char *door;                     /* a door's name; likewise … */
+    size_t door_at;                       /* … and its place among them, from 1 */
 };
 
 enum conf_scheme { SCHEME_HTTPS, SCHEME_HTTP };
@@ -464,6 +472,10 @@ bool conf_has_egress(const struct conf *c);
 /* Who the pod is, or whose, is read from a file: tasks of `task = "pod"` wait for it.
  */
 bool conf_awaits_pod(const struct conf_workload *w);
+/* The mode of a unix door's socket. */
+unsigned conf_door_mode(const struct conf_door *door);
+/* The place of the door of this name, from 1; 0: there is none. */
+size_t conf_door_named(const struct conf *c, const char *name);
 
 /* Where a config's control socket is, and who holds it: from a file that may have
  * errors elsewhere. Both are the caller's to free, NULL where the config has none.

@@ -393,9 +393,10 @@ read_caller(struct fill *f, const struct setting *row, const struct node *n,
 {
     struct conf_caller *out = field;
 
-    out->uid = -1;
+    out->uid = out->gid = -1;
     if (n->type == NODE_GROUP) {
         read_group(f, row, n, field);
+        out->has_gid = out->gid >= 0;
         return;
     }
     out->place = n->place;

@@ -22,8 +22,18 @@ static const char *const responses[] = {
 
 /* clang-format off */
 static const struct setting caller[] = {
-    { .name = "uid", .type = SETTING_INTEGER, .offset = IN(conf_caller, uid), .flags = MUST, .min = 0,
-      .max = 4294967294, .sentence = "The uid of the calling process, as the kernel tells it." },
+    INTEGER("uid", IN(conf_caller, uid), NULL, 0, 4294967294,
+            "The uid of the calling process, as the kernel tells it."),
+    INTEGER("gid", IN(conf_caller, gid), NULL, 0, 4294967294,
+            "Its primary gid: known at unix doors alone."),
+    STRING("cgroup", IN(conf_caller, cgroup), 0,
+           "The control group (version 2) it runs in, or one above that, as a path from the root of what Holdfast sees: `\"/system.slice/agent.service\"`."),
+    STRING("container", IN(conf_caller, container), 0,
+           "The id of its container, 64 hexadecimal digits, by the name of its control group."),
+    STRING("pod", IN(conf_caller, pod), 0,
+           "The uid of its pod, likewise."),
+    STRING("door", IN(conf_caller, door), 0,
+           "The `name` of the door it came in by. At a unix door, whose path nobody else can reach, that is an identity."),
     END
 };
 
@@ -111,7 +121,7 @@ const struct setting rows_grant[] = {
              "How long running exchanges of a task that has ended may finish; `0s` cuts them at once."),
     { .name = "caller", .type = SETTING_CALLER, .offset = IN(conf_grant, caller), .flags = MUST,
       .inner = caller, .inner_size = sizeof(struct conf_caller),
-      .sentence = "Which processes may use it. What cannot be established does not match." },
+      .sentence = "Which processes may use it: those with all that is written. What cannot be established does not match." },
     GROUPS("rules", IN(conf_grant, rules), MUST, rule, conf_rule, "What it allows."),
     END
 };

@@ -242,7 +242,7 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
         own = (struct sockaddr_storage){ 0 };
     if (conn_door(c)->kind == DOOR_TRANSPARENT)
         why = conn_find_original(c, &own);
-    caller_identify(w->callers, peer, (struct sockaddr *)&own, &c->caller);
+    conn_identify(c, fd, peer, (struct sockaddr *)&own);
     begin(c, why);
 }
 

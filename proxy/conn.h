@@ -23,6 +23,7 @@ struct conn {
     uint64_t id;
     size_t door;
     struct caller caller;
+    char *who; /* it, printed, where that is more than a uid; NULL */
     /* At a transparent door: where the client meant to go, family 0 elsewhere; and the
      * same as it is told, "ip:port". */
     struct address original;

@@ -29,6 +29,7 @@ conn_free(struct conn *c)
     free(c->target);
     free(c->orig);
     conn_forget_client(c);
+    free(c->who);
     task_unref(c->proven);
     free(c);
     worker_conn_gone(w);
@@ -49,6 +50,8 @@ conn_log_end(const struct conn *c, enum reason why)
     log_line_z(l, "x", id);
     if (c->caller.has_uid)
         log_line_number(l, "uid", c->caller.uid);
+    if (c->who != NULL)
+        log_line_z(l, "who", c->who);
     log_line_z(l, "door", door_kind_word(conn_door(c)));
     if (c->target != NULL) {
         authority_recall(c->target, &target);

@@ -41,7 +41,9 @@ bool conn_is_our_own(const struct conn *c);
  * original address; at the original port. REASON_LEAF_RATE: no live grant names it, and
  * this caller was told so often enough. */
 MUST_USE enum reason conn_settle_original(struct conn *c, const struct host *named);
-
+/* The process at the client's end of this socket, between these addresses. */
+void conn_identify(struct conn *c, int fd, const struct sockaddr *client,
+                   const struct sockaddr *server);
 /* Steps: true while the conn lives on. */
 bool conn_sniff(struct conn *c);
 bool conn_follow_handshake(struct conn *c);

@@ -121,14 +121,14 @@ on_acceptable(evutil_socket_t listener, short what, void *arg)
 /* ---- life */
 
 struct control *
-control_new(struct event_base *base, struct control_socket *socket,
+control_new(struct event_base *base, struct unix_socket *socket,
             const struct verb *verbs, size_t n_verbs, void *owner)
 {
     struct control *c = memory_new(sizeof *c);
 
     c->base = base;
     c->socket = *socket;
-    *socket = (struct control_socket){ .fd = -1 };
+    *socket = (struct unix_socket){ .fd = -1 };
     c->verbs = verbs;
     c->n_verbs = n_verbs;
     c->owner = owner;
@@ -148,7 +148,7 @@ control_free(struct control *c)
     if (c == NULL)
         return;
     /* First of all, so that whoever hears of the end finds it gone. */
-    control_socket_close(&c->socket);
+    unix_socket_close(&c->socket);
     if (c->n_following > 0)
         followers_tell(c);
     control_answer(c, WAIT_END, 0, true, text_of("", 0));

@@ -23,7 +23,7 @@ struct event_base;
 struct control;
 
 /* Takes over the socket. verbs on loan; owner is handed to them. */
-struct control *control_new(struct event_base *base, struct control_socket *socket,
+struct control *control_new(struct event_base *base, struct unix_socket *socket,
                             const struct verb *verbs, size_t n_verbs, void *owner);
 /* Removes the socket and ends every session. Whoever waits for the end is told that it
  * came. */

@@ -14,7 +14,7 @@ struct event;
 
 struct control {
     struct event_base *base;
-    struct control_socket socket;
+    struct unix_socket socket;
     const struct verb *verbs;
     size_t n_verbs;
     void *owner;

@@ -133,11 +133,14 @@ doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
 
     *d = (struct doors){ .n = conf->doors.n, .n_workers = n_workers };
     d->at = calloc(n_workers * d->n + 1, sizeof *d->at);
-    assert(d->at != NULL);
+    d->sockets = calloc(d->n + 1, sizeof *d->sockets);
+    assert(d->at != NULL && d->sockets != NULL);
     for (size_t i = 0; i < n_workers * d->n; i++)
         d->at[i].fd = -1;
+    for (size_t i = 0; i < d->n; i++)
+        d->sockets[i].fd = -1;
     for (size_t i = 0; i < d->n; i++) {
-        if (bind_for_all(&doors[i], i, d) == REASON_OK)
+        if (doors[i].kind == DOOR_UNIX || bind_for_all(&doors[i], i, d) == REASON_OK)
             continue;
         address_print(&doors[i].listen.address, address);
         return log_reason(REASON_CANNOT_BIND,
@@ -155,26 +158,44 @@ void
 doors_close(struct doors *d)
 {
     for (size_t i = 0; i < d->n_workers * d->n; i++)
-        if (d->at[i].fd >= 0)
+        if (d->at[i].fd >= 0 && d->at[i].path == NULL)
             close(d->at[i].fd);
+    for (size_t i = 0; i < d->n; i++)
+        unix_socket_close(&d->sockets[i]);
     free(d->at);
+    free(d->sockets);
     *d = (struct doors){ 0 };
+}
+
+char *
+door_print(const struct bound_door *door, char out[DOOR_PRINT_SIZE])
+{
+    char address[ADDRESS_PRINT_SIZE];
+
+    if (door->path != NULL) {
+        snprintf(out, DOOR_PRINT_SIZE, "%s", door->path);
+        return out;
+    }
+    address_print(&door->address, address);
+    snprintf(out, DOOR_PRINT_SIZE,
+             door->address.family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
+             door->port);
+    return out;
 }
 
 void
 doors_tell(const struct doors *d, const struct generation *g)
 {
-    char address[ADDRESS_PRINT_SIZE], at[ADDRESS_PRINT_SIZE + 10];
+    char at[DOOR_PRINT_SIZE];
 
     for (size_t i = 0; i < d->n; i++) {
         struct log_line *l = log_line_begin(LOG_INFO, "door open");
+        const struct conf_door *door = generation_door(g, i);
 
-        address_print(&d->at[i].address, address);
-        snprintf(at, sizeof at,
-                 d->at[i].address.family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
-                 d->at[i].port);
-        log_line_z(l, "kind", door_kind_word(generation_door(g, i)));
-        log_line_z(l, "address", at);
+        log_line_z(l, "kind", door_kind_word(door));
+        if (door->name != NULL)
+            log_line_z(l, "name", door->name);
+        log_line_z(l, "address", door_print(&d->at[i], at));
         log_line_end(l);
     }
 }

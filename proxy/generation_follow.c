@@ -6,10 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static void
 compare_text(const char *key, const char *next, const char *now, struct buf *report)
 {
-    if (next != now && (next == NULL || now == NULL || strcmp(next, now) != 0))
+    if (!same_text(next, now))
         buf_printf(report,
                    "%s: \"%s\" cannot become \"%s\" by a reload: restart for that\n",
                    key, now != NULL ? now : "", next != NULL ? next : "");
@@ -27,7 +33,9 @@ same_door(const struct conf_door *a, const struct conf_door *b)
 {
     return a->kind == b->kind && a->intercept == b->intercept &&
            a->listen.port == b->listen.port &&
-           address_equals(&a->listen.address, &b->listen.address);
+           address_equals(&a->listen.address, &b->listen.address) &&
+           same_text(a->name, b->name) && same_text(a->path, b->path) &&
+           same_text(a->mode, b->mode) && same_text(a->group, b->group);
 }
 
 static void
@@ -43,7 +51,7 @@ compare_doors(const struct conf *next, const struct conf *now, struct buf *repor
     for (size_t i = 0; i < now->doors.n; i++)
         if (!same_door(&a[i], &b[i]))
             buf_printf(report,
-                       "%s:%u: doors: kind and listen cannot change by a reload: "
+                       "%s:%u: doors: kind, name and place cannot change by a reload: "
                        "restart for that\n",
                        a[i].place.file, a[i].place.line);
 }

@@ -70,9 +70,9 @@ struct holdfast {
     struct watch *watch;      /* NULL: `watch` is off */
     struct reload_result reload;
     struct overseer *overseer;
-    struct control_socket socket; /* bound; control's once that is there */
-    struct control *control;      /* NULL: there is no control.socket */
-    int64_t began_ms, loaded_ms;  /* monotonic; wall clock, the generation in force */
+    struct unix_socket socket;   /* bound; control's once that is there */
+    struct control *control;     /* NULL: there is no control.socket */
+    int64_t began_ms, loaded_ms; /* monotonic; wall clock, the generation in force */
     bool stopping;
     bool stopped_now; /* … without waiting for what runs */
     bool log_is_old;  /* the log that the config names could not be opened */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "proxy/doors.h"
 #include "tokens/vault.h"
 
 #include <errno.h>
@@ -115,6 +116,25 @@ look_at_directory(const struct premises *p, const struct place *at, const char *
 }
 
 static void
+look_at_unix_doors(const struct premises *p)
+{
+    const struct conf_door *doors = p->conf->doors.at;
+    char *in;
+    gid_t group;
+
+    for (size_t i = 0; i < p->conf->doors.n; i++) {
+        if (doors[i].kind != DOOR_UNIX)
+            continue;
+        in = parent_of(doors[i].path);
+        look_at_directory(p, &doors[i].place, "doors.path", in, 0755);
+        free(in);
+        if (doors[i].group != NULL && !door_group(&doors[i], &group))
+            tell(p->errors, &doors[i].place, "doors.group",
+                 "there is no group \"%s\" on this machine", doors[i].group);
+    }
+}
+
+static void
 look_at_directories(const struct premises *p)
 {
     const struct conf *c = p->conf;
@@ -127,6 +147,7 @@ look_at_directories(const struct premises *p)
                           0700);
     }
     look_at_directory(p, &c->ledger.place, "ledger.keep", c->ledger.keep, 0700);
+    look_at_unix_doors(p);
     if (c->control.socket == NULL)
         return;
     socket_in = parent_of(c->control.socket);

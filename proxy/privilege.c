@@ -65,7 +65,7 @@ identity_fears_nobody(const struct conf *conf, uid_t own, struct buf *report)
                      report);
 
     for (size_t i = 0; i < conf->grants.n; i++)
-        if (!grants[i].caller.any)
+        if (!grants[i].caller.any && grants[i].caller.uid >= 0)
             any |= fears(grants[i].caller.uid, own, &grants[i].caller.place,
                          "grants.caller.uid", report);
     return !any;

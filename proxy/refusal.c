@@ -34,7 +34,8 @@ static bool
 is_quotable(struct text path)
 {
     return !text_is_empty(path) && path.n <= HINT_PATH_MAX &&
-           !text_has_byte(path, '"') && !text_has_byte(path, '\\');
+           !text_has_byte(path, '"') && !text_has_byte(path, '\\') &&
+           !text_has_byte(path, '*'); /* which would allow more than this */
 }
 
 /* As an operator would write it. */

@@ -73,6 +73,8 @@ load(struct holdfast *h)
     if (conf->control.socket != NULL &&
         (why = control_socket_prepare(&h->who, conf->control.socket)) != REASON_OK)
         goto done;
+    if ((why = doors_prepare(conf, &h->who)) != REASON_OK)
+        goto done;
     if ((why = identity_assume(&h->who)) != REASON_OK)
         goto done;
     if ((why = generation_build(h->path, 1, &report, &h->generation)) == REASON_OK &&
@@ -104,7 +106,8 @@ start(struct holdfast *h)
         (why = doors_bind(conf, h->n_workers, &h->doors)) != REASON_OK)
         return why;
     if ((why = identity_assume(&h->who)) != REASON_OK ||
-        (why = reload_open_log(conf)) != REASON_OK)
+        (why = reload_open_log(conf)) != REASON_OK ||
+        (why = doors_stand(conf, &h->doors)) != REASON_OK)
         return why;
     if (conf->control.socket != NULL &&
         (why = control_socket_open(conf->control.socket, &h->socket)) != REASON_OK)
@@ -114,6 +117,7 @@ start(struct holdfast *h)
     if (conf_has_egress(conf) && (why = secrets_publish(h->generation)) != REASON_OK)
         return why;
     if ((why = identity_resume_root()) != REASON_OK ||
+        (why = doors_give(conf, &h->doors)) != REASON_OK ||
         (why = identity_drop(&h->who)) != REASON_OK)
         return why;
     return chronicle_open(&h->chronicle, h->generation, h->n_workers);
@@ -336,7 +340,7 @@ tear_down(struct holdfast *h, enum reason why)
     close_mint(h);
     dismiss_helper(h);
     control_free(h->control); /* of all that hears of the end, the last to be told */
-    control_socket_close(&h->socket);
+    unix_socket_close(&h->socket);
     custody_free(h->custody);
     prepared_free(h->first_tasks);
     chronicle_close(&h->chronicle, why_it_stops(h, why));

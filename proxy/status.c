@@ -101,17 +101,17 @@ static void
 write_doors(const struct holdfast *h, struct buf *out)
 {
     const struct bound_door *doors = doors_of_worker(&h->doors, 0);
-    char address[ADDRESS_PRINT_SIZE], at[ADDRESS_PRINT_SIZE + 10];
+    char at[DOOR_PRINT_SIZE];
 
     json_open(out, "doors", '[');
     for (size_t i = 0; i < h->doors.n; i++) {
-        address_print(&doors[i].address, address);
-        snprintf(at, sizeof at,
-                 doors[i].address.family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
-                 doors[i].port);
+        const struct conf_door *door = generation_door(h->generation, i);
+
         json_open(out, NULL, '{');
-        json_put_z(out, "kind", door_kind_word(generation_door(h->generation, i)));
-        json_put_z(out, "address", at);
+        json_put_z(out, "kind", door_kind_word(door));
+        if (door->name != NULL)
+            json_put_z(out, "name", door->name);
+        json_put_z(out, "address", door_print(&doors[i], at));
         json_close(out, '}');
     }
     json_close(out, ']');

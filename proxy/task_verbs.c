@@ -5,6 +5,7 @@
 #include "conf/value.h"
 #include "proxy/control.h"
 #include "proxy/custody.h"
+#include "tasks/demand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,8 +53,10 @@ static void
 say_bounds(struct buf *out, const struct conf_grant *g)
 {
     buf_printf(out, " It allows %lld s at most", (long long)(g->ttl_ms / 1000));
-    if (!g->caller.any)
-        buf_printf(out, ", and the caller uid=%lld", (long long)g->caller.uid);
+    if (g->caller.any)
+        return;
+    buf_add_z(out, ", and the caller ");
+    demand_print(&g->caller, '=', out);
 }
 
 static enum reply
@@ -98,7 +101,8 @@ read_caller(const struct json *request, struct conf_caller *caller)
         return NULL;
     if (uid < 0 || uid >= UINT32_MAX)
         return "the uid is none";
-    caller->any = false;
+    if (caller->any)
+        *caller = (struct conf_caller){ .uid = uid };
     caller->uid = uid;
     return NULL;
 }
@@ -222,11 +226,11 @@ verb_task_revoke(void *owner, struct session *s, const struct json *request,
 static void
 put_caller(struct buf *out, const struct conf_caller *caller)
 {
-    char uid[32] = "any";
+    struct buf said = { 0 };
 
-    if (!caller->any)
-        snprintf(uid, sizeof uid, "uid:%lld", (long long)caller->uid);
-    json_put_z(out, "caller", uid);
+    demand_print(caller, ':', &said);
+    json_put_text(out, "caller", buf_text(&said));
+    buf_free(&said);
 }
 
 static void

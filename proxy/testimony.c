@@ -40,6 +40,8 @@ testimony_who(const struct exchange *x)
 
     if (!text_is_empty(x->view.facts.subject))
         return x->view.facts.subject;
+    if (x->conn->who != NULL)
+        return text_z(x->conn->who);
     if (!x->conn->caller.has_uid)
         return TEXT("unknown");
     room = arena_alloc(x->arena, UID_SIZE);
@@ -190,6 +192,8 @@ put_who(struct pen *p, const struct exchange *x)
     put(p, TEXT(",\"who\":\""));
     if (!text_is_empty(x->view.facts.subject))
         p->at = escape_copy(x->view.facts.subject, p->at);
+    else if (x->conn->who != NULL)
+        put(p, text_z(x->conn->who));
     else if (x->conn->caller.has_uid)
         p->at = print_uid(p->at, x->conn->caller.uid);
     else
@@ -266,7 +270,7 @@ room_for(const struct exchange *x, const struct authorisation *a)
     size_t n = a->task.n + a->purpose.n + v->facts.subject.n + x->to.n +
                x->request.method.n + v->path.n + v->thumbprint.n +
                v->evidence.proof_id.n + v->facts.proof_id.n +
-               length_z(v->rule_place.file);
+               length_z(v->rule_place.file) + length_z(x->conn->who);
 
     if (v->rule != NULL)
         n += length_z(v->rule->credential) + length_z(v->rule->unbound_because);
@@ -324,7 +328,7 @@ testimony_connection(const struct conn *c, enum reason why, struct buf *out)
     json_put_z(out, "verdict", "refuse");
     json_put_z(out, "reason", reason_token(why));
     json_put_z(out, "step", "tunnel");
-    json_put_z(out, "who", who);
+    json_put_z(out, "who", c->who != NULL ? c->who : who);
     if (c->target != NULL) {
         authority_recall(c->target, &target);
         json_put_text(out, "to", authority_print(&target, 0, to));

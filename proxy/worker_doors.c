@@ -68,6 +68,13 @@ on_rested(void *owner)
         event_add(d->event, NULL);
 }
 
+/* What all workers wait at is shared out one by one. */
+static size_t
+at_once(const struct door *d)
+{
+    return d->worker->start.doors[d->index].path != NULL ? 1 : ACCEPT_AT_ONCE;
+}
+
 static void
 on_door(evutil_socket_t listener, short what, void *arg)
 {
@@ -77,7 +84,7 @@ on_door(evutil_socket_t listener, short what, void *arg)
     int fd;
 
     (void)what;
-    for (size_t i = 0; i < ACCEPT_AT_ONCE; i++) {
+    for (size_t i = 0; i < at_once(d); i++) {
         n = sizeof peer;
         fd = accept4(listener, (struct sockaddr *)&peer, &n,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -159,7 +166,7 @@ is_any(const struct address *a)
 {
     static const unsigned char none[16];
 
-    return memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
+    return a->family != 0 && memcmp(a->bytes, none, a->family == AF_INET ? 4 : 16) == 0;
 }
 
 /* One on a single address is found by that address. */

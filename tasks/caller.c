@@ -7,8 +7,10 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -35,6 +37,9 @@ struct question {
     struct nlmsghdr head;
     struct inet_diag_req_v2 ask;
 };
+
+/* Of Linux 5.7, and 6.5: the headers of older systems lack them. */
+enum { DIAG_CGROUP_ID = 21, PEER_PROCESS = 77 /* SO_PEERPIDFD, 6.5 */ };
 
 struct caller_lookup {
     int fd;
@@ -205,6 +210,21 @@ is_owned(const struct inet_diag_msg *m)
     }
 }
 
+/* Among the attributes behind the answer; 0: this kernel does not tell. */
+static uint64_t
+cgroup_id_in(const struct nlmsghdr *head)
+{
+    const struct inet_diag_msg *m = NLMSG_DATA(head);
+    const struct rtattr *a = (const struct rtattr *)(const void *)(m + 1);
+    size_t left = head->nlmsg_len - NLMSG_LENGTH(sizeof *m);
+    uint64_t id = 0;
+
+    for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+        if (a->rta_type == DIAG_CGROUP_ID && RTA_PAYLOAD(a) == sizeof id)
+            memcpy(&id, RTA_DATA(a), sizeof id);
+    return id;
+}
+
 static bool
 ask(struct caller_lookup *l, int family, const struct end *client,
     const struct end *server, struct caller *out)
@@ -233,10 +253,40 @@ ask(struct caller_lookup *l, int family, const struct end *client,
             return false;
         out->uid = m->idiag_uid;
         out->inode = m->idiag_inode;
+        out->cgroup_id = cgroup_id_in(&answer.head);
         out->has_uid = true;
         return true;
     }
     return false;
+}
+
+void
+caller_identify_peer(struct caller_lookup *lookup, int fd, struct caller *out)
+{
+    bool whole = lookup != NULL && lookup->sees_every_uid;
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+
+    *out = (struct caller){ 0 };
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0 || n != sizeof peer)
+        return;
+    out->has_uid = peer.uid != OVERFLOW_UID || whole;
+    out->has_gid = peer.gid != OVERFLOW_UID || whole;
+    out->uid = out->has_uid ? peer.uid : 0;
+    out->gid = out->has_gid ? peer.gid : 0;
+    out->pid = peer.pid > 0 ? (uint32_t)peer.pid : 0;
+}
+
+int
+caller_open_peer(int fd)
+{
+    int process = -1;
+    socklen_t n = sizeof process;
+
+    if (getsockopt(fd, SOL_SOCKET, PEER_PROCESS, &process, &n) != 0)
+        return -1;
+    (void)fcntl(process, F_SETFD, FD_CLOEXEC);
+    return process;
 }
 
 void
@@ -257,14 +307,4 @@ caller_identify(struct caller_lookup *lookup, const struct sockaddr *client,
      * IPv6 to the kernel. */
     if (end_inet6(client, &theirs) && end_inet6(server, &ours))
         (void)ask(lookup, AF_INET6, &theirs, &ours, out);
-}
-
-bool
-caller_matches(const struct caller *c, const struct conf_caller *demanded)
-{
-    if (demanded->any)
-        return true;
-    if (demanded->uid < 0) /* demands nothing we know: nobody */
-        return false;
-    return c->has_uid && (int64_t)c->uid == demanded->uid;
 }

@@ -4,12 +4,20 @@
 #define TASKS_CALLER_H
 
 #include "base/address.h"
+#include "base/buf.h"
 #include "conf/conf.h"
 
+struct cgroup;
+
 struct caller {
-    bool has_uid;
-    uint32_t uid;
-    uint32_t inode;         /* of its socket; 0 when not known */
+    bool has_uid, has_gid;
+    uint32_t uid, gid;
+    uint32_t inode;     /* of its socket; 0 when not known … */
+    uint32_t pid;       /* … nor its process; at unix doors alone */
+    uint64_t cgroup_id; /* of the socket's maker; 0 when not known */
+    const struct cgroup
+        *cgroup;            /* where it runs; NULL when not established: cgroup.h */
+    size_t door;            /* by which it came in, from 1; 0 when not known */
     struct address address; /* where it connects from */
 };
 
@@ -27,7 +35,27 @@ void caller_lookup_free(struct caller_lookup *l);
 void caller_identify(struct caller_lookup *lookup, const struct sockaddr *client,
                      const struct sockaddr *server, struct caller *out);
 
-/* Does this caller satisfy a grant's caller block? */
-bool caller_matches(const struct caller *c, const struct conf_caller *demanded);
+/* The process that connected to a unix socket of ours, as the kernel wrote it down when
+ * it did. Whoever was given the connection since stands behind it. One that has no
+ * number in our namespaces has none here. */
+void caller_identify_peer(struct caller_lookup *lookup, int fd, struct caller *out);
+/* A descriptor of that process, in which its number cannot come to mean another; -1:
+ * this kernel has none, or the process has gone. */
+int caller_open_peer(int fd);
+
+/* Appends what is established, "uid:1000,gid:1000,door:agent": plain bytes, in the
+ * order in which a demand is printed; "unknown". door: its name, or NULL. */
+void caller_print(const struct caller *c, const char *door, struct buf *out);
+
+/* Does this caller satisfy a grant's caller block? All that it demands is established,
+ * and is so. REASON_CALLER_NOT_ALLOWED: something is not so; REASON_CALLER_UNKNOWN:
+ * nothing that is established speaks against it, and something is not. */
+enum reason caller_judge(const struct caller *c, const struct conf_caller *demanded);
+
+static inline bool
+caller_matches(const struct caller *c, const struct conf_caller *demanded)
+{
+    return demanded->any || caller_judge(c, demanded) == REASON_OK;
+}
 
 #endif

@@ -259,7 +259,8 @@ search_set(struct search *s, uint32_t set)
 }
 
 static enum reason
-miss_reason(const struct search *s, enum reach at, enum reason no_task)
+miss_reason(const struct search *s, const struct conf_grant *nearest, enum reach at,
+            enum reason no_task)
 {
     switch (at) {
     case REACH_PATH:
@@ -275,8 +276,7 @@ miss_reason(const struct search *s, enum reach at, enum reason no_task)
     case REACH_SCHEME:
         return REASON_SCHEME_NOT_ALLOWED;
     case REACH_CALLER:
-        return s->ask->caller->has_uid ? REASON_CALLER_NOT_ALLOWED
-                                       : REASON_CALLER_UNKNOWN;
+        return caller_judge(s->ask->caller, &nearest->caller);
     case REACH_PORT:
     case REACH_HOST:
     default:
@@ -296,7 +296,7 @@ nearest_miss(struct search *s, const uint32_t *sets, size_t n, struct decision *
         const struct line *l = line_at(s->book, s->lacking);
 
         *out = (struct decision){ l->grant, l->rule, NULL };
-        return miss_reason(s, s->lacked, s->lacked_task);
+        return miss_reason(s, l->grant, s->lacked, s->lacked_task);
     }
     while (n-- > 0) {
         uint32_t line = set_at(s->book, sets[n])->first;
@@ -312,7 +312,7 @@ nearest_miss(struct search *s, const uint32_t *sets, size_t n, struct decision *
             *out = (struct decision){ l->grant, l->rule, NULL };
         }
     }
-    return miss_reason(s, furthest, no_task);
+    return miss_reason(s, out->grant, furthest, no_task);
 }
 
 enum reason

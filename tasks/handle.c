@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "tasks/handle_table.h"
+#include "tasks/demand.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ handles_add(struct handles *h, const struct handle *like, const char *origin)
     e->handle.value = arena_copy(a, like->value);
     e->handle.credential = arena_copy_z(a, text_z(like->credential));
     e->handle.env = arena_copy_z(a, text_z(like->env));
+    e->handle.caller = demand_copy(&like->caller);
     e->origin = arena_copy_z(a, text_z(origin));
     handle_digest(like->value, e->digest);
     h->lengths[like->value.n] = true;
@@ -137,6 +139,8 @@ handles_unref(struct handles *h)
 {
     if (h == NULL || atomic_fetch_sub(&h->references, 1) != 1)
         return;
+    for (size_t i = 0; i < h->n; i++)
+        demand_clear(&h->at[i].handle.caller);
     free(h->at);
     free(h->slots);
     arena_free(h->arena);

@@ -58,8 +58,9 @@ const struct conf_credential *handle_next_due(const struct conf *conf,
                                               const struct conf_grant *g, size_t *i);
 
 /* Writes the live ones as NAME=value lines into `directory`, mode 0644, whole or not at
- * all: handles.env for the workload (or any caller), handles.uid-N.env for another
- * caller. Logs the detail. */
+ * all: handles.env for the workload (or any caller), and one named by what is demanded
+ * for each other caller: handles.uid-1001.env, handles.uid-1000.door-agent.env. Logs the
+ * detail. */
 MUST_USE enum reason handles_publish(const struct handles *h, const struct conf *conf,
                                      const char *directory);
 

@@ -1,5 +1,6 @@
 /* Handles for a config: those of the one before are kept where they can be. */
 #include "tasks/handle_table.h"
+#include "tasks/demand.h"
 
 #include <string.h>
 
@@ -8,12 +9,6 @@ enum {
 };
 
 /* ---- what was before */
-
-static bool
-same_caller(const struct conf_caller *a, const struct conf_caller *b)
-{
-    return a->any == b->any && (a->any || a->uid == b->uid);
-}
 
 static const char *
 origin_of(const struct conf_credential *c)
@@ -30,7 +25,7 @@ find_kept(const struct handles *before, const struct conf_credential *c,
         const struct listed *e = &before->at[i];
 
         if (!e->handle.ended && strcmp(e->handle.credential, c->name) == 0 &&
-            same_caller(&e->handle.caller, caller) &&
+            demand_equals(&e->handle.caller, caller) &&
             strcmp(e->origin, origin_of(c)) == 0)
             return e;
     }
@@ -119,7 +114,7 @@ has_one(const struct handles *h, const char *credential,
 {
     for (size_t i = 0; i < h->n; i++)
         if (strcmp(h->at[i].handle.credential, credential) == 0 &&
-            same_caller(&h->at[i].handle.caller, caller))
+            demand_equals(&h->at[i].handle.caller, caller))
             return true;
     return false;
 }

@@ -4,17 +4,20 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "tasks/demand.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Whoever must be more than that has a file of its own. */
 static bool
 is_workloads(const struct handle *h, const struct conf *conf)
 {
-    return h->caller.any || h->caller.uid == conf->workload.uid;
+    const struct conf_caller workload = { .uid = conf->workload.uid };
+
+    return h->caller.any || demand_equals(&h->caller, &workload);
 }
 
 /* One's own stands before one that is anybody's under the same name. */
@@ -76,45 +79,83 @@ publish_workloads(const struct handles *h, const struct conf *conf,
     return why;
 }
 
-static enum reason
-publish_uid(const struct handles *h, int64_t uid, const char *directory)
+/* "handles.uid-1001.env" */
+static void
+name_file(const struct conf_caller *caller, struct buf *name)
 {
-    struct buf lines = { 0 };
+    buf_add_z(name, "handles.");
+    demand_print_file(caller, name);
+    buf_add_z(name, ".env");
+}
+
+static enum reason
+publish_caller(const struct handles *h, const struct conf_caller *caller,
+               const char *directory)
+{
+    struct buf lines = { 0 }, name = { 0 };
     enum reason why;
-    char name[48];
 
     for (size_t i = 0; i < h->n; i++) {
         const struct handle *one = &h->at[i].handle;
 
-        if (!one->ended && !one->caller.any && one->caller.uid == uid)
+        if (!one->ended && demand_equals(&one->caller, caller))
             write_line(&lines, one);
     }
-    (void)snprintf(name, sizeof name, "handles.uid-%lld.env", (long long)uid);
-    why = put_file(directory, name, buf_text(&lines));
+    name_file(caller, &name);
+    buf_add_byte(&name, '\0');
+    why = put_file(directory, buf_text(&name).at, buf_text(&lines));
+    buf_free(&name);
     buf_free(&lines);
     return why;
 }
 
-/* The files of callers that have no handle any more go: theirs is empty. */
+/* Some caller has handles in a file of this name. */
+static bool
+is_in_use(const struct handles *h, const struct conf *conf, struct text file)
+{
+    struct buf name = { 0 };
+    bool found = false;
+
+    for (size_t i = 0; i < h->n && !found; i++) {
+        const struct handle *one = &h->at[i].handle;
+
+        if (one->ended || is_workloads(one, conf))
+            continue;
+        name_file(&one->caller, &name);
+        found = text_equals(buf_text(&name), file);
+        buf_free(&name);
+    }
+    return found;
+}
+
+/* Of a name that one of ours could have. */
+static bool
+is_of_a_caller(struct text name)
+{
+    static const char *const demands[] = { "uid-", "gid-",       "cgroup-",
+                                           "pod-", "container-", "door-" };
+    struct text front = TEXT("handles.");
+
+    if (!text_starts(name, front) || !text_ends(name, TEXT(".env")))
+        return false;
+    name = text_of(name.at + front.n, name.n - front.n);
+    for (size_t i = 0; i < sizeof demands / sizeof *demands; i++)
+        if (text_starts(name, text_z(demands[i])))
+            return true;
+    return false;
+}
+
+/* The files of callers that have no handle any more go. */
 static enum reason
 sweep(const struct handles *h, const struct conf *conf, const char *directory)
 {
     DIR *d = opendir(directory);
     enum reason why = REASON_OK;
     struct dirent *e;
-    long long uid;
-    int end;
 
-    while (d != NULL && why == REASON_OK && (e = readdir(d)) != NULL) {
-        end = 0;
-        if (sscanf(e->d_name, "handles.uid-%lld.env%n", &uid, &end) != 1 || end == 0 ||
-            e->d_name[end] != '\0')
-            continue;
-        if (uid == conf->workload.uid)
+    while (d != NULL && why == REASON_OK && (e = readdir(d)) != NULL)
+        if (is_of_a_caller(text_z(e->d_name)) && !is_in_use(h, conf, text_z(e->d_name)))
             why = put_file(directory, e->d_name, TEXT(""));
-        else
-            why = publish_uid(h, uid, directory);
-    }
     if (d != NULL)
         closedir(d);
     return why;
@@ -129,7 +170,7 @@ handles_publish(const struct handles *h, const struct conf *conf, const char *di
         const struct handle *one = &h->at[i].handle;
 
         if (!one->ended && !is_workloads(one, conf))
-            why = publish_uid(h, one->caller.uid, directory);
+            why = publish_caller(h, &one->caller, directory);
     }
     return why == REASON_OK ? sweep(h, conf, directory) : why;
 }

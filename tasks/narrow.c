@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "tasks/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,6 @@ same_cidrs(const struct cidrs *a, const struct cidrs *b)
             !address_equals(&a->at[i].base, &b->at[i].base))
             return false;
     return true;
-}
-
-static bool
-same_caller(const struct conf_caller *a, const struct conf_caller *b)
-{
-    return a->any == b->any && (a->any || a->uid == b->uid);
 }
 
 /* ---- rules */
@@ -207,7 +202,7 @@ grant_compare(const struct conf *before, const struct conf_grant *was,
     enum narrowing rules;
 
     if (!same_workload(before, after, was) || was->task != is->task ||
-        !same_z(was->owner, is->owner) || !same_caller(&was->caller, &is->caller) ||
+        !same_z(was->owner, is->owner) || !demand_equals(&was->caller, &is->caller) ||
         !has_all(&is->purposes, &was->purposes))
         return GRANT_NARROWER;
     rules = compare_rules(&was->rules, &is->rules);

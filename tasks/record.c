@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "tasks/demand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,11 +66,12 @@ put_digest(struct buf *out, const char *key, const unsigned char digest[SHA256_S
 static void
 put_caller(struct buf *out, const struct conf_caller *c)
 {
-    char uid[32];
+    struct buf said = { 0 };
 
-    (void)snprintf(uid, sizeof uid, "uid=%lld", (long long)c->uid);
-    if (c->any || c->uid >= 0)
-        json_put_z(out, "caller", c->any ? "any" : uid);
+    demand_print(c, '=', &said);
+    if (buf_length(&said) > 0)
+        json_put_text(out, "caller", buf_text(&said));
+    buf_free(&said);
 }
 
 /* ---- the rules, as bytes that say the same for the same rules */

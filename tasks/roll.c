@@ -26,7 +26,7 @@ struct held {
 struct seat {
     struct entry entry;
     struct roll *roll; /* NULL: it has gone */
-    uint64_t who;      /* may use it: a uid, or ANYBODY */
+    uint64_t who;      /* may use it: a uid, or ANYBODY; more: task_caller */
     struct table_node by_use, by_id;
     struct held **held;
     size_t n_held;
@@ -66,7 +66,7 @@ roll_await_pod(struct roll *r, bool awaits)
 static uint64_t
 who_of(const struct conf_caller *caller)
 {
-    return caller->any ? ANYBODY : (uint64_t)caller->uid;
+    return caller->any || caller->uid < 0 ? ANYBODY : (uint64_t)caller->uid;
 }
 
 static uint64_t
@@ -339,7 +339,7 @@ roll_count(const struct roll *r)
 /* Counts up to two. */
 static unsigned
 find_uses(struct roll *r, const char *grant, uint64_t hash, uint64_t who,
-          int64_t now_ms, struct entry **out)
+          const struct caller *caller, int64_t now_ms, struct entry **out)
 {
     struct table_node *m = table_first(&r->uses, hash_use(hash, who));
     unsigned found = 0;
@@ -348,6 +348,7 @@ find_uses(struct roll *r, const char *grant, uint64_t hash, uint64_t who,
         struct seat *s = TABLE_OWNER(m, struct seat, by_use);
 
         if (s->who == who && strcmp(task_grant(s->entry.task), grant) == 0 &&
+            caller_matches(caller, task_caller(s->entry.task)) &&
             task_is_live(s->entry.task, now_ms)) {
             *out = &s->entry;
             found++;
@@ -364,9 +365,9 @@ find_by_caller(struct roll *r, const struct conf_grant *grant,
     unsigned found = 0;
 
     if (caller->has_uid)
-        found = find_uses(r, grant->name, hash, caller->uid, now_ms, out);
+        found = find_uses(r, grant->name, hash, caller->uid, caller, now_ms, out);
     if (r->n_anybodys > 0)
-        found += find_uses(r, grant->name, hash, ANYBODY, now_ms, out);
+        found += find_uses(r, grant->name, hash, ANYBODY, caller, now_ms, out);
     if (found == 1)
         return REASON_OK;
     *out = NULL;

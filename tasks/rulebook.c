@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "tasks/pattern.h"
+#include "tasks/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,12 +208,6 @@ compile_host(struct building *b, const struct conf_rule *r)
     return set;
 }
 
-static bool
-callers_overlap(const struct conf_caller *a, const struct conf_caller *b)
-{
-    return a->any || b->any || a->uid == b->uid;
-}
-
 /* Would these two fit one request and name two credentials, given that host and path
  * are the same? */
 static bool
@@ -223,7 +218,7 @@ is_certain_conflict(const struct line *a, const struct line *b)
            a->https == b->https && (a->methods & b->methods) != 0 &&
            a->grant->approved_at < b->grant->expires_at &&
            b->grant->approved_at < a->grant->expires_at &&
-           callers_overlap(&a->grant->caller, &b->grant->caller);
+           demand_overlaps(&a->grant->caller, &b->grant->caller);
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "tasks/task.h"
 
 #include "tasks/task_parts.h"
+#include "tasks/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ task_unref(struct task *k)
     free(k->approver);
     free(k->workload);
     free(k->pod);
+    demand_clear(&k->caller);
     explicit_bzero(k->password, sizeof k->password);
     free(k);
 }

@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "base/memory.h"
 #include "tasks/handle.h"
+#include "tasks/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +33,6 @@ purpose_find(const struct task_terms *t, struct text *out)
     return is_of(*out, purposes) ? REASON_OK : REASON_TASK_PURPOSE;
 }
 
-static bool
-is_within(const struct conf_caller *asked, const struct conf_caller *granted)
-{
-    if (asked->any)
-        return granted->any;
-    return asked->uid >= 0 && (granted->any || asked->uid == granted->uid);
-}
-
 /* The ledger writes it as it is. */
 static bool
 id_is_sound(struct text id)
@@ -59,7 +52,7 @@ terms_check(const struct task_terms *t, int64_t now_s)
         return REASON_GRANT_EXPIRED;
     if (t->ttl_ms < 0 || t->ttl_ms > g->ttl_ms || t->max_requests < 0)
         return REASON_TASK_TERMS;
-    if (!is_within(&t->caller, &g->caller) || !id_is_sound(t->id))
+    if (!demand_is_within(&t->caller, &g->caller) || !id_is_sound(t->id))
         return REASON_TASK_TERMS;
     return REASON_OK;
 }
@@ -152,7 +145,7 @@ task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
     k->workload = memory_copy_z(or_empty(t->conf->workload.id));
     k->pod = copy_text(t->pod);
     k->kind = g->task;
-    k->caller = t->caller;
+    k->caller = demand_copy(&t->caller);
     k->ttl_ms = t->ttl_ms > 0 ? t->ttl_ms : g->ttl_ms;
     k->max_requests = t->max_requests;
     k->started_by = t->by != NULL ? (int64_t)*t->by : TASK_NOBODY;

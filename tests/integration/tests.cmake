@@ -18,6 +18,7 @@ foreach(theme
     integration_test(${theme})
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
+integration_test(unix_door)
 integration_test(valgrind)
 integration_test(transparent)
 integration_test(transparent_names)

@@ -1,4 +1,5 @@
 unit_test(conf test_bindings conf)
+unit_test(conf test_callers conf)
 unit_test(conf test_conf conf)
 unit_test(conf test_credentials conf)
 unit_test(conf test_errors conf)

@@ -122,13 +122,14 @@ structured_headers_reads_what_we_read_and_nothing_else(void **state)
 {
     static const char *const command[] = { "node", "structured.mjs", NULL };
     struct buf asked = { 0 }, said = { 0 };
-    struct arena *arena = arena_new();
+    struct arena *arena;
     uint32_t chance = 7;
     struct json *answers;
     unsigned wrong = 0, taken = 0;
 
     (void)state;
     stranger_need(__func__, "structured-headers");
+    arena = arena_new();
     write_fields(&asked);
     assert_int_equal(stranger_ask(command, buf_text(&asked), &said), 0);
     answers = json_parse(buf_text(&said), 4 * 1024 * 1024);

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-static struct control_socket
+static struct unix_socket
 open_at(const char *path, enum reason expected)
 {
-    struct control_socket s;
+    struct unix_socket s;
 
     assert_int_equal(control_socket_open(path, &s), expected);
     assert_int_equal(s.fd >= 0, expected == REASON_OK);
@@ -31,7 +31,7 @@ static void
 it_is_ours_alone_and_gone_at_the_end(void **state)
 {
     char path[PATH_MAX];
-    struct control_socket s;
+    struct unix_socket s;
     struct stat st;
 
     (void)state;
@@ -42,16 +42,16 @@ it_is_ours_alone_and_gone_at_the_end(void **state)
     assert_int_equal(lstat(path, &st), 0);
     assert_true(S_ISSOCK(st.st_mode));
     assert_int_equal(st.st_mode & 07777, 0600);
-    control_socket_close(&s);
+    unix_socket_close(&s);
     assert_int_equal(lstat(path, &st), -1);
-    control_socket_close(&s); /* a second time is nothing */
+    unix_socket_close(&s); /* a second time is nothing */
 }
 
 static void
 one_that_nobody_answers_on_is_replaced(void **state)
 {
     char path[PATH_MAX];
-    struct control_socket s;
+    struct unix_socket s;
 
     (void)state;
     snprintf(path, sizeof path, "%s", in_scratch("socket"));
@@ -60,14 +60,14 @@ one_that_nobody_answers_on_is_replaced(void **state)
     s.fd = -1;
     free(s.path);
     s = open_at(path, REASON_OK);
-    control_socket_close(&s);
+    unix_socket_close(&s);
 }
 
 static void
 one_that_somebody_answers_on_is_not(void **state)
 {
     char path[PATH_MAX];
-    struct control_socket s;
+    struct unix_socket s;
     struct stat before, after;
 
     (void)state;
@@ -77,7 +77,7 @@ one_that_somebody_answers_on_is_not(void **state)
     (void)open_at(path, REASON_CANNOT_BIND);
     assert_int_equal(lstat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    control_socket_close(&s);
+    unix_socket_close(&s);
 }
 
 static void
@@ -107,7 +107,7 @@ static void
 what_came_in_its_place_is_left_there(void **state)
 {
     char path[PATH_MAX];
-    struct control_socket s;
+    struct unix_socket s;
     struct stat st;
 
     (void)state;
@@ -115,7 +115,7 @@ what_came_in_its_place_is_left_there(void **state)
     s = open_at(path, REASON_OK);
     assert_int_equal(unlink(path), 0);
     put_file(path);
-    control_socket_close(&s);
+    unix_socket_close(&s);
     assert_int_equal(lstat(path, &st), 0);
     assert_int_equal(unlink(path), 0);
 }

@@ -142,6 +142,7 @@ the_rule_that_is_missing_is_told_as_it_would_be_written(void **state)
         { "[2001:db8::1]:443", "https", "/v1", "{ host = \\\"[2001:db8::1]\\\"; ",
           "port =" },
         { "api.example:443", "https", "/\"", "port 443\"", "add {" },
+        { "api.example:443", "https", "/**", "port 443\"", "add {" },
     };
 
     (void)state;

@@ -216,17 +216,18 @@ what_dpop_and_jose_make_is_taken_when_honest_and_refused_when_not(void **state)
 {
     static const char *const command[] = { "node", "mint_dpop.mjs", NULL };
     static const char *const origins[] = { "https://orders.example" };
-    const struct dpop_policy policy = { .origins = origins,
-                                        .n_origins = 1,
-                                        .replays = replay_cache_new(100),
-                                        .algs = JWS_ALGS_ALL };
-    struct arena *arena = arena_new();
+    struct dpop_policy policy = { .origins = origins,
+                                  .n_origins = 1,
+                                  .algs = JWS_ALGS_ALL };
+    struct arena *arena;
     struct buf said = { 0 };
     const struct json *rows;
     struct json *doc;
 
     (void)state;
     stranger_need(__func__, "dpop");
+    policy.replays = replay_cache_new(100);
+    arena = arena_new();
     assert_int_equal(stranger_ask(command, TEXT("{}"), &said), 0);
     doc = json_parse(buf_text(&said), 4 * 1024 * 1024);
     rows = json_get(doc, "rows");
