@@ -59,6 +59,8 @@ steer(const struct conf *conf, const struct steer_wish *wish, struct buf *report
         return ctl_complain(false, EXIT_USAGE,
                             "there is no mode \"%s\": explicit, drop or redirect",
                             wish->mode);
+    if (wish->check)
+        return steer_check(conf, mode, wish);
     if (!steer_plan_make(conf, mode, wish->user, &plan, report))
         return EXIT_CONFIG;
     code = wish->load ? load(&plan) : print_script(&plan);

@@ -70,6 +70,11 @@ struct steer_wish {
     long uid; /* the workload's, for `check`; -1: the config's */
     bool load, remove, check, json;
 };
+/* From inside: as the workload where we are root, else as who we are. A line for each
+ * way that was tried, and for each door; returns an exit code. */
+int steer_check(const struct conf *conf, enum steering mode,
+                const struct steer_wish *wish);
+
 /* `holdfast steer` */
 int holdfast_steer(const struct steer_wish *wish);
 

@@ -16,7 +16,7 @@ const char holdfast_usage[] =
     "       holdfast steer   [-c FILE] [--mode explicit|drop|redirect] [--user NAME] "
     "[--load]   the kernel's rules that leave no other way out\n"
     "       holdfast steer   --remove\n"
-    "       holdfast steer   [-c FILE] --check [--uid N] [--json]   tries from inside "
+    "       holdfast steer   [-c FILE] [--mode MODE] --check [--uid N] [--json]   tries from inside "
     "whether they hold\n"
     "       holdfast audit verify [-c FILE | --ledger DIR] [--key JWK] [--checkpoint "
     "FILE] [--json]\n"

@@ -470,6 +470,68 @@ def explicit_loads_nothing_and_says_what_it_does_not_hold():
     assert not subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
 
 
+# ---- from inside
+
+def checked(*before, code=None, mode="redirect", uid=None):
+    """What --check says: {name: (is it well, the sentence)}."""
+    as_whom = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid is not None else []
+    done = steer("-c", CONFIG, "--check", "--json", "--mode", mode, before=[*before, *as_whom])
+    told = json.loads(done.stdout)
+    found = {c["name"]: (c["ok"], c["says"]) for c in told["checks"]}
+    assert told["ok"] == all(ok for ok, _ in found.values()) and done.returncode == (0 if told["ok"] else 1), done
+    assert code is None or done.returncode == code, done.stdout
+    return found
+
+
+def failed(found):
+    return {name for name, (ok, _) in found.items() if not ok}
+
+
+OPEN = {"tcp", "tcp_port", "tcp_v6", "quic", "quic_v6", "udp", "dns", "dns_v6", "dns_tcp", "ping", "ping_v6"}
+
+
+@rows([("drop", ()), ("redirect", ()), ("drop as the workload itself", (WORKLOAD_UID,))])
+def from_inside_every_way_is_found_closed(row):
+    mode = row[0].split()[0]
+    in_force(mode)
+    outside.forget()
+    found = checked(code=0, mode=mode, uid=row[1][0] if row[1] else None)
+    assert OPEN <= set(found) and {"raw", "packet", "door", "ops", "sctp"} <= set(found)
+    for name in ("tcp", "tcp_v6"):
+        assert ("in its place" if mode == "redirect" else "refused") in found[name][1], found
+    nothing_left()
+
+
+@promise
+def from_inside_what_is_open_is_found_and_what_to_do_is_said():
+    in_force(None)
+    found = checked(code=1)
+    assert failed(found) - {"udplite", "sctp"} == OPEN | {"ops", "turned"}, found
+    assert all("holdfast steer --load" in found[name][1] for name in OPEN)
+    assert steer("-c", CONFIG, "--check").stdout.count("FAIL  ") >= len(OPEN)
+
+
+@promise
+def a_workload_that_was_given_raw_sockets_is_told_on():
+    """What they send below IP passes no rule; above it, it does."""
+    in_force("drop")
+    found = checked("setpriv", f"--reuid={WORKLOAD_UID}", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw", code=1, mode="drop")
+    assert failed(found) == {"packet"} and "NET_RAW" in found["packet"][1], found
+    assert "refused" in found["raw"][1] and "refused" in found["raw_v6"][1], found
+
+
+@promise
+def where_there_is_no_network_that_is_what_is_said():
+    found = checked("unshare", "-n", code=1)
+    assert failed(found) == {"door", "turned"} and "no route" in found["tcp"][1], found
+
+
+@promise
+def who_is_exempt_proves_nothing():
+    done = steer("-c", CONFIG, "--check", before=["setpriv", f"--reuid={PROXY_UID}", "--clear-groups"])
+    assert done.returncode == 1 and "exempt" in done.stderr and done.stdout == "", done
+
+
 def end():
     """For main(): all is well still."""
     h.stop()
