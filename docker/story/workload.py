@@ -24,7 +24,7 @@ NO_WAY = ("ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EPERM
 ADDED = """grants = (
   { name = "daily-report"; owner = "reports-team@example"; approved_by = "security@example"; ticket = "SEC-124";
     approved_at = "2026-11-01"; expires_at = "2099-01-01"; purposes = ["daily-report"]; task = "standing"; ttl = "15m";
-    caller = "any";
+    caller = { door = "workload"; };
     rules = ( { host = "reports.example"; scheme = "http"; port = 80; methods = ["GET"]; paths = ["/daily"];
                 addresses = ["10.213.8.0/24"]; } ); }
 );

@@ -192,7 +192,7 @@ def a_filter_that_is_edited_beside_the_copyable_file_holds_after_sighup():
         return dev.do("logs", "--no-color", "holdfast")
     assert status("127.0.0.9") == "403"
     rule = ('grants = ( { name = "edited"; owner = "me"; approved_by = "you"; ticket = "1"; approved_at = "2026-11-01"; expires_at = "2099-01-01";'
-            ' purposes = ["tests"]; task = "standing"; ttl = "15m"; caller = "any"; rules = ( { host = "127.0.0.9"; scheme = "http"; methdos = '
+            ' purposes = ["tests"]; task = "standing"; ttl = "15m"; caller = { door = "agent"; }; rules = ( { host = "127.0.0.9"; scheme = "http"; methdos = '
             '["GET"]; paths = "any"; addresses = ["127.0.0.9"]; } ); } );\n')
     save(f"{at}/conf.d/edited.conf", rule)
     dev.do("kill", "-s", "HUP", "holdfast")
