@@ -447,6 +447,16 @@ log_line_number(struct log_line *l, const char *key, int64_t value)
             add(l, digits, (size_t)n);
 }
 
+void
+log_line_bool(struct log_line *l, const char *key, bool value)
+{
+    const char *word = value ? "true" : "false";
+
+    for (; l != NULL; l = l->twin)
+        if (add_key(l, key, strlen(word)))
+            add(l, word, strlen(word));
+}
+
 static void
 add_list(struct log_line *l, const char *key, const struct text *values, size_t n)
 {

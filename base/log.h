@@ -57,6 +57,7 @@ void log_line_text(struct log_line *l, const char *key, struct text value);
 /* value NULL: the field is left out. */
 void log_line_z(struct log_line *l, const char *key, const char *value);
 void log_line_number(struct log_line *l, const char *key, int64_t value);
+void log_line_bool(struct log_line *l, const char *key, bool value);
 void log_line_list(struct log_line *l, const char *key, const struct text *values,
                    size_t n);
 void log_line_end(struct log_line *l);

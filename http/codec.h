@@ -62,6 +62,9 @@ struct wire *http1_new(enum wire_role role, const struct wire_limits *limits,
 struct wire *http2_new(enum wire_role role, const struct wire_limits *limits,
                        struct buf *in, struct buf *out);
 
+struct wire *opaque_new(enum wire_role role, const struct wire_limits *limits,
+                        struct buf *in, struct buf *out);
+
 /* What a read is told of bytes that are refused for `detail`: the same to a server; to
  * a client that the answer is malformed or too large, with the detail in the log. */
 enum reason codec_refusal(enum wire_role role, enum reason detail);

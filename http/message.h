@@ -12,7 +12,8 @@ enum body_kind {
     BODY_NONE,   /* there is none */
     BODY_LENGTH, /* exactly `length` bytes */
     BODY_STREAM, /* as many as come (chunked; until close; h2 without content-length) */
-    BODY_TUNNEL  /* no HTTP any more, both ways, from the 101 on (WebSocket) */
+    BODY_TUNNEL /* no HTTP any more, both ways, from the 101 on (WebSocket), or from the
+                   200 on of TLS that passes unopened */
 };
 
 struct body_frame {
@@ -46,7 +47,9 @@ struct request {
     bool expect_continue; /* the client waits for 100 before it sends the body */
     enum upgrade upgrade; /* its Upgrade field, or :protocol; a WebSocket's body is
                              BODY_TUNNEL */
-    bool takes_trailers;  /* TE: trailers; the codec writes it where it belongs */
+    bool hides_host; /* of TLS that passes unopened: the server name, which stands in
+                        `host`, may not be the one that is meant (ECH) */
+    bool takes_trailers; /* TE: trailers; the codec writes it where it belongs */
 };
 
 struct response {

@@ -20,8 +20,15 @@ struct wire *
 wire_new(enum wire_version version, enum wire_role role,
          const struct wire_limits *limits, struct buf *in, struct buf *out)
 {
-    return version == WIRE_HTTP2 ? http2_new(role, limits, in, out)
-                                 : http1_new(role, limits, in, out);
+    switch (version) {
+    case WIRE_HTTP2:
+        return http2_new(role, limits, in, out);
+    case WIRE_OPAQUE:
+        return opaque_new(role, limits, in, out);
+    case WIRE_HTTP1:
+    default:
+        return http1_new(role, limits, in, out);
+    }
 }
 
 void

@@ -28,7 +28,14 @@ enum wire_role {
     WIRE_SERVER, /* towards a client: reads requests, writes responses */
     WIRE_CLIENT
 }; /* towards an upstream: writes requests, reads responses */
-enum wire_version { WIRE_HTTP1, WIRE_HTTP2 };
+enum wire_version {
+    WIRE_HTTP1,
+    WIRE_HTTP2,
+    WIRE_OPAQUE /* TLS that nobody opens here: one CONNECT, its bytes as they come, from
+                   the ClientHello on. It is accepted as it is asked for: by a 200 with
+                   a BODY_TUNNEL; any other answer is told as an alert. Else as HTTP/1
+                 */
+};
 
 struct wire_limits {
     size_t head_bytes; /* start line and fields together; also trailers */

@@ -100,6 +100,7 @@ below_its_level_nothing_is_written(void **state)
     log_line_text(NULL, "k", TEXT("v"));
     log_line_z(NULL, "k", "v");
     log_line_number(NULL, "k", 1);
+    log_line_bool(NULL, "k", true);
     log_line_list(NULL, "k", NULL, 0);
     log_line_end(NULL);
     assert_string_equal(read_log(), "");
@@ -119,14 +120,17 @@ fields_stand_in_the_order_they_were_added(void **state)
     log_line_text(l, "host", TEXT("api.example.com"));
     log_line_z(l, "left_out", NULL);
     log_line_number(l, "status", -200);
+    log_line_bool(l, "opaque", true);
+    log_line_bool(l, "other", false);
     log_line_list(l, "notes", list, 2);
     log_line_list(l, "none", NULL, 0);
     log_line_end(l);
     line = read_log();
-    assert_non_null(
-        strstr(line, "\"level\":\"info\",\"msg\":\"request\",\"who\":\"agent-42\","
-                     "\"host\":\"api.example.com\",\"status\":-200,"
-                     "\"notes\":[\"a b\",\"c\\\"\"],\"none\":[]}\n"));
+    assert_non_null(strstr(
+        line,
+        "\"level\":\"info\",\"msg\":\"request\",\"who\":\"agent-42\","
+        "\"host\":\"api.example.com\",\"status\":-200,\"opaque\":true,\"other\":false,"
+        "\"notes\":[\"a b\",\"c\\\"\"],\"none\":[]}\n"));
     json_free(one_line());
 }
 
@@ -334,12 +338,14 @@ on_a_terminal_a_line_is_short_and_cannot_be_forged(void **state)
     log_line_z(l, "x", "y\nreason=ok");
     log_line_z(l, "empty", "");
     log_line_number(l, "status", 200);
+    log_line_bool(l, "opaque", true);
+    log_line_bool(l, "other", false);
     log_line_list(l, "notes", list, 2);
     log_line_end(l);
     line = read_log();
     assert_string_equal(line + 12, " info request host=api.example.com path=\"/a b=c\""
                                    " x=\"y\\u000areason=ok\" empty=\"\" status=200"
-                                   " notes=strip,\"a,b\"\n");
+                                   " opaque=true other=false notes=strip,\"a,b\"\n");
     open_log(LOG_SHORT, LOG_INFO);
     log_error("unknown key \"worklod\"\x1b");
     assert_string_equal(read_log() + 12, " error unknown key \"worklod\"\\u001b\n");
