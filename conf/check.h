@@ -22,6 +22,7 @@ void check_grants(const struct check *k);
 void check_caller(const struct check *k, const struct conf_caller *c);
 void check_credentials(const struct check *k);
 void check_source(const struct check *k, const struct conf_source *s);
+void check_opaque(const struct check *k, const struct conf_rule *r);
 void check_bindings(const struct check *k, const struct conf_rule *r);
 /* c: the rule's credential; NULL: there is none of that name. */
 void check_signature(const struct check *k, const struct conf_rule *r,

@@ -22,6 +22,15 @@ check_rule(const struct check *k, const struct conf_rule *r)
     check_bindings(k, r);
 }
 
+static void
+check_any_rule(const struct check *k, const struct conf_rule *r)
+{
+    if (r->opaque)
+        check_opaque(k, r);
+    else
+        check_rule(k, r);
+}
+
 /* ---- purposes and tasks */
 
 /* Nobody starts these tasks who could say which purpose it is for. */
@@ -93,7 +102,7 @@ check_grant(const struct check *k, const struct conf_grant *g)
     check_task(k, g);
     check_caller(k, &g->caller);
     for (size_t i = 0; i < g->rules.n; i++) {
-        check_rule(k, &rules[i]);
+        check_any_rule(k, &rules[i]);
         check_rule_purposes(k, g, &rules[i]);
     }
 }

@@ -319,6 +319,7 @@ struct conf_rule {
     int64_t port;     /* 0: the scheme's own */
     int scheme;       /* enum conf_scheme */
     enum conf_http http;
+    bool opaque; /* TLS passes unopened; what cannot be judged then is empty */
     struct strings methods;
     struct strings paths;
     const char *credential; /* NULL: none */

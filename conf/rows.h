@@ -33,6 +33,8 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
     { .name = key, .type = SETTING_STRING, .offset = at, .standard = normal, .sentence = text }
 #define STRINGS_OR_ANY(key, at, text) \
     { .name = key, .type = SETTING_STRINGS_OR_ANY, .offset = at, .flags = MUST, .sentence = text }
+#define STRINGS_OR_ANY_UNLESS(other, key, at, text) \
+    { .name = key, .type = SETTING_STRINGS_OR_ANY, .offset = at, .flags = MUST, .unless = other, .sentence = text }
 #define INTEGER(key, at, normal, least, most, text) \
     { .name = key, .type = SETTING_INTEGER, .offset = at, .standard = normal, .min = least, .max = most, \
       .sentence = text }

@@ -575,6 +575,15 @@ find_rows(struct fill *f, const struct setting *table, const char *name,
     return written;
 }
 
+/* Another key of the group says that it has no use for this one. */
+static bool
+is_excused(const struct setting *row, const struct node *group)
+{
+    const struct node *n = row->unless != NULL ? node_child(group, row->unless) : NULL;
+
+    return n != NULL && n->type == NODE_BOOL && n->integer != 0;
+}
+
 void
 fill_group(struct fill *f, const struct setting *table, const char *name,
            const struct node *group, struct place place, void *out)
@@ -595,7 +604,8 @@ fill_group(struct fill *f, const struct setting *table, const char *name,
             *(int *)field = -1;
         if ((written & 1) != 0)
             fill_written(f, row, node_child(group, row->name), field);
-        else if (group != NULL && (row->flags & SETTING_REQUIRED))
+        else if (group != NULL && (row->flags & SETTING_REQUIRED) &&
+                 !is_excused(row, group))
             complain(f, row, group, row->name, "is missing");
         else
             fill_standard(f, row, place, field);

@@ -48,6 +48,8 @@ struct setting {
     const char *const *choices; /* NULL-terminated */
     const struct setting *inner;
     size_t inner_size;
+    const char *unless; /* a SETTING_BOOL beside it: where that is true, what is REQUIRED
+                           may be absent; NULL: nowhere */
     const char *sentence; /* for docs/CONFIG.md */
 };
 

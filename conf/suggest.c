@@ -61,7 +61,6 @@ static const struct {
     const char *group, *key;
 } later_keys[] = {
     { "source", "value" },
-    { "rules", "opaque" },
     { "trust", "jwks_url" },
 };
 

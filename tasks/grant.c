@@ -6,21 +6,15 @@
  * shorter one, a literal path over a pattern or "any", and then the rule that stands
  * earlier in the config. Before that: rules of two grants that fit one request and name
  * different credentials are a refusal, whichever would have won. */
-#include "tasks/grant.h"
-
 #include "base/memory.h"
+#include "tasks/grant_parts.h"
 #include "tasks/pattern.h"
-#include "tasks/rulebook.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Above what host and path give. */
 enum { PROVEN_RANK = 1 << 16 };
-
-struct grants {
-    struct rulebook book;
-};
 
 enum reason
 grants_new(const struct conf *conf, struct buf *report, struct grants **out)
@@ -50,6 +44,7 @@ enum reach {
     REACH_HOST,
     REACH_PORT,
     REACH_CALLER,
+    REACH_KIND,
     REACH_SCHEME,
     REACH_TIME,
     REACH_TASK,
@@ -92,12 +87,6 @@ port_fits(const struct search *s, const struct line *l)
     return l->rule->port == 0 && s->ask->target->port == usual && l->https != s->https;
 }
 
-static bool
-is_live(const struct conf_grant *grant, int64_t now_s)
-{
-    return now_s >= grant->approved_at && now_s < grant->expires_at;
-}
-
 /* The task under which this caller uses the grant. */
 static bool
 has_task(struct search *s, const struct conf_grant *grant)
@@ -134,9 +123,11 @@ reach(struct search *s, const struct line *l)
         return REACH_PORT;
     if (!caller_matches(s->ask->caller, &l->grant->caller))
         return REACH_CALLER;
+    if (l->rule->opaque != s->ask->opaque)
+        return REACH_KIND;
     if (l->https != s->https)
         return REACH_SCHEME;
-    if (!is_live(l->grant, s->ask->now_s))
+    if (!grant_is_live(l->grant, s->ask->now_s))
         return REACH_TIME;
     if (s->ask->roll != NULL && !has_task(s, l->grant))
         return REACH_TASK;
@@ -275,6 +266,8 @@ miss_reason(const struct search *s, const struct conf_grant *nearest, enum reach
         return REASON_GRANT_EXPIRED;
     case REACH_SCHEME:
         return REASON_SCHEME_NOT_ALLOWED;
+    case REACH_KIND:
+        return s->ask->opaque ? REASON_HOST_NOT_ALLOWED : REASON_OPAQUE_ONLY;
     case REACH_CALLER:
         return caller_judge(s->ask->caller, &nearest->caller);
     case REACH_PORT:
@@ -350,7 +343,7 @@ grants_name_host(const struct grants *g, const struct caller *caller,
         for (; line != 0; line = line_at(&g->book, line)->next) {
             const struct line *l = line_at(&g->book, line);
 
-            if (l->port == target->port && is_live(l->grant, now_s) &&
+            if (l->port == target->port && grant_is_live(l->grant, now_s) &&
                 caller_matches(caller, &l->grant->caller))
                 return true;
         }

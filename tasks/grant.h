@@ -25,6 +25,7 @@ struct ask {
     struct text scheme; /* "https", "http" */
     struct text method;
     struct text path; /* canonical */
+    bool opaque;      /* of TLS that nobody opens: method and path say nothing */
     int64_t now_s;
     /* Who is live; NULL: not asked, as if every grant had a task for every purpose. */
     struct roll *roll;
@@ -41,9 +42,9 @@ struct decision {
     struct entry *entry;
 };
 
-/* REASON_OK, or the reason of the rule that came nearest: host, then caller, scheme,
- * expiry, a live task, method, purpose, path. Before them, that of a rule that lacks a
- * task, or its purpose, and nothing else. */
+/* REASON_OK, or the reason of the rule that came nearest: host, then caller, whether it
+ * is opaque, scheme, expiry, a live task, method, purpose, path. Before them, that of a
+ * rule that lacks a task, or its purpose, and nothing else. */
 MUST_USE enum reason grants_judge(const struct grants *g, const struct ask *ask,
                                   struct decision *out);
 
@@ -51,5 +52,11 @@ MUST_USE enum reason grants_judge(const struct grants *g, const struct ask *ask,
  * (Whether to show a leaf at once.) */
 bool grants_name_host(const struct grants *g, const struct caller *caller,
                       const struct authority *target, int64_t now_s);
+/* Is TLS of this caller to this host and port to pass unopened? Where it is, nothing
+ * else goes there. The most specific rules of a live grant decide. */
+bool grants_pass_unopened(const struct grants *g, const struct caller *caller,
+                          const struct authority *target, int64_t now_s);
+/* There is a rule that could say so. */
+bool grants_have_opaque(const struct grants *g);
 
 #endif

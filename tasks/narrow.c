@@ -75,8 +75,9 @@ same_signature(const struct conf_signature *a, const struct conf_signature *b)
 bool
 rules_treat_alike(const struct conf_rule *a, const struct conf_rule *b)
 {
-    return a->scheme == b->scheme && a->http == b->http && a->inject == b->inject &&
-           a->cookies == b->cookies && a->encoded_slashes == b->encoded_slashes &&
+    return a->scheme == b->scheme && a->opaque == b->opaque && a->http == b->http &&
+           a->inject == b->inject && a->cookies == b->cookies &&
+           a->encoded_slashes == b->encoded_slashes &&
            a->signed_urls == b->signed_urls && a->websocket == b->websocket &&
            a->own_proof == b->own_proof && same_signature(a->signature, b->signature) &&
            same_z(a->credential, b->credential) &&

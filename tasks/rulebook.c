@@ -151,7 +151,7 @@ compile_methods(struct building *b, const struct conf_rule *r)
     struct rulebook *book = b->book;
     uint64_t mask = 0;
 
-    if (r->methods.any)
+    if (r->methods.any || r->opaque)
         return METHOD_ANY;
     for (size_t i = 0; i < r->methods.n; i++) {
         struct text method = text_z(r->methods.at[i]);
@@ -208,6 +208,14 @@ compile_host(struct building *b, const struct conf_rule *r)
     return set;
 }
 
+/* There may be a caller, and a time, for whom both are. */
+static bool
+grants_overlap(const struct conf_grant *a, const struct conf_grant *b)
+{
+    return a->approved_at < b->expires_at && b->approved_at < a->expires_at &&
+           demand_overlaps(&a->caller, &b->caller);
+}
+
 /* Would these two fit one request and name two credentials, given that host and path
  * are the same? */
 static bool
@@ -216,9 +224,7 @@ is_certain_conflict(const struct line *a, const struct line *b)
     return a->grant != b->grant && a->credential != b->credential &&
            a->credential != 0 && b->credential != 0 && a->port == b->port &&
            a->https == b->https && (a->methods & b->methods) != 0 &&
-           a->grant->approved_at < b->grant->expires_at &&
-           b->grant->approved_at < a->grant->expires_at &&
-           demand_overlaps(&a->grant->caller, &b->grant->caller);
+           grants_overlap(a->grant, b->grant);
 }
 
 static void
@@ -341,11 +347,47 @@ compile_path(struct building *b, uint32_t set, struct text pattern, uint32_t lin
         add_fit(b, fits_of(book, set_at(book, set)->paths, pattern), line);
 }
 
+/* What comes for this host and port would be opened by one of them, and not by the
+ * other. */
+static bool
+are_two_ways(const struct line *a, const struct line *b)
+{
+    return a->rule->opaque != b->rule->opaque && a->port == b->port &&
+           grants_overlap(a->grant, b->grant);
+}
+
+static void
+compare_ways(struct building *b, uint32_t set, uint32_t mine)
+{
+    const struct rulebook *book = b->book;
+    const struct line *line = line_at(book, mine);
+    struct set *s = set_at(book, set);
+
+    s->has_opaque |= line->rule->opaque;
+    b->book->has_opaque |= line->rule->opaque;
+    s->has_read |= !line->rule->opaque;
+    if (!s->has_opaque || !s->has_read)
+        return;
+    for (uint32_t other = s->first; other != 0; other = line_at(book, other)->next) {
+        const struct line *l = line_at(book, other);
+
+        if (!are_two_ways(line, l))
+            continue;
+        buf_printf(b->report,
+                   "%s:%u: grants[%zu].rules[%zu].opaque: a host is either passed on "
+                   "unopened or not, and grant \"%s\" has it otherwise (%s:%u)\n",
+                   line->rule->place.file, line->rule->place.line, b->grant, b->rule,
+                   l->grant->name, l->rule->place.file, l->rule->place.line);
+        b->failed = true;
+        return;
+    }
+}
+
 static bool
 differ_in_path_alone(const struct line *a, const struct line *b)
 {
-    return a->grant == b->grant && a->port == b->port && a->https == b->https &&
-           a->methods == b->methods;
+    return a->grant == b->grant && a->rule->opaque == b->rule->opaque &&
+           a->port == b->port && a->https == b->https && a->methods == b->methods;
 }
 
 static void
@@ -383,8 +425,9 @@ compile_rule(struct building *b, const struct conf_grant *grant,
     if (r->credential != NULL)
         line_at(book, line)->credential = new_child(book, book->credentials,
                                                     text_z(r->credential));
+    compare_ways(b, set, line);
     add_to_set(book, set, line);
-    if (r->paths.any)
+    if (r->paths.any || r->opaque)
         add_fit(b, &set_at(book, set)->any, line);
     for (size_t i = 0; i < r->paths.n; i++)
         compile_path(b, set, text_z(r->paths.at[i]), line);

@@ -46,7 +46,8 @@ struct set {
     uint32_t paths; /* … or the root of their tree; 0: there is none */
     uint32_t any;   /* fits whose rule takes any path */
     uint32_t first, last;
-    uint32_t rank; /* the higher, the more specific */
+    bool has_opaque, has_read; /* rules that let TLS through unread, and others */
+    uint32_t rank;             /* the higher, the more specific */
 };
 
 struct fit {
@@ -73,6 +74,7 @@ struct rulebook {
     struct text methods[METHODS_MAX];
     size_t n_methods;
     uint32_t names, credentials; /* roots */
+    bool has_opaque;             /* any rule that lets TLS through unread */
 };
 
 static inline struct line *
@@ -106,8 +108,9 @@ few_at(const struct rulebook *book, uint32_t i)
 }
 
 /* Into a zeroed one, borrowing from the conf. What only shows when compiled (two grants
- * naming different credentials for one request where it can be seen, a bad host or path
- * pattern) is appended to `report` as "file:line: key: message": REASON_CONFIG then. */
+ * naming different credentials for one request where it can be seen, or one host both
+ * opaque and not, a bad host or path pattern) is appended to `report` as "file:line:
+ * key: message": REASON_CONFIG then. */
 MUST_USE enum reason rulebook_fill(struct rulebook *book, const struct conf *conf,
                                    struct buf *report);
 void rulebook_clear(struct rulebook *book);

@@ -158,8 +158,6 @@ static const struct {
     { "\"refuse\"", "\"refused\"", 38, "filters.strip.on_sight",
       "did you mean \"refuse\"?" },
     /* keys and words of later */
-    { "methods = [\"GET\", \"POST\"];", "methods = [\"GET\", \"POST\"]; opaque = true;",
-      29, RULE ".opaque", "is not built yet: remove it" },
     { "jwks_file =", "jwks_url = \"x\"; jwks_file =", 10, GATE ".trust[0].jwks_url",
       "is not built yet" },
     { "kind = \"authority\"", "kind = \"vault\"; value = \"x\"", 19,
@@ -416,6 +414,9 @@ static const struct {
       "a WebSocket is asked for by GET, which `methods` lacks" },
     { "port = 444;", "websocket = \"true\";", 33, PLAIN ".websocket",
       "write websocket = true" },
+    { "port = 444;", "opaque = 1;", 33, PLAIN ".opaque", "must be a boolean" },
+    { "\"pypi.org\"; methods = [\"HEAD\"]; paths = \"any\";",
+      "\"10.1.2.3\"; opaque = true;", 33, PLAIN ".host", "write a name" },
     { "port = 444;", "http = \"1.0\";", 33, PLAIN ".http", "did you mean \"1.1\"?" },
     { "port = 444;", "http = 2;", 33, PLAIN ".http",
       "stands in quotes: write http = " },

@@ -17,7 +17,7 @@ a_rule_with_another_word_is_another_rule(void **state)
     static const char *const other[] = { "other" };
     static const struct cidr range = { .bits = 8 };
     static const struct conf_signature signature = { .label = "sig1" };
-    enum { WORDS = 17 };
+    enum { WORDS = 18 };
 
     for (int i = 0; i < WORDS; i++) {
         struct stage *s = *state;
@@ -44,6 +44,7 @@ a_rule_with_another_word_is_another_rule(void **state)
         r->websocket = i == 14;
         r->own_proof = i == 15 ? CONF_PASS : r->own_proof;
         r->signature = i == 16 ? &signature : r->signature;
+        r->opaque = i == 17;
         if (compare(s, &s->grants[REQUIRED], &is) != GRANT_NARROWER)
             fail_msg("word %d", i);
         if (compare(s, &is, &s->grants[REQUIRED]) != GRANT_NARROWER)
