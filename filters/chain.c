@@ -45,24 +45,33 @@ static const struct filter *const filters[FILTERS] = {
     [ANSWER] = &answer_filter,        /* of no phase: asked when an answer comes */
 };
 
-enum side { WAY_OUT, WAY_IN, SIDES };
+enum side { WAY_OUT, WAY_OUT_UNOPENED, WAY_IN, SIDES };
 
 /* By side and enum chain_phase. */
 static const unsigned char orders[SIDES][3][8] = {
     [WAY_OUT] = { [CHAIN_TUNNEL] = { HANDLE, PROVE, END },
                   [CHAIN_JUDGE] = { HANDLE, PROVE, POLICY, GUARD, DEMAND, USE, END },
                   [CHAIN_PRESENT] = { USE, STRIP, PRESENT, END } },
+    /* Nobody sees what there is to strip, and nothing of ours may lie upon it. */
+    [WAY_OUT_UNOPENED] = { [CHAIN_TUNNEL] = { HANDLE, PROVE, END },
+                           [CHAIN_JUDGE] = { POLICY, GUARD, DEMAND, END },
+                           [CHAIN_PRESENT] = { END } },
     [WAY_IN] = { [CHAIN_TUNNEL] = { END },
                  [CHAIN_JUDGE] = { VERIFY, END },
                  [CHAIN_PRESENT] = { VOUCH, END } },
 };
 
-static enum side
-side_of(int door_kind)
+static const unsigned char *
+order_of(const struct view *v, enum chain_phase phase)
 {
     /* Through any other nothing passes that could be judged. */
-    assert(door_kind <= DOOR_GATE);
-    return door_kind == DOOR_GATE ? WAY_IN : WAY_OUT;
+    assert(v->door->kind <= DOOR_GATE);
+    if (v->door->kind == DOOR_GATE)
+        return orders[WAY_IN][phase];
+    if (!v->opaque)
+        return orders[WAY_OUT][phase];
+    assert(v->rule == NULL || (v->rule->opaque && v->rule->credential == NULL));
+    return orders[WAY_OUT_UNOPENED][phase];
 }
 
 struct chain {
@@ -131,7 +140,7 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
 {
     const unsigned char *order;
 
-    order = orders[side_of(v->door->kind)][phase];
+    order = order_of(v, phase);
     *by = NULL;
     if (phase == CHAIN_PRESENT)
         present_forget(v);
@@ -147,9 +156,9 @@ chain_run(struct chain *c, enum chain_phase phase, struct view *v, const char **
 }
 
 const char *
-chain_name(int door_kind, enum chain_phase phase, size_t i)
+chain_name(const struct view *v, enum chain_phase phase, size_t i)
 {
-    unsigned char at = orders[side_of(door_kind)][phase][i];
+    unsigned char at = order_of(v, phase)[i];
 
     return at == END ? NULL : filters[at]->name;
 }
@@ -157,7 +166,7 @@ chain_name(int door_kind, enum chain_phase phase, size_t i)
 struct verdict
 chain_ask(struct chain *c, enum chain_phase phase, struct view *v, size_t i)
 {
-    unsigned char at = orders[side_of(v->door->kind)][phase][i];
+    unsigned char at = order_of(v, phase)[i];
 
     assert(at != END);
     return filters[at]->on_request(c->states[at], v);
@@ -167,7 +176,7 @@ struct verdict
 chain_run_trailers(struct chain *c, struct view *v, struct headers *trailers,
                    const char **by)
 {
-    const unsigned char *order = orders[side_of(v->door->kind)][CHAIN_PRESENT];
+    const unsigned char *order = order_of(v, CHAIN_PRESENT);
 
     for (; *order != END; order++) {
         const struct filter *f = filters[*order];

@@ -20,7 +20,8 @@ MUST_USE enum reason chain_open(const struct conf *conf, struct buf *report,
                                 struct chain **out);
 void chain_close(struct chain *c);
 
-/* Runs the filters of this phase for the door's kind, in order, until one denies.
+/* Runs the filters of this phase for the door's kind, and for what passes unopened, in
+ * order, until one denies.
  * *by: the filter that denied (its name); NULL when all passed. A judgement that denies
  * leaves no grant and no rule in the view, only nearest and rule_place, for the log.
  * CHAIN_PRESENT may be run again for a retry: what the attempt before put on the
@@ -29,9 +30,9 @@ void chain_close(struct chain *c);
 struct verdict chain_run(struct chain *c, enum chain_phase phase, struct view *v,
                          const char **by);
 
-/* For `explain`, which asks one at a time: the name of the i-th filter of this phase at
- * this kind of door (NULL: there are no more), and its judgement alone. */
-const char *chain_name(int door_kind, enum chain_phase phase, size_t i);
+/* For `explain`, which asks one at a time: the name of the i-th filter of this phase
+ * for such a request at its door (NULL: there are no more), and its judgement alone. */
+const char *chain_name(const struct view *v, enum chain_phase phase, size_t i);
 struct verdict chain_ask(struct chain *c, enum chain_phase phase, struct view *v,
                          size_t i);
 

@@ -58,6 +58,7 @@ struct view {
     int64_t now_ms; /* monotonic */
     bool tunnelled; /* inside a CONNECT, which has proved what it had to, or where
                        nobody means to speak to a proxy */
+    bool opaque;    /* TLS that passes unopened: there is no request to be seen */
 
     const struct caller *caller;
     const struct conf_door *door;

@@ -29,6 +29,7 @@ policy_find(void *state, struct view *v)
                              .scheme = v->scheme,
                              .method = v->request->method,
                              .path = v->path,
+                             .opaque = v->opaque,
                              .now_s = v->now_s,
                              .roll = v->roll,
                              .proven = v->proven != NULL ? v->proven : v->handle_task,
@@ -60,6 +61,8 @@ policy_demand(void *state, struct view *v)
 {
     (void)state;
     if (v->policy == REASON_OK && v->rule != NULL) {
+        if (v->opaque)
+            return pass(); /* there is no path to look at, nor what it asks for */
         if (v->rule->encoded_slashes == SLASHES_REFUSE &&
             path_has_encoded_slash(v->path))
             return deny(REASON_ENCODED_SLASH);

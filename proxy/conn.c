@@ -42,7 +42,9 @@ conn_begin_serving(struct conn *c)
     c->step = CONN_SERVE;
     c->n_before = c->n_asked;
     c->sent_seen = c->link.sent;
-    if (conn_is_tls(c) && tls_protocol(c->link.tls) == ALPN_H2)
+    if (c->opaque)
+        c->wire = new_wire(c, WIRE_OPAQUE);
+    else if (conn_is_tls(c) && tls_protocol(c->link.tls) == ALPN_H2)
         c->wire = new_wire(c, WIRE_HTTP2);
     conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
 }

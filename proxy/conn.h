@@ -34,6 +34,7 @@ struct conn {
     struct wake wake;
     struct alarm alarm, unread; /* of HTTP/2: answers that nobody reads */
     enum conn_step step;
+    bool opaque;  /* a rule lets TLS to `target` through unread: it is never opened */
     bool named;   /* a live grant of this caller names `target` */
     bool cut;     /* what was sent is not whole: the end must not look like one */
     bool closing; /* the task it served has ended: nothing more is asked here */

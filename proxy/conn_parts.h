@@ -57,6 +57,8 @@ void conn_give_up_many(struct conn *c);
 
 void conn_begin_sniffing(struct conn *c);
 void conn_begin_handshake(struct conn *c);
+/* TLS begins: it is opened, or passes unopened; or too little of it has come to tell. */
+void conn_begin_tls(struct conn *c); /* conn_opaque.c */
 /* It is among the worker's handshakes no more, if it was. */
 void conn_leave_handshakes(struct conn *c);
 void conn_begin_serving(struct conn *c);

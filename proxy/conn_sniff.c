@@ -93,8 +93,8 @@ conn_begin_sniffing(struct conn *c)
     conn_set_alarm(c, conn_limits(c)->head_timeout_ms);
 }
 
-/* TLS is terminated; what begins like a request is judged as plain HTTP; anything else
- * ends here and is never spliced. */
+/* TLS is opened, or passes unopened where a rule says so; what begins like a request is
+ * judged as plain HTTP; anything else ends here and is never spliced. */
 bool
 conn_sniff(struct conn *c)
 {
@@ -108,7 +108,7 @@ conn_sniff(struct conn *c)
     if (first.n == 0 || buf_length(&c->link.out) > 0)
         return true;
     if ((unsigned char)first.at[0] == TLS_HANDSHAKE) {
-        conn_begin_handshake(c);
+        conn_begin_tls(c);
         return true;
     }
     if (is_letter(first.at[0])) {

@@ -32,7 +32,7 @@ find_destination(const struct exchange *x, struct authority *out,
     *client = NULL;
     if (!is_gate(x)) {
         *out = x->view.target;
-        tls = text_equals(x->view.scheme, TEXT("https"));
+        tls = text_equals(x->view.scheme, TEXT("https")) && !x->view.opaque;
         if (tls)
             *client = generation_client(g, x->view.rule->upstream_trust);
         assert(!tls || *client != NULL); /* without one the leg would be plain */
@@ -96,6 +96,7 @@ key_of(const struct exchange *x)
     if (is_gate(x))
         key.grant = exchange_door(x);
     key.http = http_of(x);
+    key.opaque = x->view.opaque;
     if (x->entry != NULL) {
         key.presents = present_is_wanted(&x->view);
         task = task_id(x->entry->task);
@@ -142,7 +143,7 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
 {
     struct upstream *u;
 
-    if (x->fresh_only || (u = pool_take(x->epoch->pool, key)) == NULL)
+    if (x->fresh_only || x->view.opaque || (u = pool_take(x->epoch->pool, key)) == NULL)
         return false;
     if ((wants_websocket(x) && !wire_is_greeted(u->wire)) ||
         (u->judged_for != x->view.rule &&
@@ -195,6 +196,24 @@ connect_next(struct exchange *x)
     return refuse(x, why);
 }
 
+/* Where nobody reads what is asked of the other end, the client's own choice of it
+ * counts: it was led here on its way to this address, and pins what is there. */
+static enum reason
+keep_original(struct exchange *x)
+{
+    const struct address *original = &x->conn->original;
+
+    if (!x->view.opaque || original->family == 0)
+        return REASON_OK;
+    for (size_t i = 0; i < x->lookup.n; i++)
+        if (address_equals(&x->lookup.addresses[i], original)) {
+            x->lookup.addresses[0] = *original;
+            x->lookup.n = 1;
+            return REASON_OK;
+        }
+    return REASON_ORIGINAL_ADDRESS;
+}
+
 static enum pace
 take_answer(struct exchange *x)
 {
@@ -203,6 +222,8 @@ take_answer(struct exchange *x)
 
     if (why == REASON_OK)
         why = judge_addresses(x, x->lookup.addresses, x->lookup.n, key.target.port);
+    if (why == REASON_OK)
+        why = keep_original(x);
     if (why != REASON_OK)
         return refuse(x, why);
     return connect_next(x);
@@ -215,6 +236,8 @@ version_of(const struct upstream *u)
     bool is_http2 = u->link.tls == NULL ? u->key.http == CONF_HTTP_2
                                         : tls_protocol(u->link.tls) == ALPN_H2;
 
+    if (u->key.opaque)
+        return WIRE_OPAQUE;
     return is_http2 ? WIRE_HTTP2 : WIRE_HTTP1;
 }
 
@@ -242,7 +265,7 @@ settle(struct exchange *x)
         return wait_once(x, exchange_limits(x)->handshake_timeout_ms,
                          REASON_UPSTREAM_TIMEOUT);
     /* Its task may have ended while it was on the way: nothing would close it then. */
-    if (ending_may_keep(x))
+    if (!x->view.opaque && ending_may_keep(x))
         pool_share(x->epoch->pool, x->up);
     approach_end(x->epoch->pool, &x->approach);
     return ride(x);
@@ -338,7 +361,7 @@ follow_another(struct exchange *x, const struct upstream_key *key)
 {
     unsigned most = pool_is_full(x->epoch->pool, key) ? FOLLOWS_MAX : 1;
 
-    if (x->n_followed >= most || x->fresh_only)
+    if (x->n_followed >= most || x->fresh_only || x->view.opaque)
         return false;
     x->follower.bell = &x->wake;
     if (!approach_follow(x->epoch->pool, key, &x->follower))
@@ -372,7 +395,8 @@ dial(struct exchange *x)
                             exchange_limits(x)->handshake_timeout_ms,
                         REASON_CONNECT_TIMEOUT);
     alarm_clear(&x->alarm);
-    approach_begin(x->epoch->pool, &x->approach, &key);
+    if (!x->view.opaque) /* which carries nobody else */
+        approach_begin(x->epoch->pool, &x->approach, &key);
     lookup_start(x->epoch->resolver, &key.target.host, &x->lookup, &x->wake);
     return WAIT; /* the look-up has a deadline of its own */
 }

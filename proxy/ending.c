@@ -313,6 +313,7 @@ is_granted_still(const struct exchange *x, struct generation *next)
                              .scheme = v->scheme,
                              .method = v->request->method,
                              .path = v->path,
+                             .opaque = v->opaque,
                              .now_s = clock_wall_s() };
     struct decision d;
 

@@ -77,6 +77,7 @@ pass_on(struct exchange *x)
     if (!upstream_is_shared(x->up) && buf_length(&x->up->link.in) > 0)
         return refuse(x, REASON_UPSTREAM_MALFORMED);
     x->sent = true;
+    tally_add(&x->worker->metrics->opaque, x->view.opaque);
     present_send(x);
     x->wake.is_short = true; /* an answer does not wait for others' signatures */
     return go(x, STEP_RELAY);

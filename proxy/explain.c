@@ -128,11 +128,10 @@ is_asked(const char *filter)
 static void
 run_phase(struct question *q, enum chain_phase phase)
 {
-    int kind = q->view.door->kind;
     const char *name;
 
     for (size_t i = 0; q->said.why == REASON_OK && q->said.n_steps < EXPLAIN_STEPS &&
-                       (name = chain_name(kind, phase, i)) != NULL;
+                       (name = chain_name(&q->view, phase, i)) != NULL;
          i++) {
         struct explain_step *s = begin_step(q, phase, name);
 
@@ -143,9 +142,20 @@ run_phase(struct question *q, enum chain_phase phase)
     }
 }
 
+/* What a client asks for whose TLS passes unopened. */
+static bool
+passes_unopened(const struct question *q)
+{
+    return text_equals(q->request.method, TEXT("CONNECT")) &&
+           text_equals(q->view.scheme, TEXT("https")) &&
+           grants_pass_unopened(chain_grants(q->chain), &q->caller, &q->view.target,
+                                q->view.now_s);
+}
+
 static void
 judge_way_out(struct question *q)
 {
+    q->view.opaque = passes_unopened(q);
     if (text_equals(q->view.scheme, TEXT("https")) &&
         conf_door_takes_connect(q->view.door))
         run_phase(q, CHAIN_TUNNEL);

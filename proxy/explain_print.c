@@ -131,6 +131,9 @@ say_rule(const struct view *v)
         printf("address   %s\n", v->rule->addresses.n > 0
                                      ? "public, or in the rule's addresses"
                                      : "public only");
+    if (v->rule != NULL && v->rule->opaque)
+        printf("opaque    TLS passes unopened: nothing is seen, stripped or presented; "
+               "its server name must be this one\n");
     if (v->gate_rule == NULL)
         return;
     printf("asks for  a proof with\n");
@@ -252,6 +255,8 @@ write_rule(struct buf *out, const struct view *v)
     buf_free(&place);
     if (v->grant != NULL)
         write_task(out, v->grant, v->rule);
+    if (v->rule != NULL && v->rule->opaque)
+        json_put_bool(out, "opaque", true);
     if (v->gate_rule != NULL)
         json_put_bool(out, "proof_checked", false);
 }

@@ -42,7 +42,7 @@ add_upstream(struct log_line *l, const struct exchange *x)
                   arena_printf(x->arena,
                                strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u",
                                address, x->up->port));
-    if (x->up->wire != NULL)
+    if (x->up->wire != NULL && !x->view.opaque)
         log_line_z(l, "up_http", version(upstream_is_shared(x->up)));
 }
 
@@ -83,7 +83,10 @@ write_line(struct exchange *x, int64_t us)
     log_line_z(l, "door", door_kind_word(exchange_door(x)));
     log_line_text(l, "to", testimony_to(x));
     log_line_z(l, "orig", x->conn->orig);
-    log_line_z(l, "http", version(conn_is_shared(x->conn)));
+    if (x->view.opaque)
+        log_line_bool(l, "opaque", true);
+    else
+        log_line_z(l, "http", version(conn_is_shared(x->conn)));
     if (!text_is_empty(x->request.method))
         log_line_text(l, "method", x->request.method);
     if (x->view.path.at != NULL)
@@ -111,8 +114,10 @@ count(const struct exchange *x, int64_t us)
     struct metrics *m = x->worker->metrics;
     const struct view *v = &x->view;
 
-    metrics_spoken(m, SIDE_CLIENT, conn_is_shared(x->conn), stream_is_gone(x->down));
-    if (x->up_stream != NULL)
+    if (!v->opaque)
+        metrics_spoken(m, SIDE_CLIENT, conn_is_shared(x->conn),
+                       stream_is_gone(x->down));
+    if (x->up_stream != NULL && !v->opaque)
         metrics_spoken(m, SIDE_UPSTREAM, upstream_is_shared(x->up),
                        stream_is_gone(x->up_stream));
     metrics_request(m, x->why, x->refused_at == STEP_DIAL, us);

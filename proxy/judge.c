@@ -68,6 +68,11 @@ begin_view(struct exchange *x)
     v->proven = x->conn->proven;
     v->handles = generation_handles(x->epoch->generation);
     headers_init(&v->removed, x->arena);
+    v->opaque = x->conn->opaque;
+    if (v->opaque) {
+        authority_recall(x->conn->target, &v->target);
+        v->scheme = TEXT("https");
+    }
 }
 
 /* One whose certificate is worth nothing any more may try with another. */
@@ -80,6 +85,15 @@ know_client(struct exchange *x)
     if (why != REASON_OK)
         stream_close_after(x->down);
     return why;
+}
+
+/* Of TLS that passes unopened: method and path are nobody's to see. */
+static enum pace
+settle_unopened(struct exchange *x)
+{
+    enum reason why = naming_settle_unopened(&x->request, &x->view.target);
+
+    return why == REASON_OK ? go(x, STEP_INQUIRE) : refuse(x, why);
 }
 
 enum pace
@@ -105,6 +119,8 @@ read_head(struct exchange *x)
         return refuse(x, why != REASON_OK ? why : REASON_CLIENT_GONE);
     }
     alarm_clear(&x->alarm);
+    if (x->view.opaque)
+        return settle_unopened(x);
     if (x->request.form == TARGET_AUTHORITY)
         return open_tunnel(x);
     naming = naming_of(x);

@@ -91,6 +91,8 @@ blocked_class(enum reason why, bool dialling)
     case REASON_OWN_PORT:
         return BLOCKED_LOOP;
     case REASON_NAMES_DISAGREE:
+    case REASON_SERVER_NAME_MISSING:
+    case REASON_ECH:
     case REASON_NOT_OUR_NAME:
         return BLOCKED_FRONTING;
     case REASON_LINE_END:
@@ -242,6 +244,7 @@ metrics_figures(const struct metrics *m, struct figures *out)
                              .served = tally_read(&m->requests[REASON_OK]),
                              .accepted = tally_read(&m->accepted),
                              .turned_away = tally_read(&m->turned_away),
+                             .opaque = tally_read(&m->opaque),
                              .lag_us = (int64_t)tally_read(&m->lag_us),
                              .beat_ms = (int64_t)tally_read(&m->beat_ms) };
     for (size_t i = REASON_OK + 1; i < REASON_COUNT; i++)
@@ -260,6 +263,7 @@ figures_add(struct figures *sum, const struct figures *one)
     sum->refused += one->refused;
     sum->accepted += one->accepted;
     sum->turned_away += one->turned_away;
+    sum->opaque += one->opaque;
     if (sum->lag_us < one->lag_us)
         sum->lag_us = one->lag_us;
     if (sum->beat_ms == 0 || (one->beat_ms != 0 && sum->beat_ms > one->beat_ms))

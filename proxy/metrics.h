@@ -123,6 +123,7 @@ struct metrics {
     struct tally spoken[SIDES][SPOKENS]; /* requests, by what they came and went in */
     struct tally lost[SIDES];            /* streams of HTTP/2 */
     struct tally accepted, turned_away;  /* client connections */
+    struct tally opaque; /* those of them whose TLS was passed on unopened */
 
     /* gauges */
     struct tally connections, shaking, exchanges, idle_upstreams, leaves, tasks;
@@ -160,6 +161,7 @@ struct figures {
     uint64_t connections, handshakes, idle_upstreams, leaves, tasks;
     uint64_t served, refused; /* requests */
     uint64_t accepted, turned_away;
+    uint64_t opaque;
     int64_t lag_us;  /* the worst */
     int64_t beat_ms; /* the oldest; 0: none */
 };

@@ -91,6 +91,7 @@ static const struct family families[] = {
     { "holdfast_open_connections", GAUGE, "Client connections.", sums_one, AT(connections) },
     { "holdfast_connections_accepted", COUNTER, "Client connections taken.", sums_one, AT(accepted) },
     { "holdfast_connections_refused", COUNTER, "Client connections turned away at a limit.", sums_one, AT(turned_away) },
+    { "holdfast_opaque_connections", COUNTER, "Client connections whose TLS was passed on unopened, by an opaque rule.", sums_one, AT(opaque) },
     { "holdfast_connections_ended", COUNTER, "Client connections that ended before any request could be told of them.", write_ended, 0 },
     { "holdfast_handshakes_in_progress", GAUGE, "Client connections in their TLS handshake.", sums_one, AT(shaking) },
     { "holdfast_handshakes", COUNTER, "TLS handshakes that are over.", write_handshakes, 0 },

@@ -175,3 +175,19 @@ naming_settle_tunnel(const struct naming *n, const struct request *r,
     *target = asked;
     return text_is_empty(r->host) ? REASON_OK : agree(r->host, target->port, target);
 }
+
+/* Whoever says that the name may be another's is not asked which one it is. */
+enum reason
+naming_settle_unopened(const struct request *r, const struct authority *target)
+{
+    struct host said;
+    enum reason why;
+
+    if (r->hides_host)
+        return REASON_ECH;
+    if (text_is_empty(r->host))
+        return REASON_SERVER_NAME_MISSING;
+    if ((why = host_parse(r->host, &said)) != REASON_OK)
+        return why;
+    return host_equals(&said, &target->host) ? REASON_OK : REASON_NAMES_DISAGREE;
+}

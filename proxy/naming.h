@@ -28,5 +28,9 @@ MUST_USE enum reason naming_settle(const struct naming *n, const struct request 
 MUST_USE enum reason naming_settle_tunnel(const struct naming *n,
                                           const struct request *r,
                                           struct authority *target);
+/* TLS that passes unopened: its server name is there, is the one that was settled
+ * before, and nothing hides another. */
+MUST_USE enum reason naming_settle_unopened(const struct request *r,
+                                            const struct authority *target);
 
 #endif

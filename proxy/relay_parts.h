@@ -10,7 +10,7 @@ enum progress {
     MOVED,
     STUCK,
     WHOLE,
-    OPENED, /* a WebSocket was accepted: the rest is no HTTP */
+    OPENED, /* a WebSocket was accepted, or TLS passes unopened: the rest is no HTTP */
     AGAIN,  /* this is not the answer: it is asked once more */
     BROKE
 };

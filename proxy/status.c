@@ -131,6 +131,7 @@ write_workers(const struct holdfast *h, struct buf *out)
         json_put_number(out, "served", (int64_t)f.served);
         json_put_number(out, "refused", (int64_t)f.refused);
         json_put_number(out, "turned_away", (int64_t)f.turned_away);
+        json_put_number(out, "opaque", (int64_t)f.opaque);
         json_put_number(out, "leaves", (int64_t)f.leaves);
         json_put_number(out, "pool", (int64_t)f.idle_upstreams);
         json_put_number(out, "lag_us", f.lag_us);

@@ -308,6 +308,8 @@ testimony_decision(struct exchange *x, enum reason why, struct spool *out)
     put_who(&p, x);
     put_plain(&p, TEXT(",\"to\":\""), to);
     put_plain_z(&p, TEXT(",\"orig\":\""), x->conn->orig);
+    if (v->opaque)
+        put(&p, TEXT(",\"opaque\":true"));
     put_known(&p, TEXT(",\"method\":\""), x->request.method);
     put_known(&p, TEXT(",\"path\":\""), v->path);
     put_stripped(&p, v);

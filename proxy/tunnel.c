@@ -1,6 +1,6 @@
-/* A WebSocket, once its service has accepted it: bytes as they come, both ways, each
- * way at its reader's pace. Either side may say its end and still listen; when both
- * have, it is over. */
+/* A WebSocket, once its service has accepted it, or TLS that passes unopened: bytes as
+ * they come, both ways, each way at its reader's pace. Either side may say its end and
+ * still listen; when both have, it is over. */
 #include "proxy/relay_parts.h"
 
 struct way {
@@ -13,7 +13,7 @@ struct way {
 bool
 is_tunnel(const struct exchange *x)
 {
-    return x->answered && x->response.status == 101;
+    return x->answered && x->response.body.kind == BODY_TUNNEL;
 }
 
 static enum progress

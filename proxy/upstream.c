@@ -209,7 +209,7 @@ bool
 upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b)
 {
     return a->client == b->client && a->grant == b->grant &&
-           a->presents == b->presents && a->http == b->http &&
+           a->presents == b->presents && a->http == b->http && a->opaque == b->opaque &&
            strcmp(a->shows, b->shows) == 0 &&
            authority_equals(&a->target, &b->target) && strcmp(a->task, b->task) == 0;
 }

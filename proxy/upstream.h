@@ -14,13 +14,14 @@
 /* Whose a connection is: nothing else may ride on it (DESIGN.md G9). */
 struct upstream_key {
     struct authority target;
-    const struct tls_client *client; /* NULL: plain */
-    const void *grant;               /* of this generation; a gate's door */
-    bool presents;                   /* its requests leave with a credential */
+    const struct tls_client *client;  /* NULL: plain */
+    const void *grant;                /* of this generation; a gate's door */
+    bool presents;                    /* its requests leave with a credential */
     char shows[PAIR_THUMBPRINT_SIZE]; /* of the certificate that the service is shown,
                                          and asked for; empty: none */
-    enum conf_http http;             /* what it is offered */
-    char task[TASK_ID_MAX + 1];      /* id; empty at a gate */
+    enum conf_http http;              /* what it is offered */
+    bool opaque;                      /* TLS that nobody opens here lies upon it */
+    char task[TASK_ID_MAX + 1];       /* id; empty at a gate */
 };
 
 bool upstream_key_equals(const struct upstream_key *a, const struct upstream_key *b);

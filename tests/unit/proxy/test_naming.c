@@ -298,6 +298,40 @@ a_tunnel_is_opened_at_a_forward_door_by_who_has_the_connection_alone(void **stat
     free(kept);
 }
 
+static void
+what_passes_unopened_says_its_name_and_hides_none(void **state)
+{
+    static const struct {
+        const char *host;
+        bool hides;
+        enum reason why;
+    } rows[] = {
+        { "a.test", false, REASON_OK },
+        { "A.Test.", false, REASON_OK },
+        { "", false, REASON_SERVER_NAME_MISSING },
+        { "b.test", false, REASON_NAMES_DISAGREE },
+        { "a.test.b.test", false, REASON_NAMES_DISAGREE },
+        { "20.0.0.1", false, REASON_NAMES_DISAGREE },
+        { "a.test:443", false, REASON_HOST_MALFORMED },
+        { "a_test\n", false, REASON_HOST_MALFORMED },
+        { "1.2", false, REASON_HOST_NUMERIC },
+        { "a.test", true, REASON_ECH },
+        { "", true, REASON_ECH },
+    };
+    struct authority target;
+
+    (void)state;
+    assert_int_equal(authority_parse(TEXT("a.test:443"), 0, &target), REASON_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct request r = { .host = text_z(rows[i].host),
+                                   .hides_host = rows[i].hides };
+        enum reason why = naming_settle_unopened(&r, &target);
+
+        if (why != rows[i].why)
+            fail_msg("row %zu: %s", i, reason_token(why));
+    }
+}
+
 int
 main(void)
 {
@@ -311,6 +345,7 @@ main(void)
         cmocka_unit_test(a_gate_is_called_by_one_of_its_own_names),
         cmocka_unit_test(
             a_tunnel_is_opened_at_a_forward_door_by_who_has_the_connection_alone),
+        cmocka_unit_test(what_passes_unopened_says_its_name_and_hides_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
