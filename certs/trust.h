@@ -8,9 +8,11 @@
 #include "base/reason.h"
 
 #include <openssl/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct trust;
+struct stack_st_X509; /* OpenSSL's list of certificates */
 
 enum { TRUST_FILE_MAX = 8 * 1024 * 1024 };
 
@@ -27,6 +29,10 @@ struct trust *trust_ref(const struct trust *t); /* the same */
 void trust_unref(struct trust *t);
 /* How many different stores are held. */
 size_t trust_count(void);
+
+/* Would a client that trusts these take this server's leaf, if the time were right?
+ * chain: what else it shows; may be NULL. */
+bool trust_vouches(const struct trust *t, X509 *leaf, struct stack_st_X509 *chain);
 
 /* On loan, for proxy/tls_client.c. */
 X509_STORE *trust_store(const struct trust *t);

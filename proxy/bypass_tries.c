@@ -1,3 +1,4 @@
+#include "proxy/bypass.h"
 #include "proxy/bypass_parts.h"
 #include "proxy/knock.h"
 
@@ -15,8 +16,8 @@ enum { REFUSAL_MS = 2000, ANSWER_MS = 5000 };
 
 /* ---- sockets */
 
-static struct address
-nobody(int family)
+struct address
+bypass_nobody(int family)
 {
     static const struct address four = { AF_INET, { 192, 0, 2, 1 } };
     static const struct address six = { AF_INET6,
@@ -81,7 +82,7 @@ open_near(const struct way *w)
 static int
 open_to(const struct way *w, enum end *end, int *error)
 {
-    struct address to = nobody(w->family);
+    struct address to = bypass_nobody(w->family);
     struct sockaddr_storage at;
     socklen_t n = address_to_sockaddr(&to, w->port, &at);
     int fd = open_near(w);
@@ -132,7 +133,7 @@ is_holdfasts(int fd, const struct address *to, uint16_t port)
 enum end
 bypass_connect(const struct way *w, int *error)
 {
-    struct address to = nobody(w->family);
+    struct address to = bypass_nobody(w->family);
     enum end end;
     int fd = connect_to(w, &to, &end, error);
 
@@ -278,7 +279,7 @@ bypass_dns(const struct way *w, int *error)
 enum end
 bypass_dns_tcp(const struct way *w, int *error)
 {
-    struct address to = nobody(w->family);
+    struct address to = bypass_nobody(w->family);
     enum end end;
     int fd = connect_to(w, &to, &end, error);
 

@@ -53,6 +53,22 @@ static const struct {
     { "JAVA_TOOL_OPTIONS", VALUE_JAVA },
 };
 
+const char *
+environment_name(size_t i, enum environment_kind *kind)
+{
+    static const enum environment_kind kinds[VALUES] = {
+        [VALUE_PROXY] = ENVIRONMENT_PROXY,  [VALUE_DIRECT] = ENVIRONMENT_PROXY,
+        [VALUE_ONE] = ENVIRONMENT_PROXY,    [VALUE_BUNDLE] = ENVIRONMENT_FILE,
+        [VALUE_CA] = ENVIRONMENT_FILE,      [VALUE_DIRECTORY] = ENVIRONMENT_DIRECTORY,
+        [VALUE_JAVA] = ENVIRONMENT_OPTIONS,
+    };
+
+    if (i >= sizeof variables / sizeof variables[0])
+        return NULL;
+    *kind = kinds[variables[i].value];
+    return variables[i].name;
+}
+
 /* ---- where the door is */
 
 static const struct conf_door *

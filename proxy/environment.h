@@ -17,8 +17,19 @@ struct environment {
 typedef void environment_take(void *to, const char *name, struct text value);
 int environment_tell(const struct environment *e, environment_take *take, void *to);
 
-/* `holdfast env`. format: "sh", "docker", "k8s" or "json". uid: whose handles, -1 for the
- * workload's. */
+/* What becomes of a value: which of them a workload can do without, where its kernel
+ * leads it to us, and which name a file. */
+enum environment_kind {
+    ENVIRONMENT_PROXY,
+    ENVIRONMENT_FILE,
+    ENVIRONMENT_DIRECTORY,
+    ENVIRONMENT_OPTIONS
+};
+/* The i-th, without its value; NULL behind the last. */
+const char *environment_name(size_t i, enum environment_kind *kind);
+
+/* `holdfast env`. format: "sh", "docker", "k8s" or "json". uid: whose handles, -1 for
+ * the workload's. */
 int holdfast_env(const struct ctl *c, long uid, const char *format);
 
 #endif

@@ -1,4 +1,5 @@
 /* The verbs. */
+#include "proxy/doctor.h"
 #include "proxy/environment.h"
 #include "proxy/exec.h"
 #include "proxy/run.h"
@@ -81,6 +82,18 @@ steer(const struct wish *w, char **words)
 
     (void)words;
     return holdfast_steer(&wish);
+}
+
+static int
+doctor(const struct wish *w, char **words)
+{
+    bool has_config = strchr(w->given, 'c') != NULL;
+    const struct doctor_wish wish = { .config = has_config ? w->ctl.config : NULL,
+                                      .uid = w->uid,
+                                      .json = w->json };
+
+    (void)words;
+    return holdfast_doctor(&wish);
 }
 
 static int
@@ -231,6 +244,7 @@ static const struct {
     { "explain", "cuoej", 2, explain },
     { "env", "csuf", 0, env },
     { "steer", "cmUuDRKj", 0, steer },
+    { "doctor", "cuj", 0, doctor },
     { "version", "", 0, version },
     { "status", "csj", 0, status },
     { "reload", "csa", 0, reload },

@@ -18,6 +18,8 @@ const char holdfast_usage[] =
     "       holdfast steer   --remove\n"
     "       holdfast steer   [-c FILE] [--mode MODE] --check [--uid N] [--json]   tries from inside "
     "whether they hold\n"
+    "       holdfast doctor  [-c FILE] [--uid N] [--json]   inside the workload: the "
+    "CA, the variables, the door, the clock, ways past it\n"
     "       holdfast audit verify [-c FILE | --ledger DIR] [--key JWK] [--checkpoint "
     "FILE] [--json]\n"
     "       holdfast audit show   [-c FILE | --ledger DIR] [--task ID] [--grant NAME] "

@@ -532,6 +532,17 @@ def who_is_exempt_proves_nothing():
     assert done.returncode == 1 and "exempt" in done.stderr and done.stdout == "", done
 
 
+@promise
+def a_doctor_needs_no_proxy_where_everything_is_turned_round():
+    env = json.loads(subprocess.run([BINARY, "env", "-c", CONFIG, "--format", "json"], capture_output=True, text=True, check=True).stdout)
+    env = {name: value for name, value in env.items() if "proxy" not in name.lower()}
+    for mode, code in (("redirect", 0), ("drop", 1)):
+        in_force(mode)
+        done = run_as(WORKLOAD_UID, [BINARY, "doctor"], env, text=True)
+        assert done.returncode == code, done.stdout
+        assert ("no proxy has to be named" if code == 0 else "HTTPS_PROXY is not set") in done.stdout.splitlines()[0], done
+
+
 def end():
     """For main(): all is well still."""
     h.stop()
