@@ -16,11 +16,17 @@ PYTHON = "/usr/bin/python3"
 def tool(name):
     """Where it is, or a Skip that says which package would bring it."""
     package = {"nghttp": "nghttp2-client", "h2load": "nghttp2-client", "nghttpd": "nghttp2-server", "java": "openjdk-17-jdk-headless",
-               "chromium-headless-shell": "chromium-headless-shell", "node": "nodejs"}[name]
+               "node": "nodejs", "go": "golang-go", "certutil": "libnss3-tools", "/usr/bin/aws": "awscli"}.get(name, name)
     found = shutil.which(name)
     if found is None:
         raise Skip(f"there is no {name} (Debian: {package})")
     return found
+
+
+def node_knows_proxies():
+    """Whether Node itself can be told of a proxy: NODE_USE_ENV_PROXY."""
+    asked = "process.exit(process.allowedNodeEnvironmentFlags.has('--use-env-proxy') ? 0 : 1)"
+    return subprocess.run([tool("node"), "-e", asked], check=False, cwd="/").returncode == 0
 
 
 def python_has(module, package):

@@ -6,6 +6,7 @@ import os
 import shutil
 
 from holdfast import (ADDRESSES, ROOT, Sidecar, Skip, WORKLOAD_UID, curl, main, own_network, promise, rows, run_as)
+from strangers import node_knows_proxies
 
 own_network(ADDRESSES)
 s = Sidecar()
@@ -94,10 +95,7 @@ console.log(JSON.stringify({ status: answer.status, body: await answer.text() })
 
 @promise
 def node_works_with_its_own_proxy_setting():
-    if NODE is None:
-        raise Skip("there is no node")
-    can = run_as(WORKLOAD_UID, [NODE, "-e", "process.exit(process.allowedNodeEnvironmentFlags.has('--use-env-proxy')?0:1)"])
-    if can.returncode != 0:
+    if not node_knows_proxies():
         raise Skip("this Node has no NODE_USE_ENV_PROXY")
     mark = s.mark()
     done = run_as(WORKLOAD_UID, [NODE, "--input-type=module", "-e", FETCH, URL],
