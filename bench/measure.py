@@ -20,6 +20,7 @@ ENV = dict(os.environ, HF_RUN=RUN)
 PEERS = {
     "holdfast": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-2w": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
+    "holdfast-transparent": ("led", 18446, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-wpt": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-dpop": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
     "holdfast-httpsig": ("proxy", 18445, "holdfast/public/ca.pem", "holdfast"),
@@ -87,9 +88,15 @@ def pid_of(peer):
         return f.read().strip()
 
 
-def route(peer):
+def entrance(peer):
+    """Where one connects to; the kernel leads from there to a transparent door."""
     kind, port = PEERS[peer][:2]
-    return ["--proxy" if kind == "proxy" else "--via", f"127.0.0.1:{port}"]
+    return ("127.0.0.2", 19443) if kind == "led" else ("127.0.0.1", port)
+
+
+def route(peer):
+    kind = PEERS[peer][0]
+    return ["--proxy" if kind == "proxy" else "--via", "%s:%d" % entrance(peer)]
 
 
 def load(peer, scen):
@@ -114,9 +121,9 @@ def load(peer, scen):
 
 
 def one_request(peer):
-    kind, port, ca, _ = PEERS[peer]
+    kind, _, ca, _ = PEERS[peer]
     ctx = ssl.create_default_context(cafile=f"{RUN}/{ca}")
-    s = socket.create_connection(("127.0.0.1", port), 5)
+    s = socket.create_connection(entrance(peer), 5)
     s.settimeout(10)
     try:
         if kind == "proxy":

@@ -85,6 +85,11 @@ spawn() { # name cmd...: in the background, pid file
     ( trap '' HUP; pin "${HF_CPU:-}" ${HF_WRAP:-} "$@" ) >"$RUN/$n/out" 2>&1 </dev/null &
     echo $! > "$RUN/$n/pid"
 }
+# Whoever goes to 127.0.0.2:19443 is led to the transparent door. A table of its own, taken away with the peer.
+lead() {
+    printf '%s\n' 'table inet holdfast_bench' 'delete table inet holdfast_bench' 'table inet holdfast_bench { chain out {' \
+        'type nat hook output priority -100; ip daddr 127.0.0.2 tcp dport 19443 redirect to :18446' '} }' | nft -f -
+}
 lua='lua-load-per-thread @RUN@/haproxy/dpop.lua'; lua=${lua//@RUN@/$RUN}
 add='http-request set-header x-holdfast 0123456789abcdef0123456789abcdef'
 
@@ -130,21 +135,27 @@ start() {
         spawn nginx nginx -c "$RUN/nginx/nginx.conf"
         wait_port 18443
         echo "$(cat "$RUN/nginx/pid") 18443 via" ;;
-    holdfast|holdfast-2w|holdfast-wpt|holdfast-dpop|holdfast-httpsig|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger|holdfast-1kgrants|holdfast-10ktasks)
+    holdfast|holdfast-2w|holdfast-transparent|holdfast-wpt|holdfast-dpop|holdfast-httpsig|holdfast-100k|holdfast-ledger|holdfast-wpt-ledger|holdfast-1kgrants|holdfast-10ktasks)
         mkdir -p "$RUN/holdfast"; chmod 755 "$RUN/holdfast"
         mkdir -p "$RUN/holdfast/run"; chown 64001 "$RUN/holdfast/run"
-        local w='' threads=1 l='off_because = "a benchmark: the peers record nothing either";'
+        local w='' threads=1 d='' l='off_because = "a benchmark: the peers record nothing either";'
         [ "$n" = holdfast-2w ] && threads=2
+        [ "$n" = holdfast-transparent ] && d=', { kind = "transparent"; listen = "127.0.0.1:18446"; }'
         [ "${n%-ledger}" != "$n" ] && l="keep = \"$RUN/holdfast/ledger\";"
         [ "$n" = holdfast-dpop ] && w='credential = "token"; bind = ["dpop"]; inject = "always";'
         [ "$n" = holdfast-httpsig ] && w='credential = "bench"; bind = ["httpsig"]; inject = "always";'
         [ "${n%-ledger}" = holdfast-wpt ] && w='credential = "bench"; bind = ["wimse"]; inject = "always";'
-        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads LEDGER="$l"
+        fill "$here/peers/holdfast.conf.in" "$RUN/holdfast/holdfast.conf" BIND="$w" WORKERS=$threads DOORS="$d" LEDGER="$l"
         rm -rf "$RUN/holdfast/conf.d" "$RUN/holdfast/ledger"  # a start reads the segment before
         [ "$n" = holdfast-100k ] && many_hosts 100000
         case $n in holdfast-1kgrants|holdfast-10ktasks) many_grants 1000 ;; esac
         spawn holdfast "${HF_HOLDFAST:-$here/../build/release/holdfast}" run -c "$RUN/holdfast/holdfast.conf"
         wait_port 18445
+        if [ "$n" = holdfast-transparent ]; then
+            lead
+            echo "$(cat "$RUN/holdfast/pid") 18446 led"
+            return
+        fi
         [ "$n" = holdfast-10ktasks ] && /usr/bin/python3 "$here/start_tasks.py" "$RUN/holdfast/run/control" 10000 1000 >&2
         echo "$(cat "$RUN/holdfast/pid") 18445 proxy" ;;
     squid|squid-mimic)
@@ -208,6 +219,7 @@ stop() {
     local n=$1 f
     case $n in haproxy*) f=$RUN/haproxy/pid ;; nginx*) f=$RUN/nginx/pid ;; squid*) f=$RUN/squid/pid ;;
     mitmproxy*) f=$RUN/mitmproxy/pid ;; node*) f=$RUN/node/pid ;; floor*) f=$RUN/floor/pid ;; holdfast*) f=$RUN/holdfast/pid ;; gomitm*) f=$RUN/gomitm/pid ;; *) f=$RUN/$n/pid ;; esac
+    [ "$n" != holdfast-transparent ] || nft delete table inet holdfast_bench 2>/dev/null || true
     [ -f "$f" ] || return 0
     local p; p=$(cat "$f"); rm -f "$f"
     kill -TERM "$p" 2>/dev/null || return 0
@@ -228,6 +240,6 @@ pki) pki ;;
 start) shift; for n; do start "$n"; done ;;
 cmd) HF_CMD=1 start "$2" ;;
 stop) shift; for n; do stop "$n"; done ;;
-list) echo "origin holdfast holdfast-2w holdfast-wpt holdfast-dpop holdfast-httpsig holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 haproxy-h2h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
+list) echo "origin holdfast holdfast-2w holdfast-transparent holdfast-wpt holdfast-dpop holdfast-httpsig holdfast-100k holdfast-ledger holdfast-wpt-ledger holdfast-1kgrants holdfast-10ktasks haproxy haproxy-2t haproxy-dpop haproxy-h2 haproxy-h2h2 nginx nginx-2w nginx-buf nginx-h2 squid squid-mimic mitmproxy mitmproxy-dpop node node-dpop srt gomitm gomitm-dpop floor floor-sign floor-mint" ;;
 *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

@@ -104,6 +104,9 @@ conn_sniff(struct conn *c)
         conn_log_end(c, REASON_CLIENT_GONE);
         return false;
     }
+    /* Of whoever was led here and has said nothing nobody knows what he would want. */
+    if (first.n == 0 && c->orig != NULL && c->worker->draining)
+        return false;
     /* Our 200 goes in the clear, all of it, before anything is said in TLS. */
     if (first.n == 0 || buf_length(&c->link.out) > 0)
         return true;

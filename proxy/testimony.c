@@ -307,7 +307,7 @@ testimony_decision(struct exchange *x, enum reason why, struct spool *out)
     put_known(&p, TEXT(",\"purpose\":\""), a.purpose);
     put_who(&p, x);
     put_plain(&p, TEXT(",\"to\":\""), to);
-    put_plain_z(&p, TEXT(",\"orig\":\""), x->conn->orig);
+    put_plain_z(&p, TEXT(",\"door\":\"transparent\",\"orig\":\""), x->conn->orig);
     if (v->opaque)
         put(&p, TEXT(",\"opaque\":true"));
     put_known(&p, TEXT(",\"method\":\""), x->request.method);
@@ -335,8 +335,10 @@ testimony_connection(const struct conn *c, enum reason why, struct buf *out)
         authority_recall(c->target, &target);
         json_put_text(out, "to", authority_print(&target, 0, to));
     }
-    if (c->orig != NULL)
-        json_put_z(out, "orig", c->orig);
+    if (c->orig == NULL)
+        return;
+    json_put_z(out, "door", "transparent");
+    json_put_z(out, "orig", c->orig);
 }
 
 void

@@ -7,7 +7,7 @@ import subprocess
 
 import turned
 from client import PROXY_UID
-from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PUBLIC, PUBLIC2, WORKLOAD_UID, Origin, Sidecar, Trap,
+from holdfast import (ADDRESSES, OTHER_UID, PRIVATE, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Sidecar, Trap,
                       client_hello, hosts, main, own_network, promise, run_as)
 from turned import PORT, PUBLIC6, connect
 
@@ -246,4 +246,30 @@ def who_leaves_without_a_word_is_told_of_in_the_log():
     ended(mark, "client_gone")
 
 
-main(s.end)
+@promise
+def who_has_said_nothing_holds_up_no_drain():
+    h = Holdfast(s.ws, s.config(listen="127.0.0.1:0", doors=turned.DOOR, limits='head_timeout = "5m"; drain = "10m";'), name="drained")
+    c, _ = turned.tunnel(h, "allowed.test:443", WORKLOAD_UID)
+    with h.tls() as asked:
+        assert asked.request("GET", "/", "allowed.test").status == 200
+    assert len(h.wait_requests(1)) == 1
+    h.mark()
+    h.stop()
+    assert c.is_closed()
+
+
+def where_they_meant_to_go_stands_in_the_ledger():
+    with tls(address=ELSEWHERE) as c:
+        assert c.request("GET", "/last", "allowed.test").status == 200
+        assert c.request("GET", "/last", "allowed.test:81").status == 421
+    with connect("127.0.0.1", PORT) as c:
+        assert c.request("GET", "/", "allowed.test").status == 421
+    s.h.stop()
+    told = [(r["verdict"], r.get("reason"), r["orig"]) for r in records() if r.get("door") == "transparent"][-3:]
+    assert told == [("allow", None, f"{ELSEWHERE}:443"), ("refuse", "port_disagrees", f"{ELSEWHERE}:443"),
+                    ("refuse", "not_intercepted", f"127.0.0.1:{PORT}")], told
+    assert not s.denied.connections
+    s.ws.remove()
+
+
+main(where_they_meant_to_go_stands_in_the_ledger)

@@ -4,7 +4,7 @@ import subprocess
 
 import turned
 from client import PROXY_UID
-from holdfast import (ADDRESSES, OTHER_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Sidecar, forward_config, hosts, main,
+from holdfast import (ADDRESSES, OTHER_UID, PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, Origin, Sidecar, client_hello, forward_config, hosts, main,
                       own_network, promise)
 from turned import PORT, PUBLIC6, connect
 
@@ -13,7 +13,8 @@ FOREIGN = "203.0.113.9"                     # of no interface here: only TPROXY'
 for words in (f"route add default dev lo src {PUBLIC}", "rule add fwmark 7 lookup 100", "route add local default dev lo table 100"):
     subprocess.run(["ip", *words.split()], check=True)
 ALSO = ', { host = "allowed.test"; scheme = "http"; port = 80; methods = "any"; paths = "any"; }'
-s = Sidecar(also=ALSO, doors=turned.BY_TPROXY, names=hosts(allowed_test=PUBLIC, denied_test=PUBLIC2))
+s = Sidecar(also=ALSO, doors=turned.BY_TPROXY, names=hosts(allowed_test=PUBLIC, denied_test=PUBLIC2),
+            limits="refusal_leaf_rate = 1;")
 plain = Origin(PUBLIC, 80)
 turned.lead(turned.TPROXY)
 
@@ -77,6 +78,18 @@ def without_the_right_to_it_nothing_starts_and_it_is_said_why():
     h = Holdfast(s.ws, lambda h: config(h).replace('user = "64902";\n', ""), name="unprivileged", wait=False, uid=PROXY_UID)
     assert h.wait_exit() == 75, h.tail()
     assert any("needs CAP_NET_ADMIN" in t for t in h.text), h.tail()
+
+
+@promise
+def who_asks_for_many_names_that_nobody_has_is_shown_no_more_leaves():
+    mark = s.h.mark()
+    open_ones = [connect(PUBLIC2, 443) for _ in range(30)]
+    for i, c in enumerate(open_ones):
+        c.send(client_hello([b"n%d.test" % i]))
+    line = s.h.wait_line(lambda li: li.get("reason") == "leaf_rate", mark, what="leaf_rate")
+    assert line["msg"] == "connection" and line["to"].startswith("n") and line["orig"] == f"{PUBLIC2}:443", line
+    for c in open_ones:
+        c.close()
 
 
 main(s.end)

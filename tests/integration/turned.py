@@ -90,7 +90,7 @@ def lead_marked(port):
     nft(f"""
 table inet marked {{
   chain out {{
-    type nat hook output priority -100
+    type nat hook output priority -101
     meta mark {port} meta l4proto tcp redirect to :{port}
   }}
 }}""")
