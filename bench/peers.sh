@@ -88,7 +88,7 @@ spawn() { # name cmd...: in the background, pid file
 # Whoever goes to 127.0.0.2:19443 is led to the transparent door. A table of its own, taken away with the peer.
 lead() {
     printf '%s\n' 'table inet holdfast_bench' 'delete table inet holdfast_bench' 'table inet holdfast_bench { chain out {' \
-        'type nat hook output priority -100; ip daddr 127.0.0.2 tcp dport 19443 redirect to :18446' '} }' | nft -f -
+        'type nat hook output priority -100; ip daddr 127.0.0.2 tcp dport 19443 redirect to :18446' '}' '}' | nft -f -
 }
 lua='lua-load-per-thread @RUN@/haproxy/dpop.lua'; lua=${lua//@RUN@/$RUN}
 add='http-request set-header x-holdfast 0123456789abcdef0123456789abcdef'
