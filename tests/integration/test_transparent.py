@@ -266,8 +266,8 @@ def where_they_meant_to_go_stands_in_the_ledger():
         assert c.request("GET", "/", "allowed.test").status == 421
     s.h.stop()
     told = [(r["verdict"], r.get("reason"), r["orig"]) for r in records() if r.get("door") == "transparent"][-3:]
-    assert told == [("allow", None, f"{ELSEWHERE}:443"), ("refuse", "port_disagrees", f"{ELSEWHERE}:443"),
-                    ("refuse", "not_intercepted", f"127.0.0.1:{PORT}")], told
+    assert set(told) == {("allow", None, f"{ELSEWHERE}:443"), ("refuse", "port_disagrees", f"{ELSEWHERE}:443"),
+                         ("refuse", "not_intercepted", f"127.0.0.1:{PORT}")}, told
     assert not s.denied.connections
     s.ws.remove()
 
