@@ -253,7 +253,7 @@ kind_of(const struct conf *conf)
     static const int ways[] = { DOOR_FORWARD, DOOR_UNIX, DOOR_TRANSPARENT };
 
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (conf_has_door(conf, ways[i]))
+        if (conf_has_door(conf, (enum conf_door_kind)ways[i]))
             return ways[i];
     return DOOR_FORWARD;
 }

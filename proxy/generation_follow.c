@@ -51,7 +51,8 @@ compare_doors(const struct conf *next, const struct conf *now, struct buf *repor
     for (size_t i = 0; i < now->doors.n; i++)
         if (!same_door(&a[i], &b[i]))
             buf_printf(report,
-                       "%s:%u: doors: kind, name and place cannot change by a reload: "
+                       "%s:%u: doors: kind, intercept, name and place cannot change by "
+                       "a reload: "
                        "restart for that\n",
                        a[i].place.file, a[i].place.line);
 }

@@ -91,6 +91,7 @@ blocked_class(enum reason why, bool dialling)
     case REASON_OWN_PORT:
         return BLOCKED_LOOP;
     case REASON_NAMES_DISAGREE:
+    case REASON_PORT_DISAGREES:
     case REASON_SERVER_NAME_MISSING:
     case REASON_ECH:
     case REASON_NOT_OUR_NAME:

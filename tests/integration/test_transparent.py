@@ -162,8 +162,10 @@ def without_a_server_name_the_address_is_the_target():
         with connect(PUBLIC, 443).start_tls(context, None) as c:
             answer = c.request("GET", "/", host)
             assert answer.reason == reason, (host, answer.line)
-    one, two = s.h.wait_requests(2, mark)
-    assert one["to"] == two["to"] == f"{PUBLIC}:443", (one, two)
+    with connect(PUBLIC6, 443).start_tls(context, None) as c:
+        assert c.request("GET", "/", f"[{PUBLIC6}]").reason == "host_not_allowed"
+    one, two, six = s.h.wait_requests(3, mark)
+    assert one["to"] == two["to"] == f"{PUBLIC}:443" and six["to"] == six["orig"] == f"[{PUBLIC6}]:443", (one, two, six)
 
 
 @promise
@@ -244,6 +246,17 @@ def who_leaves_without_a_word_is_told_of_in_the_log():
     mark = s.h.mark()
     connect(PUBLIC, 443).close()
     ended(mark, "client_gone")
+
+
+@promise
+def how_it_is_led_to_cannot_change_by_a_reload():
+    try:
+        assert s.h.reload(s.config(doors=turned.BY_TPROXY))["msg"] == "config rejected"
+        assert any("intercept" in t for t in s.h.text[-10:]), s.h.tail()
+    finally:
+        assert s.h.reload(s.config())["msg"] == "config reloaded"
+    with tls() as c:
+        assert c.request("GET", "/", "allowed.test").status == 200
 
 
 @promise

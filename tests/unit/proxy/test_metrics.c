@@ -125,6 +125,7 @@ what_a_denied_request_tried_is_told_apart(void **state)
         { REASON_PEER_ADDRESS, true, BLOCKED_REBIND },
         { REASON_OWN_PORT, true, BLOCKED_LOOP },
         { REASON_NAMES_DISAGREE, false, BLOCKED_FRONTING },
+        { REASON_PORT_DISAGREES, false, BLOCKED_FRONTING },
         { REASON_LENGTH_AND_CODING, false, BLOCKED_SMUGGLING },
         { REASON_REQUEST_LINE, false, BLOCKED_MALFORMED },
         { REASON_HEAD_TIMEOUT, false, BLOCKED_LIMIT },
