@@ -74,7 +74,7 @@ lint_rule(const struct lint *l, const struct conf_grant *g, const struct conf_ru
         WARN(l, "wide_host", r->place, "grant %s: \"%s\" is every host below that name",
              g->name, r->host);
     if (r->opaque)
-        WARN(l, "opaque", r->place,
+        NOTE(l, "opaque", r->place,
              "grant %s: opaque: nothing is seen or stripped at %s: who reaches it may "
              "send there what they like",
              g->name, r->host);
