@@ -72,6 +72,7 @@ vouch_request(void *state, struct view *v)
         { .name = TEXT("X-Holdfast-Purpose"), .value = f->context.purpose },
         { .name = TEXT("X-Holdfast-Owner"), .value = f->context.owner },
         { .name = TEXT("X-Holdfast-Pod"), .value = f->context.pod },
+        { .name = TEXT("X-Holdfast-Container"), .value = f->context.container },
         { .name = TEXT("X-Holdfast-Proof"), .value = f->proof_id },
         { .name = TEXT("X-Holdfast-Key"), .value = f->thumbprint },
         { .name = TEXT("X-Holdfast-Binding"),

@@ -132,6 +132,7 @@ serve(struct conn *c)
 
 /* Each is true while the conn lives on. */
 static bool (*const steps[])(struct conn *c) = {
+    [CONN_IDENTIFY] = conn_await_where,
     [CONN_SNIFF] = conn_sniff,
     [CONN_HANDSHAKE] = conn_follow_handshake,
     [CONN_SERVE] = serve,
@@ -168,6 +169,11 @@ on_alarm(void *owner)
     }
     if (!list_is_empty(&c->exchanges))
         return; /* it has deadlines of its own */
+    if (c->step == CONN_IDENTIFY) {
+        conn_stop_asking(c);
+        conn_ring(c);
+        return;
+    }
     if (c->step == CONN_HANDSHAKE)
         conn_fail_handshake(c, REASON_CLIENT_TLS);
     if (c->step == CONN_SNIFF)
@@ -193,9 +199,11 @@ turn_back(struct conn *c, enum reason why)
     conn_linger(c);
 }
 
-static void
-begin(struct conn *c, enum reason why)
+void
+conn_begin(struct conn *c)
 {
+    enum reason why = c->turned_back;
+
     switch ((enum conf_door_kind)conn_door(c)->kind) {
     case DOOR_FORWARD:
     case DOOR_UNIX:
@@ -225,7 +233,6 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     struct conn *c = calloc(1, sizeof *c);
     struct sockaddr_storage own;
     socklen_t n = sizeof own;
-    enum reason why = REASON_OK;
 
     assert(c != NULL);
     c->worker = w;
@@ -243,9 +250,9 @@ conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer)
     if (getsockname(fd, (struct sockaddr *)&own, &n) != 0)
         own = (struct sockaddr_storage){ 0 };
     if (conn_door(c)->kind == DOOR_TRANSPARENT)
-        why = conn_find_original(c, &own);
-    conn_identify(c, fd, peer, (struct sockaddr *)&own);
-    begin(c, why);
+        c->turned_back = conn_find_original(c, &own);
+    if (conn_identify(c, fd, peer, (struct sockaddr *)&own))
+        conn_begin(c);
 }
 
 /* ---- from its exchange, and of its task */

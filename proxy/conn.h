@@ -8,12 +8,20 @@
 #include "proxy/link.h"
 #include "proxy/worker.h"
 
-enum conn_step { CONN_NEW, CONN_SNIFF, CONN_HANDSHAKE, CONN_SERVE, CONN_LINGER };
+enum conn_step {
+    CONN_NEW,
+    CONN_IDENTIFY,
+    CONN_SNIFF,
+    CONN_HANDSHAKE,
+    CONN_SERVE,
+    CONN_LINGER
+};
 
 /* What the alarm of a connection with many exchanges is set for: before it was one, for
  * whatever it waited for then. */
 enum conn_watch { WATCH_BEFORE, WATCH_NOTHING, WATCH_HEAD, WATCH_IDLE };
 
+struct attest_question;
 struct exchange;
 
 struct conn {
@@ -23,6 +31,8 @@ struct conn {
     uint64_t id;
     size_t door;
     struct caller caller;
+    struct attest_question *where; /* it runs is asked; NULL: nobody waits */
+    enum reason turned_back;       /* once that is known; REASON_OK: it is not */
     char *who; /* it, printed, where that is more than a uid; NULL */
     /* At a transparent door: where the client meant to go, family 0 elsewhere; and the
      * same as it is told, "ip:port". */
@@ -56,6 +66,8 @@ struct conn {
 
 /* Takes a fresh client socket of the i-th door. */
 void conn_accept(struct worker *w, size_t door, int fd, const struct sockaddr *peer);
+/* Where its caller runs is known, or is not: what it waited for. */
+void conn_hear_where(struct attest_question *q);
 /* Ends it now, whatever it does. */
 void conn_cut(struct conn *c);
 /* Idle between exchanges, or not even greeted: ends; otherwise it will end after its

@@ -1,6 +1,7 @@
 #include "proxy/conn_parts.h"
 
 #include "base/log.h"
+#include "tasks/cgroup.h"
 #include "proxy/doors.h"
 #include "proxy/exchange.h"
 
@@ -29,6 +30,8 @@ conn_free(struct conn *c)
     free(c->target);
     free(c->orig);
     conn_forget_client(c);
+    conn_stop_asking(c);
+    cgroup_unref(c->caller.cgroup);
     free(c->who);
     task_unref(c->proven);
     free(c);

@@ -41,9 +41,15 @@ bool conn_is_our_own(const struct conn *c);
  * original address; at the original port. REASON_LEAF_RATE: no live grant names it, and
  * this caller was told so often enough. */
 MUST_USE enum reason conn_settle_original(struct conn *c, const struct host *named);
-/* The process at the client's end of this socket, between these addresses. */
-void conn_identify(struct conn *c, int fd, const struct sockaddr *client,
+/* The process at the client's end of this socket, between these addresses. False: it
+ * is in CONN_IDENTIFY until more is known. */
+bool conn_identify(struct conn *c, int fd, const struct sockaddr *client,
                    const struct sockaddr *server);
+bool conn_await_where(struct conn *c);
+/* What is not known by now is not established. */
+void conn_stop_asking(struct conn *c);
+/* It is known who it is: what his door does. */
+void conn_begin(struct conn *c);
 /* Steps: true while the conn lives on. */
 bool conn_sniff(struct conn *c);
 bool conn_follow_handshake(struct conn *c);

@@ -24,6 +24,7 @@ struct generation {
     struct handles *handles;
     struct tls_server *minted;
     struct tls_server **doors; /* a gate's own; NULL for the others */
+    bool asks_where;
     struct client_of_trust *clients;
     size_t n_clients;
     struct sources *sources;
@@ -235,6 +236,18 @@ destroy(void *owner)
     atomic_fetch_sub(&alive, 1);
 }
 
+static bool
+any_asks_where(const struct conf *conf)
+{
+    const struct conf_grant *grants = conf->grants.at;
+
+    for (size_t i = 0; i < conf->grants.n; i++)
+        if (grants[i].caller.cgroup != NULL || grants[i].caller.container != NULL ||
+            grants[i].caller.pod != NULL)
+            return true;
+    return false;
+}
+
 enum reason
 generation_build_unless(const char *path, uint64_t number,
                         unsigned char tried[SHA256_SIZE], bool always,
@@ -267,6 +280,7 @@ generation_build_unless(const char *path, uint64_t number,
         destroy(g);
         return why;
     }
+    g->asks_where = any_asks_where(g->conf);
     write_approvals(g);
     g->sources = sources_new(g->conf);
     *out = g;
@@ -280,6 +294,12 @@ generation_build(const char *path, uint64_t number, struct buf *report,
     unsigned char tried[SHA256_SIZE] = { 0 };
 
     return generation_build_unless(path, number, tried, true, report, out);
+}
+
+bool
+generation_asks_where(const struct generation *g)
+{
+    return g->asks_where;
 }
 
 const struct sources *

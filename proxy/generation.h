@@ -55,6 +55,8 @@ const struct handles *generation_handles(const struct generation *g);
 
 uint64_t generation_number(const struct generation *g);
 const struct conf *generation_conf(const struct generation *g);
+/* Some grant is for callers of a control group, a container or a pod. */
+bool generation_asks_where(const struct generation *g);
 struct chain *generation_chain(const struct generation *g);
 const struct conf_door *generation_door(const struct generation *g, size_t i);
 /* What the i-th door shows its clients: minted leaves, or a gate's own certificate. */

@@ -1,5 +1,6 @@
 #include "proxy/mailbox.h"
 
+#include "proxy/attest.h"
 #include "proxy/inquiry.h"
 
 #include <assert.h>
@@ -88,6 +89,7 @@ mailbox_free(struct mailbox *m)
         task_unref(letter->message.holder);
         token_unref(letter->message.news.token);
         question_free(letter->message.question);
+        attest_question_free(letter->message.attested);
         free(letter);
     }
     event_free(m->event);

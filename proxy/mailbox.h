@@ -7,6 +7,7 @@
 #include "tasks/registry.h"
 
 struct event_base;
+struct attest_question;
 struct question;
 
 enum message_kind {
@@ -20,7 +21,8 @@ enum message_kind {
     MESSAGE_STOP,
     MESSAGE_DUMP,
     MESSAGE_ANSWERED,
-    MESSAGE_WRITTEN, /* the ledger: doorbell.h */
+    MESSAGE_WRITTEN,  /* the ledger: doorbell.h */
+    MESSAGE_ATTESTED, /* where a caller runs: attest.h */
     /* to main */
     MESSAGE_ADOPTED,
     MESSAGE_OBEYED,
@@ -43,9 +45,10 @@ struct message {
     struct token_news news;    /* … and what main tells of it, with a reference; or
                                   its name alone, that a worker asks for */
     struct question *question; /* MESSAGE_QUESTION: handed over */
-    size_t worker;             /* to main: whose it is */
-    uint64_t ticket, n_cut;    /* MESSAGE_OBEYED: a task_change's, and how many
-                                  exchanges were cut for it */
+    struct attest_question *attested; /* MESSAGE_ATTESTED: likewise */
+    size_t worker;                    /* to main: whose it is */
+    uint64_t ticket, n_cut;           /* MESSAGE_OBEYED: a task_change's, and how many
+                                         exchanges were cut for it */
 };
 
 struct mailbox;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/attest.h"
 #include "proxy/cpus.h"
 #include "proxy/custody.h"
 #include "proxy/descriptors.h"
@@ -301,6 +302,7 @@ serve(struct holdfast *h)
     if (h->chronicle.witness != NULL)
         witness_begin(h->chronicle.witness, h->base, h->generation);
     open_inquiry(h);
+    h->shared.attest = attest_new();
     h->custody = custody_new(h);
     if (h->custody != NULL)
         open_mint(h);
@@ -315,7 +317,9 @@ serve(struct holdfast *h)
         holdfast_stop(h);
     }
     oversee_end(h);
+    attest_stop(h->shared.attest); /* while there is whom it could answer */
     join_workers(h);
+    attest_free(h->shared.attest);
     custody_conclude(h->custody);
     if (why == REASON_OK)
         log_info("ended");

@@ -175,6 +175,9 @@ on_message(void *owner, const struct message *m)
     case MESSAGE_WRITTEN:
         enter_hear(w);
         break;
+    case MESSAGE_ATTESTED:
+        conn_hear_where(m->attested);
+        break;
     case MESSAGE_ADOPTED:
     case MESSAGE_OBEYED:
     case MESSAGE_SPENT:

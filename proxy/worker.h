@@ -20,6 +20,7 @@
 #include "tokens/authority.h"
 
 struct answers;
+struct attest;
 struct doorbell;
 struct mailbox;
 struct worker;
@@ -31,6 +32,7 @@ struct shared {
         refusals[64];        /* leaves for refusals; callers that fall into one share it
                               */
     struct answers *answers; /* of issuers of access tokens */
+    struct attest *attest;   /* where callers run */
 };
 
 struct worker_start {

@@ -12,11 +12,10 @@ struct cgroup;
 struct caller {
     bool has_uid, has_gid;
     uint32_t uid, gid;
-    uint32_t inode;     /* of its socket; 0 when not known … */
-    uint32_t pid;       /* … nor its process; at unix doors alone */
-    uint64_t cgroup_id; /* of the socket's maker; 0 when not known */
-    const struct cgroup
-        *cgroup;            /* where it runs; NULL when not established: cgroup.h */
+    uint32_t inode;         /* of its socket; 0 when not known … */
+    uint32_t pid;           /* … nor its process; at unix doors alone */
+    uint64_t cgroup_id;     /* of the socket's maker; 0 when not known */
+    struct cgroup *cgroup;  /* where it runs; NULL when not established: cgroup.h */
     size_t door;            /* by which it came in, from 1; 0 when not known */
     struct address address; /* where it connects from */
 };

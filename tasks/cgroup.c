@@ -146,7 +146,8 @@ keep(struct text path, const struct names *said)
         return NULL;
     g = memory_new(sizeof *g);
     atomic_init(&g->references, 1);
-    memcpy(g->container, said->container.at, said->container.n);
+    if (said->container.n > 0)
+        memcpy(g->container, said->container.at, said->container.n);
     keep_pod(said->pod, g->pod);
     if (path.n > 0) {
         g->path = memory_new_raw(path.n + 1);
@@ -166,10 +167,16 @@ is_path_of_ours(struct text path)
            memchr(path.at, '\0', path.n) == NULL;
 }
 
-struct cgroup *
-cgroup_from_path(struct text path)
+static struct text
+front_of(struct text path, size_t n)
 {
-    struct names said = read_path(path);
+    return text_of(path.at, path.n < n ? path.n : n);
+}
+
+struct cgroup *
+cgroup_from_path(struct text path, size_t believed)
+{
+    struct names said = read_path(front_of(path, believed));
 
     return is_path_of_ours(path) ? keep(path, &said) : NULL;
 }
@@ -186,7 +193,6 @@ struct sum {
  * container itself. */
 struct reading {
     struct sum pods, others;
-    struct text path;
 };
 
 static void
@@ -198,37 +204,66 @@ add_up(struct sum *s, const struct names *said)
                    !text_equals(s->said.pod, said->pod);
 }
 
-static bool
-read_line(struct reading *r, struct text line)
-{
-    struct text rest = line, number, controllers;
-    struct names said;
+struct row {
+    struct text number, controllers, path;
+};
 
-    if (!text_split(&rest, ':', &number) || !text_split(&rest, ':', &controllers) ||
-        !text_starts(rest, TEXT("/")))
-        return false;
-    if (text_equals(number, TEXT("0")) && text_is_empty(controllers) &&
-        is_path_of_ours(rest))
-        r->path = rest;
-    said = read_path(rest);
-    if (said.container.n > 0)
+static bool
+read_row(struct text line, struct row *out)
+{
+    out->path = line;
+    return text_split(&out->path, ':', &out->number) &&
+           text_split(&out->path, ':', &out->controllers) &&
+           text_starts(out->path, TEXT("/"));
+}
+
+static bool
+is_second_version(const struct row *r)
+{
+    return text_equals(r->number, TEXT("0")) && text_is_empty(r->controllers);
+}
+
+static void
+read_names(struct reading *r, const struct row *row, size_t believed)
+{
+    bool second = is_second_version(row) && is_path_of_ours(row->path);
+    struct names said = read_path(front_of(row->path, second ? believed : SIZE_MAX));
+
+    if (said.container.n > 0 && !text_starts(row->controllers, TEXT("name=")))
         add_up(said.pod.n > 0 ? &r->pods : &r->others, &said);
-    return true;
+}
+
+struct text
+cgroup_path_in(struct text lines)
+{
+    struct text line;
+    struct row row;
+
+    while (text_split(&lines, '\n', &line))
+        if (read_row(line, &row) && is_second_version(&row) &&
+            is_path_of_ours(row.path))
+            return row.path;
+    return (struct text){ 0 };
 }
 
 struct cgroup *
-cgroup_from_lines(struct text lines)
+cgroup_from_lines(struct text lines, size_t believed)
 {
     static const struct names nothing;
     struct reading r = { 0 };
     const struct sum *sum;
-    struct text line;
+    struct text line, rest = lines;
+    struct row row;
 
-    while (text_split(&lines, '\n', &line))
-        if (!text_is_empty(line) && !read_line(&r, line))
+    while (text_split(&rest, '\n', &line)) {
+        if (text_is_empty(line))
+            continue;
+        if (!read_row(line, &row))
             return NULL;
+        read_names(&r, &row, believed);
+    }
     sum = r.pods.said.container.n > 0 ? &r.pods : &r.others;
-    return keep(r.path, sum->conflict ? &nothing : &sum->said);
+    return keep(cgroup_path_in(lines), sum->conflict ? &nothing : &sum->said);
 }
 
 void

@@ -3,8 +3,10 @@
  *
  * The path is the kernel's. What its names mean is a custom of Docker, containerd,
  * CRI-O, Podman and the kubelet, and whoever may make control groups can follow it,
- * too: who may is for the operator to know. What mount tables say is never asked, since
- * a process can have those as it likes. */
+ * too: names are believed in the front of a path alone, as far as only root could have
+ * made it. What mount tables say is never asked, since a process can have those as it
+ * likes.
+ */
 #ifndef TASKS_CGROUP_H
 #define TASKS_CGROUP_H
 
@@ -23,11 +25,16 @@ struct cgroup {
 
 /* One reference is the caller's, or NULL where nothing is established. */
 
-/* From a path of version 2. */
-struct cgroup *cgroup_from_path(struct text path);
-/* From what /proc/PID/cgroup says, of either version. Two answers that differ are
- * none. */
-struct cgroup *cgroup_from_lines(struct text lines);
+/* From a path of version 2, whose first `believed` bytes root has made. */
+struct cgroup *cgroup_from_path(struct text path, size_t believed);
+/* From what /proc/PID/cgroup says, of either version; believed: of the path of version
+ * 2. Two answers that differ are none; so are lines that are no such file's.
+ * Hierarchies without a controller ("name=systemd") say nothing: users are given parts
+ * of them. */
+struct cgroup *cgroup_from_lines(struct text lines, size_t believed);
+/* The path of version 2 in there; empty: there is none, or none from the root of what
+ * we see. */
+struct text cgroup_path_in(struct text lines);
 
 void cgroup_ref(struct cgroup *g);
 void cgroup_unref(struct cgroup *g);

@@ -106,8 +106,8 @@ demand_is_within(const struct conf_caller *asked, const struct conf_caller *gran
 {
     if (asked->any || !demands_something(asked))
         return asked->any && granted->any;
-    if (granted->any)
-        return true;
+    if (granted->any || !demands_something(granted))
+        return granted->any;
     return (granted->uid < 0 || asked->uid == granted->uid) &&
            (!granted->has_gid || (asked->has_gid && asked->gid == granted->gid)) &&
            (granted->cgroup == NULL ||

@@ -156,15 +156,19 @@ task_describe(const struct task_terms *t, struct text purpose, int64_t now_s)
     return k;
 }
 
+/* Whoever uses it was found in the pod and container that are demanded. */
 static struct context
 context_of(const struct task *k)
 {
+    const char *pod = k->caller.pod != NULL ? k->caller.pod : k->pod;
+
     return (struct context){ .workload = text_z(k->workload),
                              .task = k->id,
                              .grant = text_z(k->grant),
                              .purpose = text_z(k->purpose),
                              .owner = text_z(k->owner),
-                             .pod = text_z(k->pod) };
+                             .pod = text_z(pod),
+                             .container = text_z(k->caller.container) };
 }
 
 static enum reason

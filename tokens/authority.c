@@ -116,6 +116,8 @@ write_context(struct buf *out, const struct context *c)
     write_member(out, ",\"owner\":", c->owner);
     if (!text_is_empty(c->pod))
         write_member(out, ",\"pod\":", c->pod);
+    if (!text_is_empty(c->container))
+        write_member(out, ",\"container\":", c->container);
     write_member(out, ",\"purpose\":", c->purpose);
     write_member(out, ",\"task\":", c->task);
     buf_add_byte(out, '}');

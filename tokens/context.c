@@ -30,5 +30,7 @@ context_check(const struct context *c)
         why = text_check(claims[i], CLAIM_MAX);
     if (why == REASON_OK && !text_is_empty(c->pod))
         why = text_check(c->pod, CLAIM_MAX);
+    if (why == REASON_OK && !text_is_empty(c->container))
+        why = text_check(c->container, CLAIM_MAX);
     return why;
 }

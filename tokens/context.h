@@ -12,7 +12,8 @@ struct context {
     struct text grant;
     struct text purpose;
     struct text owner;
-    struct text pod; /* the uid of its pod or claim; empty: not known */
+    struct text pod;       /* the uid of its pod or claim; empty: not known … */
+    struct text container; /* … nor the id of its container */
 };
 
 /* The same on both sides: what a gate would refuse is not issued.
@@ -25,7 +26,8 @@ MUST_USE enum reason context_check(const struct context *c);
  * gate, ignored by others. */
 #define CLAIM_CONTEXT                                                                  \
     "https://holdfast.dev/claims/ctx" /* WIT:                                          \
-                                         {"grant","owner","pod"?,"purpose","task"} */
+                                         {"grant","owner","pod"?,                      \
+                                         "container"?,"purpose","task"} */
 #define CLAIM_REQUEST                                                                  \
     "https://holdfast.dev/claims/req" /* WPT: {"method","query"?,"body"?} */
 

@@ -121,6 +121,18 @@ wit_clear(struct wit *w)
     memset(w, 0, sizeof *w);
 }
 
+/* What is not known is not there. */
+static bool
+read_where(const struct json *ctx, struct context *out)
+{
+    const struct json *pod = json_get(ctx, "pod"),
+                      *container = json_get(ctx, "container");
+
+    out->pod = out->container = text_of(NULL, 0);
+    return (pod == NULL || json_string(pod, &out->pod)) &&
+           (container == NULL || json_string(container, &out->container));
+}
+
 enum reason
 wit_context(const struct wit *w, struct context *out)
 {
@@ -140,8 +152,5 @@ wit_context(const struct wit *w, struct context *out)
         if (!json_string(json_get(ctx, members[i].name), members[i].to))
             return REASON_CONTEXT_MISSING;
     }
-    out->pod = text_of(NULL, 0);
-    if (json_get(ctx, "pod") != NULL && !json_string(json_get(ctx, "pod"), &out->pod))
-        return REASON_CONTEXT_REFUSED;
-    return context_check(out);
+    return read_where(ctx, out) ? context_check(out) : REASON_CONTEXT_REFUSED;
 }

@@ -19,6 +19,7 @@ foreach(theme
 endforeach()
 set_property(TEST integration/readme APPEND PROPERTY ENVIRONMENT "HOLDFAST_SLOW=20") # it tells the demo's story
 integration_test(unix_door)
+integration_test(cgroups)
 integration_test(valgrind)
 integration_test(opaque)
 integration_test(opaque_refused)

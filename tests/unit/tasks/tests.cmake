@@ -1,4 +1,7 @@
 unit_test(tasks test_caller tasks)
+unit_test(tasks test_caller_judge tasks)
+unit_test(tasks test_cgroup tasks)
+unit_test(tasks test_demand tasks)
 unit_test(tasks test_pattern tasks)
 unit_test(tasks test_grant tasks)
 unit_test(tasks test_grant_tasks tasks)
