@@ -62,6 +62,7 @@ integration_test(gate_proofs)
 integration_test(claim)
 integration_test(config_map)
 integration_test(kubernetes)
+integration_test(kube_play)
 set_property(TEST integration/clock integration/doctor integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
