@@ -164,6 +164,17 @@ def the_story_of_the_compose_file_passes_in_every_step():
 
 # ---- the file that is copied
 
+@promise
+def the_filters_that_are_copied_and_the_secret_of_the_readme_are_without_errors():
+    with open(os.path.join(ROOT, "docker/README.md"), encoding="utf-8") as f:
+        secret = next(b for b in f.read().split("```") if b.strip().startswith("credentials"))
+    at = filters()
+    save(f"{at}/conf.d/github.conf", secret)
+    done = engine.try_to("run", "--rm", "--network", "none", "-v", f"{at}:/etc/holdfast:ro", IMAGE, "check", "--lint")
+    found = [line for line in done.stdout.splitlines() if "note:" not in line and "/run/secrets/github-token" not in line]
+    assert not found and done.returncode in (0, 1), done
+
+
 def compose_dev(at):
     return Project(engine, DEV, HOLDFAST_IMAGE=IMAGE, AGENT_IMAGE=CAST, FILTERS=at, AGENT_COMMAND="-c 'import signal; signal.pause()'")
 
