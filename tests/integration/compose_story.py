@@ -21,6 +21,7 @@ def story_project(engine):
 
 def build(project):
     project.do("build")
+    project.engine.forget_old_builds()
 
 
 def tell(project, say):
