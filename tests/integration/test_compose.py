@@ -142,6 +142,46 @@ def a_container_whose_holdfast_cannot_be_asked_is_not_healthy():
     c.wait_health("unhealthy")
 
 
+# ---- one network namespace
+
+@promise
+def in_one_network_namespace_steering_leaves_no_way_but_holdfast():
+    network = f"holdfast-{os.getpid()}-steered"
+    engine.ask("network", "create", network)
+    at_end(lambda: engine.try_to("network", "rm", network))
+
+    def start(*words):
+        id_ = engine.ask("run", "-d", "--network", network, *words)
+        at_end(lambda: engine.try_to("rm", "-f", id_))
+        return id_
+    web = start("--init", CAST, "-m", "http.server", "80")
+    address = engine.ask("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", web)
+    at = filters(ON_LOOPBACK)
+    save(f"{at}/conf.d/tried.conf", f'''grants = (
+  {{ name = "tried"; owner = "me"; approved_by = "you"; ticket = "1"; approved_at = "2026-11-01"; expires_at = "2099-01-01";
+    purposes = ["tests"]; task = "standing"; ttl = "15m"; caller = {{ uid = 1000; }};
+    rules = ( {{ host = "{address}"; scheme = "http"; methods = ["GET"]; paths = "any"; addresses = ["{address}"]; }} ); }}
+);
+''')
+    mounted = ["-v", f"{at}:/etc/holdfast:ro"]
+    holdfast = start("--tmpfs", "/run/holdfast:uid=1337,gid=1337,mode=0711", "--tmpfs", "/var/lib/holdfast:uid=1337,gid=1337,mode=0700",
+                     "--health-interval", "100ms", *mounted, IMAGE)
+    until(lambda: engine.ask("inspect", "-f", "{{.State.Health.Status}}", holdfast) == "healthy", what="Holdfast")
+
+    def beside(*words):
+        return engine.try_to("run", "--rm", "--network", f"container:{holdfast}", "--cap-drop", "ALL", *words)
+
+    def status(*words):
+        return beside("--user", "1000", "--entrypoint", "curl", CAST, "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "60", *words,
+                      f"http://{address}/").stdout
+    until(lambda: status() == "200", what="the way past Holdfast, while there is one")
+    done = beside("--user", "0", "--cap-add", "NET_ADMIN", *mounted, IMAGE, "steer", "--mode", "drop", "--load")
+    assert done.returncode == 0 and "is in force" in done.stdout, done
+    assert (status(), status("-x", "http://127.0.0.1:15001")) == ("000", "200")
+    done = beside("--user", "1000", *mounted, IMAGE, "steer", "--mode", "drop", "--check")
+    assert done.returncode == 0 and "nothing leads past Holdfast" in done.stdout, done
+
+
 # ---- the story
 
 @promise
