@@ -113,8 +113,8 @@ check_websocket(const struct check *k, const void *rule, bool websocket,
             "or remove this");
 }
 
-static bool
-is_loopback(const struct address *a)
+bool
+conf_is_loopback(const struct address *a)
 {
     static const unsigned char six[16] = { [15] = 1 };
 
@@ -126,7 +126,7 @@ is_loopback(const struct address *a)
 static bool
 is_near(const struct conf_door *door)
 {
-    return door->kind == DOOR_UNIX || is_loopback(&door->listen.address);
+    return door->kind == DOOR_UNIX || conf_is_loopback(&door->listen.address);
 }
 
 static bool

@@ -90,6 +90,11 @@ check_interception(const struct check *k, const struct conf_door *door)
 static void
 check_protocols(const struct check *k, const struct conf_door *door)
 {
+    if (door->kind == DOOR_DNS && check_has_key(k, door, "http2"))
+        check_complain(k, door, "http2", "a dns door speaks no HTTP: remove it");
+    if (door->kind != DOOR_DNS && check_has_key(k, door, "refuse_with"))
+        check_complain(k, door, "refuse_with",
+                       "belongs to a dns door: remove it, or write kind = \"dns\"");
     if (door->kind == DOOR_OPS && check_has_key(k, door, "http2"))
         check_complain(k, door, "http2", "an ops door speaks HTTP/1.1: remove it");
     if (!conf_door_is_egress(door) && check_has_key(k, door, "h2c"))
@@ -109,17 +114,9 @@ check_someone_is_served(const struct check *k)
             return;
     if (k->conf->doors.n > 0)
         check_complain(k, k->conf, "doors",
-                       "an ops door tells of the others, and there is none: write one "
-                       "of kind = \"forward\", \"transparent\" or \"gate\"");
-}
-
-static void
-check_is_built(const struct check *k, const struct conf_door *door)
-{
-    if (door->kind == DOOR_DNS)
-        check_complain(k, door, "kind",
-                       "is not built yet: write \"forward\", \"transparent\", "
-                       "\"unix\", \"gate\" or \"ops\"");
+                       "an ops door tells of the others, and there is none, nor "
+                       "anything that a dns door leads to: write one of kind = "
+                       "\"forward\", \"transparent\" or \"gate\"");
 }
 
 void
@@ -133,7 +130,6 @@ check_doors(const struct check *k)
     for (size_t i = 0; i < k->conf->doors.n; i++) {
         if (doors[i].kind == -1)
             continue;
-        check_is_built(k, &doors[i]);
         check_gate_keys(k, &doors[i]);
         check_interception(k, &doors[i]);
         check_protocols(k, &doors[i]);

@@ -145,15 +145,19 @@ struct conf_gate_rule {
     bool websocket;           /* its handshake passes, and what follows */
 };
 
+/* What a dns door says to a name that nobody may have. */
+enum conf_refuse_with { REFUSE_WITH_REFUSED, REFUSE_WITH_NXDOMAIN };
+
 struct conf_door {
     struct place place;
     int kind;         /* enum conf_door_kind */
     const char *name; /* what the log, the ledger and a `caller` call it; NULL: none */
     struct listen_at listen;
     /* unix */
-    const char *path, *mode, *group; /* mode: "0660", conf_door_mode reads it */
-    enum conf_intercept intercept;   /* transparent */
-    bool http2;                      /* clients are offered h2 inside TLS */
+    const char *path, *mode, *group;   /* mode: "0660", conf_door_mode reads it */
+    enum conf_intercept intercept;     /* transparent */
+    enum conf_refuse_with refuse_with; /* dns */
+    bool http2;                        /* clients are offered h2 inside TLS */
     bool h2c; /* forward: HTTP/2 with prior knowledge is taken in the clear */
     /* gate */
     const char *certificate, *key; /* PEM files the gate shows its clients */
@@ -393,6 +397,7 @@ struct conf_limits {
     int64_t stream_buffer, body_digest;
     int64_t streams;
     int64_t pool, pool_idle_ms, sessions, leaves, refusal_leaves, refusal_leaf_rate;
+    int64_t dns_queries, dns_new_names, dns_lookups;
     int64_t drain_ms, generations, worker_stuck_ms;
     int64_t tasks, ledger_queue, ledger_queue_bytes, ledger_wait_ms;
 };
@@ -464,6 +469,7 @@ const struct conf_credential *
 conf_client_certificate(const struct conf *c, const struct conf_credential *oauth);
 /* Is this word of conf_bind_words among them? */
 bool conf_names_bind(const struct strings *words, enum conf_bind bind);
+bool conf_is_loopback(const struct address *a);
 bool conf_has_door(const struct conf *c, enum conf_door_kind kind);
 /* A workload's way out: forward, transparent or unix. */
 bool conf_door_is_egress(const struct conf_door *door);

@@ -177,6 +177,11 @@ lint_door(const struct lint *l, const struct conf_door *d)
         NOTE(l, "uncovered", d->place,
              "the gate accepts client certificates alone: they cover the connection, "
              "and no method, path or body of what is sent on it");
+    if (d->kind == DOOR_DNS && !conf_is_loopback(&d->listen.address))
+        NOTE(
+            l, "open_dns", d->place,
+            "the dns door does not listen on loopback: whoever else can send to it is "
+            "no caller that is known, and is told the addresses of any caller's names");
 }
 
 void

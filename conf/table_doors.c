@@ -11,6 +11,9 @@ static const char *const door_kinds[] = { [DOOR_FORWARD] = "forward",
 static const char *const intercepts[] = {
     [INTERCEPT_REDIRECT] = "redirect", [INTERCEPT_TPROXY] = "tproxy", NULL
 };
+static const char *const refusals[] = {
+    [REFUSE_WITH_REFUSED] = "refused", [REFUSE_WITH_NXDOMAIN] = "nxdomain", NULL
+};
 static const char *const nonces[] = {
     [NONCE_OFF] = "off", [NONCE_DEMAND] = "demand", NULL
 };
@@ -99,7 +102,7 @@ static const struct setting gate_rule[] = {
 
 const struct setting rows_door[] = {
     CHOICE("kind", IN(conf_door, kind), MUST, NULL, door_kinds,
-           "`forward`: the workload's way out (CONNECT and absolute-form). `transparent`: the same for connections that the kernel turns round to it; the name is the TLS server name or Host, the port the one they were made to. `unix`: `forward` on a socket in the file system. `gate`: the verifying side, in front of a service. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
+           "`forward`: the workload's way out (CONNECT and absolute-form). `transparent`: the same for connections that the kernel turns round to it; the name is the TLS server name or Host, the port the one they were made to. `unix`: `forward` on a socket in the file system. `gate`: the verifying side, in front of a service. `dns`: answers which address a name has, by UDP and TCP, for names that a live grant's rule names, and refuses all others. `ops`: read-only `/healthz`, `/readyz` and `/metrics`; it takes `listen` and nothing else."),
     STRING("name", IN(conf_door, name), 0,
            "What the log, the ledger and a `caller` call it: lower-case letters, digits and `-`."),
     { .name = "listen", .type = SETTING_LISTEN, .offset = IN(conf_door, listen),
@@ -116,6 +119,8 @@ const struct setting rows_door[] = {
          "Forward, transparent and gate: clients are offered HTTP/2 inside TLS, beside HTTP/1.1."),
     BOOL("h2c", IN(conf_door, h2c), "false",
          "Forward and transparent: HTTP/2 with prior knowledge is taken in the clear, as a proxy request, after CONNECT, or where the kernel led it here. Without it such a client is refused."),
+    CHOICE("refuse_with", IN(conf_door, refuse_with), 0, "refused", refusals,
+           "Dns: what is said to a name that nobody may have. `nxdomain` (there is no such name) where clients go through search domains: some give up at the first refusal."),
     STRING("certificate", IN(conf_door, certificate), 0,
            "Gate: PEM file of the chain shown to clients. Required there."),
     STRING("key", IN(conf_door, key), 0,

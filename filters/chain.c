@@ -242,3 +242,11 @@ chain_judge_addresses(struct chain *c, struct view *v, const struct address *add
 {
     return guard_judge_addresses(c->states[GUARD], v, addresses, n);
 }
+
+enum reason
+chain_judge_name(struct chain *c, struct view *v)
+{
+    struct verdict verdict = filters[GUARD]->on_request(c->states[GUARD], v);
+
+    return verdict.answer == PASS ? REASON_OK : verdict.reason;
+}

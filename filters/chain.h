@@ -54,6 +54,9 @@ const struct grants *chain_grants(const struct chain *c);
 /* By what the answer to this request is judged (answer.h); NULL: it is not. */
 const struct httpsig_policy *chain_answer_policy(const struct chain *c,
                                                  const struct view *v);
+/* guard's judgement on a name alone, by the rule in the view: of one that is only
+ * looked up. */
+enum reason chain_judge_name(struct chain *c, struct view *v);
 /* guard's judgement on an address about to be dialled, by the rule in the view
  * (guard.h). */
 enum reason chain_judge_addresses(struct chain *c, struct view *v,

@@ -1,4 +1,4 @@
-#include "proxy/doors.h"
+#include "proxy/doors_parts.h"
 
 #include "base/log.h"
 
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, PORT_TRIES = 16 };
 
 const char *
 door_kind_word(const struct conf_door *door)
@@ -125,6 +125,35 @@ bind_for_all(const struct conf_door *door, size_t i, struct doors *d)
     return why;
 }
 
+static void
+close_bound(struct bound_door *b)
+{
+    if (b->fd >= 0)
+        close(b->fd);
+    if (b->datagrams >= 0)
+        close(b->datagrams);
+    b->fd = b->datagrams = -1;
+}
+
+/* A port that the kernel chose for TCP may be somebody's for UDP: then another one. */
+static enum reason
+bind_whole(const struct conf_door *door, size_t i, struct doors *d)
+{
+    enum reason why;
+    int tries = 0;
+
+    for (;;) {
+        why = bind_for_all(door, i, d);
+        if (why != REASON_OK || door->kind != DOOR_DNS)
+            return why;
+        why = doors_bind_datagrams(d, i);
+        if (why == REASON_OK || door->listen.port != 0 || ++tries == PORT_TRIES)
+            return why;
+        for (size_t w = 0; w < d->n_workers; w++)
+            close_bound(&doors_of_worker(d, w)[i]);
+    }
+}
+
 enum reason
 doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
 {
@@ -136,11 +165,11 @@ doors_bind(const struct conf *conf, size_t n_workers, struct doors *d)
     d->sockets = calloc(d->n + 1, sizeof *d->sockets);
     assert(d->at != NULL && d->sockets != NULL);
     for (size_t i = 0; i < n_workers * d->n; i++)
-        d->at[i].fd = -1;
+        d->at[i].fd = d->at[i].datagrams = -1;
     for (size_t i = 0; i < d->n; i++)
         d->sockets[i].fd = -1;
     for (size_t i = 0; i < d->n; i++) {
-        if (doors[i].kind == DOOR_UNIX || bind_for_all(&doors[i], i, d) == REASON_OK)
+        if (doors[i].kind == DOOR_UNIX || bind_whole(&doors[i], i, d) == REASON_OK)
             continue;
         address_print(&doors[i].listen.address, address);
         return log_reason(REASON_CANNOT_BIND,
@@ -158,8 +187,8 @@ void
 doors_close(struct doors *d)
 {
     for (size_t i = 0; i < d->n_workers * d->n; i++)
-        if (d->at[i].fd >= 0 && d->at[i].path == NULL)
-            close(d->at[i].fd);
+        if (d->at[i].path == NULL)
+            close_bound(&d->at[i]);
     for (size_t i = 0; i < d->n; i++)
         unix_socket_close(&d->sockets[i]);
     free(d->at);

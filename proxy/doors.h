@@ -10,6 +10,7 @@
 
 struct bound_door {
     int fd;                 /* -1: not this worker's to serve */
+    int datagrams;          /* of a dns door, on the same port; -1 elsewhere */
     struct address address; /* of a unix door none */
     uint16_t port;
     const char *path; /* of a unix door; NULL */
@@ -42,7 +43,7 @@ char *door_print(const struct bound_door *door, char out[DOOR_PRINT_SIZE]);
 /* A log line for each. */
 void doors_tell(const struct doors *d, const struct generation *g);
 
-/* "forward", "gate", "ops" */
+/* "forward", "gate", "dns" … */
 const char *door_kind_word(const struct conf_door *door);
 
 #endif

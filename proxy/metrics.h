@@ -123,10 +123,13 @@ struct metrics {
     struct tally spoken[SIDES][SPOKENS]; /* requests, by what they came and went in */
     struct tally lost[SIDES];            /* streams of HTTP/2 */
     struct tally accepted, turned_away;  /* client connections */
-    struct tally opaque; /* those of them whose TLS was passed on unopened */
+    struct tally opaque;            /* those of them whose TLS was passed on unopened */
+    struct tally dns[REASON_COUNT]; /* queries, by what came of them */
+    struct tally dns_dropped;
 
     /* gauges */
     struct tally connections, shaking, exchanges, idle_upstreams, leaves, tasks;
+    struct tally dns_lookups;
     struct tally lag_us;  /* at the last heartbeat */
     struct tally beat_ms; /* when that was, monotonic; 0: the worker has ended */
 };

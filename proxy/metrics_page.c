@@ -5,6 +5,7 @@
 static const struct section *const sections[] = {
     &metrics_of_requests,
     &metrics_of_connections,
+    &metrics_of_dns,
     &metrics_of_tokens,
     &metrics_of_process,
 };

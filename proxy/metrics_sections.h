@@ -11,6 +11,7 @@ struct section {
 
 extern const struct section metrics_of_requests;    /* and what is presented by them */
 extern const struct section metrics_of_connections; /* and the workers they are on */
+extern const struct section metrics_of_dns;         /* what dns doors were asked */
 extern const struct section metrics_of_tokens;      /* got for tasks, and taken back */
 extern const struct section metrics_of_process;     /* and its log, ledger, config */
 

@@ -144,6 +144,25 @@ passes_by_metadata(const struct ares_addrinfo *info)
     return false;
 }
 
+static void
+live_no_longer(struct lookup *l, int ttl)
+{
+    uint32_t most = ttl > 0 ? (uint32_t)ttl : 0;
+
+    if (l->ttl_s > most)
+        l->ttl_s = most;
+}
+
+static void
+take_ttl(struct lookup *l, const struct ares_addrinfo *info)
+{
+    l->ttl_s = UINT32_MAX;
+    for (const struct ares_addrinfo_cname *c = info->cnames; c != NULL; c = c->next)
+        live_no_longer(l, c->ttl);
+    for (const struct ares_addrinfo_node *a = info->nodes; a != NULL; a = a->ai_next)
+        live_no_longer(l, a->ai_ttl);
+}
+
 static enum reason
 take_addresses(struct lookup *l, const struct ares_addrinfo *info)
 {
@@ -162,6 +181,7 @@ take_addresses(struct lookup *l, const struct ares_addrinfo *info)
     assert(l->addresses != NULL);
     for (const struct ares_addrinfo_node *a = info->nodes; a != NULL; a = a->ai_next)
         address_from_sockaddr(a->ai_addr, &l->addresses[l->n++], &port);
+    take_ttl(l, info);
     return REASON_OK;
 }
 
@@ -178,6 +198,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
             why = take_addresses(q->lookup, info);
         else
             log_debug("look-up: %s", ares_strerror(status));
+        q->lookup->absent = status == ARES_ENOTFOUND;
         finish(q->lookup, q->bell, q->resolver->loop, why);
     }
     if (info != NULL)
@@ -312,7 +333,8 @@ lookup_start(struct resolver *r, const struct host *host, struct lookup *l,
 {
     const struct conf_hosts_row *row;
 
-    *l = (struct lookup){ .why = REASON_DNS_FAILED };
+    /* What the config says holds for as long as the config does. */
+    *l = (struct lookup){ .why = REASON_DNS_FAILED, .ttl_s = UINT32_MAX };
     if (host->address.family != 0) {
         l->addresses = calloc(1, sizeof *l->addresses);
         assert(l->addresses != NULL);

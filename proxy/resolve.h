@@ -26,6 +26,8 @@ struct lookup {
     bool done;
     enum reason
         why; /* REASON_OK, _DNS_FAILED, _DNS_TIMEOUT, _DNS_EMPTY, _NAME_PROHIBITED */
+    bool absent;               /* with _DNS_FAILED: there is no such name */
+    uint32_t ttl_s;            /* of what in the answer lives shortest */
     struct address *addresses; /* owned */
     size_t n;
     struct query *query; /* under way; NULL when not */

@@ -27,12 +27,18 @@ struct worker;
 
 /* What the workers share on a request's path (DESIGN.md section 4), beside what locks
  * itself: the gate's replay memory, the authority. */
+enum { DNS_RATES = 64, DNS_NAMES = 4096 };
+
 struct shared {
     struct rate
         refusals[64];        /* leaves for refusals; callers that fall into one share it
                               */
     struct answers *answers; /* of issuers of access tokens */
     struct attest *attest;   /* where callers run */
+    /* of dns doors, by caller: queries, and names below a wildcard that are new; and
+     * the marks of those that are not */
+    struct rate dns_queries[DNS_RATES], dns_new_names[DNS_RATES];
+    atomic_ullong dns_names[DNS_NAMES];
 };
 
 struct worker_start {

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "proxy/conn.h"
 #include "proxy/descriptors.h"
+#include "proxy/dns_door.h"
 #include "proxy/exchange.h"
 
 #include <assert.h>
@@ -22,7 +23,8 @@ struct door {
     struct worker *worker;
     size_t index;
     struct event *event;
-    struct alarm pause; /* out of descriptors: rest, rather than spin */
+    struct dns_door *dns; /* NULL elsewhere */
+    struct alarm pause;   /* out of descriptors: rest, rather than spin */
 };
 
 /* ---- who comes in */
@@ -93,10 +95,12 @@ on_door(evutil_socket_t listener, short what, void *arg)
             rest(d);
         if (fd < 0)
             return;
-        if (worker_has_room(d->worker) && descriptors_allow_client(fd))
-            conn_accept(d->worker, d->index, fd, (struct sockaddr *)&peer);
-        else
+        if (!worker_has_room(d->worker) || !descriptors_allow_client(fd))
             turn_away(d, fd);
+        else if (d->dns != NULL)
+            dns_door_accept(d->dns, fd, (struct sockaddr *)&peer);
+        else
+            conn_accept(d->worker, d->index, fd, (struct sockaddr *)&peer);
     }
 }
 
@@ -109,9 +113,9 @@ worker_make_doors(struct worker *w)
 }
 
 static bool
-is_ops(const struct worker *w, size_t door)
+is_of_kind(const struct worker *w, size_t door, enum conf_door_kind kind)
 {
-    return generation_door(w->now->generation, door)->kind == DOOR_OPS;
+    return generation_door(w->now->generation, door)->kind == (int)kind;
 }
 
 void
@@ -120,7 +124,8 @@ worker_open_doors(struct worker *w)
     for (size_t i = 0; i < w->start.n_doors; i++) {
         struct door *d = &w->doors[i];
 
-        if (w->start.doors[i].fd < 0 || is_ops(w, i)) /* those are main's */
+        if (w->start.doors[i].fd < 0 ||
+            is_of_kind(w, i, DOOR_OPS)) /* those are main's */
             continue;
         d->worker = w;
         d->index = i;
@@ -129,6 +134,8 @@ worker_open_doors(struct worker *w)
                              EV_READ | EV_PERSIST, on_door, d);
         assert(d->event != NULL);
         event_add(d->event, NULL);
+        if (is_of_kind(w, i, DOOR_DNS))
+            d->dns = dns_door_new(w, i);
     }
 }
 
@@ -144,6 +151,8 @@ worker_shut_doors(struct worker *w)
             continue;
         alarm_clear(&w->doors[i].pause);
         event_del(w->doors[i].event);
+        if (w->doors[i].dns != NULL)
+            dns_door_shut(w->doors[i].dns);
         (void)setsockopt(w->start.doors[i].fd, SOL_SOCKET, SO_REUSEADDR, &no,
                          sizeof no);
         (void)shutdown(w->start.doors[i].fd, SHUT_RDWR);
@@ -153,9 +162,11 @@ worker_shut_doors(struct worker *w)
 void
 worker_free_doors(struct worker *w)
 {
-    for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++)
+    for (size_t i = 0; w->doors != NULL && i < w->start.n_doors; i++) {
+        dns_door_free(w->doors[i].dns);
         if (w->doors[i].event != NULL)
             event_free(w->doors[i].event);
+    }
     free(w->doors);
 }
 

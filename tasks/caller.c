@@ -1,15 +1,13 @@
 /* Who is asking, by NETLINK_SOCK_DIAG: the exact 4-tuple of the client's end, asked
  * right after accept. The kernel answers within sendto(2), so an answer is there or it
  * never comes. Whatever is not a plain, owned, connected socket has no uid here. */
-#include "tasks/caller.h"
+#include "tasks/caller_parts.h"
 
 #include "base/log.h"
 #include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
@@ -33,22 +31,9 @@ struct end {
     uint32_t scope;
 };
 
-struct question {
-    struct nlmsghdr head;
-    struct inet_diag_req_v2 ask;
-};
-
 /* Of Linux 5.7, and 6.5: the headers of older systems lack them. */
 enum { DIAG_CGROUP_ID = 21, PEER_PROCESS = 77 /* SO_PEERPIDFD, 6.5 */ };
 
-struct caller_lookup {
-    int fd;
-    uint32_t sequence;
-    bool sees_every_uid;
-};
-
-/* Outside the first user namespace the kernel tells us OVERFLOW_UID for each uid that
- * has no number here: many different users in one number, which then names nobody. */
 static bool
 uid_map_is_whole(void)
 {
@@ -64,13 +49,32 @@ uid_map_is_whole(void)
     return whole;
 }
 
+static int
+ask_kernel(void)
+{
+    return socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                  NETLINK_SOCK_DIAG);
+}
+
+void
+caller_begin_anew(struct caller_lookup *l)
+{
+    (void)close(l->fd);
+    l->fd = ask_kernel();
+}
+
+bool
+caller_is_told(const struct caller_lookup *l, uint32_t uid)
+{
+    return uid != OVERFLOW_UID || l->sees_every_uid;
+}
+
 struct caller_lookup *
 caller_lookup_new(void)
 {
     struct caller_lookup *l = memory_new(sizeof *l);
 
-    l->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                   NETLINK_SOCK_DIAG);
+    l->fd = ask_kernel();
     if (l->fd < 0) {
         log_warn("asking the kernel who calls is not possible: %s", strerror(errno));
         free(l);
@@ -146,11 +150,10 @@ static bool
 send_question(struct caller_lookup *l, int family, const struct end *client,
               const struct end *server)
 {
-    const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-    struct question q = { .head = { .nlmsg_len = sizeof q,
-                                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                                    .nlmsg_flags = NLM_F_REQUEST,
-                                    .nlmsg_seq = ++l->sequence } };
+    struct caller_question q = { .head = { .nlmsg_len = sizeof q,
+                                           .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                                           .nlmsg_flags = NLM_F_REQUEST,
+                                           .nlmsg_seq = ++l->sequence } };
 
     q.ask.sdiag_family = (uint8_t)family;
     q.ask.sdiag_protocol = IPPROTO_TCP;
@@ -162,13 +165,20 @@ send_question(struct caller_lookup *l, int family, const struct end *client,
     q.ask.id.idiag_if = client->scope;
     q.ask.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
     q.ask.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-    return sendto(l->fd, &q, sizeof q, 0, (const struct sockaddr *)&kernel,
-                  sizeof kernel) == (ssize_t)sizeof q;
+    return caller_ask(l, &q);
 }
 
-/* The next message from the kernel itself; 0 when none comes. */
-static size_t
-receive(const struct caller_lookup *l, void *buffer, size_t size)
+bool
+caller_ask(struct caller_lookup *l, const struct caller_question *q)
+{
+    const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+    return sendto(l->fd, q, sizeof *q, 0, (const struct sockaddr *)&kernel,
+                  sizeof kernel) == (ssize_t)sizeof *q;
+}
+
+size_t
+caller_receive(const struct caller_lookup *l, void *buffer, size_t size)
 {
     struct pollfd wait = { .fd = l->fd, .events = POLLIN };
     struct sockaddr_nl from = { 0 };
@@ -237,7 +247,7 @@ ask(struct caller_lookup *l, int family, const struct end *client,
     if (!send_question(l, family, client, server))
         return false;
     for (int i = 0; i < ANSWERS_MAX; i++) {
-        size_t n = receive(l, &answer, sizeof answer);
+        size_t n = caller_receive(l, &answer, sizeof answer);
         const struct inet_diag_msg *m = NLMSG_DATA(&answer.head);
 
         if (n < NLMSG_HDRLEN || answer.head.nlmsg_len > n)
@@ -249,7 +259,7 @@ ask(struct caller_lookup *l, int family, const struct end *client,
             return false;
         if (!is_asked(m, client, server) || !is_owned(m))
             return false;
-        if (m->idiag_uid == OVERFLOW_UID && !l->sees_every_uid)
+        if (!caller_is_told(l, m->idiag_uid))
             return false;
         out->uid = m->idiag_uid;
         out->inode = m->idiag_inode;

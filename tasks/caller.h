@@ -34,6 +34,18 @@ void caller_lookup_free(struct caller_lookup *l);
 void caller_identify(struct caller_lookup *lookup, const struct sockaddr *client,
                      const struct sockaddr *server, struct caller *out);
 
+/* The process that holds the socket which this datagram came from, if that one is
+ * connected to `server`; false: it is not. As cheap as for a connection. */
+bool caller_identify_sender(struct caller_lookup *lookup, const struct sockaddr *client,
+                            const struct sockaddr *server, struct caller *out);
+/* The same by the port that it came from, wherever its socket is connected to: for one
+ * that is not, or whose datagram was led here on its way to another. Sockets of two
+ * users on one port name nobody. It costs the kernel a walk over all UDP sockets. By a
+ * lookup of its own: a port with many sockets makes a long answer, which is not read to
+ * its end. */
+void caller_search_sender(struct caller_lookup *lookup, const struct sockaddr *client,
+                          struct caller *out);
+
 /* The process that connected to a unix socket of ours, as the kernel wrote it down when
  * it did. Whoever was given the connection since stands behind it. One that has no
  * number in our namespaces has none here. */
@@ -55,6 +67,13 @@ static inline bool
 caller_matches(const struct caller *c, const struct conf_caller *demanded)
 {
     return demanded->any || caller_judge(c, demanded) == REASON_OK;
+}
+
+/* Nothing that is known of him says that he does not. */
+static inline bool
+caller_may_match(const struct caller *c, const struct conf_caller *demanded)
+{
+    return caller_judge(c, demanded) != REASON_CALLER_NOT_ALLOWED;
 }
 
 #endif

@@ -59,4 +59,23 @@ bool grants_pass_unopened(const struct grants *g, const struct caller *caller,
 /* There is a rule that could say so. */
 bool grants_have_opaque(const struct grants *g);
 
+/* Who wants to know a name's addresses, and what of it is not the name's own. */
+struct name_ask {
+    const struct host *host;
+    const struct caller *caller; /* one of whom no uid is known may be anybody's */
+    int64_t now_s;
+    struct roll *roll; /* NULL: not asked, as in struct ask */
+    int64_t now_ms;    /* monotonic */
+};
+
+/* Asks `judge` of each rule that names this host, whatever its port, in a live grant
+ * that has a live task and may be this caller's; the most specific first, until it
+ * says REASON_OK. If it never does: its last word; if it was never asked, what was
+ * missed most nearly. An address is no name. */
+MUST_USE enum reason grants_ask_name(const struct grants *g, const struct name_ask *ask,
+                                     enum reason (*judge)(void *of,
+                                                          const struct conf_grant *g,
+                                                          const struct conf_rule *r),
+                                     void *of);
+
 #endif

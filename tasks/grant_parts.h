@@ -1,5 +1,5 @@
 /* What the files behind grant.h share: grant.c judges requests, grant_opaque.c says
- * which hosts' TLS is not even opened. */
+ * which hosts' TLS is not even opened, grant_names.c whose addresses may be known. */
 #ifndef TASKS_GRANT_PARTS_H
 #define TASKS_GRANT_PARTS_H
 

@@ -397,6 +397,34 @@ roll_find(struct roll *r, const struct conf_grant *grant, const struct caller *c
     return REASON_OK;
 }
 
+static bool
+has_use(const struct roll *r, const struct conf_grant *grant, uint64_t who,
+        const struct caller *caller, int64_t now_ms)
+{
+    uint64_t hash = hash_use(table_hash(text_z(grant->name)), who);
+
+    for (struct table_node *m = table_first(&r->uses, hash); m != NULL;
+         m = table_next(m)) {
+        const struct task *k = TABLE_OWNER(m, struct seat, by_use)->entry.task;
+
+        if (strcmp(task_grant(k), grant->name) == 0 &&
+            caller_may_match(caller, task_caller(k)) && task_is_live(k, now_ms))
+            return true;
+    }
+    return false;
+}
+
+/* One who is not known may be whom the grant is for. */
+bool
+roll_may_use(const struct roll *r, const struct conf_grant *grant,
+             const struct caller *caller, int64_t now_ms)
+{
+    uint64_t who = caller->has_uid ? caller->uid : who_of(&grant->caller);
+
+    return has_use(r, grant, who, caller, now_ms) ||
+           (who != ANYBODY && has_use(r, grant, ANYBODY, caller, now_ms));
+}
+
 struct task *
 roll_prove(const struct roll *r, struct text id, struct text password)
 {

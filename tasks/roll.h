@@ -56,6 +56,11 @@ MUST_USE enum reason roll_find(struct roll *r, const struct conf_grant *grant,
                                const struct caller *caller, const struct task *proven,
                                int64_t now_ms, struct entry **out);
 
+/* Is there a live task of this grant that may be used by this caller, as far as he is
+ * known? */
+bool roll_may_use(const struct roll *r, const struct conf_grant *grant,
+                  const struct caller *caller, int64_t now_ms);
+
 /* Of a required task: exactly this value, live or ended (keyed hash, as handles_find).
  */
 struct rolled_handle {

@@ -250,6 +250,29 @@ def record(owner, kind, data):
     return owner + struct.pack(">HHIH", kind, 1, 1, len(data)) + data
 
 
+def queries():
+    """To a dns door; the first byte says what is answered."""
+    name, opt = name_of("allowed.test"), b"\0\0\x29\4\xd0\0\0\0\0"
+
+    def message(question, flags=0x0100, counts=(1, 0, 0, 0), more=b""):
+        return b"\x12\x34" + struct.pack(">HHHHH", flags, *counts) + question + more
+
+    for kind in (1, 28, 65, 255):
+        question = name + struct.pack(">HH", kind, 1)
+        for how in (0, 8, 5, 0x78, 0xff):
+            put("query", bytes([how]) + message(question))
+            put("query", bytes([how]) + message(question, 0x0120, (1, 0, 0, 1), opt + b"\0\0"))
+            put("query", bytes([how]) + message(question, 0x0110, (1, 0, 0, 1), opt + b"\0\x0c\0\x0a\0\x08abcdefgh"))
+    good = name + b"\0\1\0\1"
+    for other in (message(good, 0x8180), message(good, 0x2800), message(good, 0x0300), message(good, counts=(2, 0, 0, 0), more=good),
+                  message(b"", counts=(0, 0, 0, 0)), message(good, counts=(1, 1, 0, 0)), message(good, more=b"x"), message(good[:-1]),
+                  message(b"\0\0\1\0\1"), message(b"\xc0\x0c\0\1\0\1"), message((b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + good[-5:]),
+                  message((b"\x3f" + b"a" * 63) * 4 + good[-5:]), message(b"\5a.b\xff\x0a" + good),
+                  message(good, counts=(1, 0, 0, 1), more=opt.replace(b"\xd0\0\0", b"\xd0\0\1") + b"\0\0"),
+                  message(good, counts=(1, 0, 0, 1), more=opt + b"\0\3\0\1\0"), message(good, counts=(1, 0, 0, 1), more=good), b"", b"\0" * 11):
+        put("query", b"\0" + other)
+
+
 def nameserver():
     here = b"\xc0\x0c"
     a, b = record(here, 1, bytes([192, 0, 2, 1])), record(here, 1, bytes([169, 254, 169, 254]))
@@ -466,5 +489,5 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, questions, pem, hellos, client_hellos, ledgers):
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, queries, questions, pem, hellos, client_hellos, ledgers):
     derive()

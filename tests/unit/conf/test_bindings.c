@@ -737,6 +737,22 @@ lint_tells_of_a_gate_whose_proofs_cover_no_request(void **state)
 /* A workload's identifier is its authority's to give; and of one kind of other names
  * there is nothing to be mixed. */
 static void
+lint_tells_of_a_dns_door_that_others_can_reach(void **state)
+{
+    char *open = spoil(whole_config, "doors = (",
+                       "doors = ( { kind = \"dns\"; listen = \"0.0.0.0:15053\"; },");
+    char *own = spoil(whole_config, "doors = (",
+                      "doors = ( { kind = \"dns\"; listen = \"127.0.0.1:15053\"; },");
+
+    (void)state;
+    assert_non_null(strstr(lint(open, 3), "note: the dns door does not listen on "
+                                          "loopback"));
+    assert_null(strstr(lint(own, 2), "dns door"));
+    free(open);
+    free(own);
+}
+
+static void
 lint_tells_of_a_name_that_several_may_give(void **state)
 {
     char *open = spoil(bound_config, "bindings = [\"dpop\", \"mtls\"];", "");
@@ -807,6 +823,7 @@ main(void)
         TEST(lint_tells_of_a_proof_that_passes_by_us),
         TEST(lint_tells_of_a_gate_whose_proofs_cover_no_request),
         TEST(lint_tells_of_a_name_that_several_may_give),
+        TEST(lint_tells_of_a_dns_door_that_others_can_reach),
         TEST(lint_tells_of_a_client_that_proves_nothing_and_of_a_token_nobody_uses),
     };
 
