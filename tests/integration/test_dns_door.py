@@ -74,7 +74,7 @@ def told(name, since, n=1):
 
 
 def assert_refused(name, reason, uid=WORKLOAD_UID, kind="A", lookups=0, at=None):
-    mark, asked = h.index(), len(stub.queries)
+    mark, asked = h.mark(), len(stub.queries)
     answer = ask(at or door, query(name, kind), uid)
     assert code(answer) == "REFUSED" and not answer.answer, answer
     line = told(name, mark)
@@ -88,7 +88,7 @@ def assert_refused(name, reason, uid=WORKLOAD_UID, kind="A", lookups=0, at=None)
 
 @scene
 def an_allowed_name_is_answered_with_its_addresses():
-    mark = h.index()
+    mark = h.mark()
     answer = ask(door, query("allowed.test"))
     assert code(answer) == "NOERROR" and addresses(answer) == [PUBLIC], answer
     line = told("allowed.test", mark)
@@ -140,7 +140,7 @@ def names_that_are_no_hosts_are_refused_and_told_harmlessly():
     for labels, shown in ((["al lowed", "test"], "al lowed.test"), (["allowed.test"], "allowed.test"), ([], ""),
                           (["\x1b[2J\n", "test"], "\x1b[2j\n.test"), (["xn--\xff", "test"], None)):
         name = dns.name.Name([*(la.encode("latin-1") for la in labels), b""])
-        mark = h.index()
+        mark = h.mark()
         answer = ask(door, query(name))
         assert code(answer) == "REFUSED", (labels, answer)
         line = h.wait_line(lambda li: li.get("msg") == "dns" and li["reason"] == "host_malformed", mark, what="the refusal")
@@ -224,7 +224,7 @@ def a_name_that_is_not_there_has_no_address_or_cannot_be_asked_is_told_apart():
     answer = ask(door, query("allowed.test"))
     assert code(answer) == "NOERROR" and not answer.answer
     stub.names["allowed.test"] = lambda q, nth: None
-    mark = h.index()
+    mark = h.mark()
     assert code(ask(door, query("allowed.test"))) == "SERVFAIL"
     assert told("allowed.test", mark)["reason"] == "dns_timeout"
 
@@ -246,7 +246,7 @@ def many_addresses_go_over_tcp_or_into_a_datagram_that_the_client_takes():
 def edns_is_answered_by_its_own():
     answer = ask(door, query("allowed.test", edns=0, want_dnssec=True))
     assert answer.edns == 0 and answer.ednsflags & dns.flags.DO and addresses(answer) == [PUBLIC]
-    mark = h.index()
+    mark = h.mark()
     with connected(door) as s:
         s.send(GOOD[:10] + b"\0\1" + GOOD[12:] + b"\0\0\x29\4\xd0\0\1\0\0\0\0")        # version 1
         got = dns.message.from_wire(s.recv(65535))
@@ -277,7 +277,7 @@ MALFORMED = [("two questions", GOOD[:4] + b"\0\2" + GOOD[6:] + GOOD[12:]), ("no 
 @scene
 def what_is_not_one_plain_question_is_a_format_error():
     for what, data in MALFORMED:
-        mark = h.index()
+        mark = h.mark()
         with connected(door) as s:
             s.send(data)
             got = s.recv(65535)
@@ -289,7 +289,7 @@ def what_is_not_one_plain_question_is_a_format_error():
 
 @scene
 def other_opcodes_are_not_implemented():
-    mark = h.index()
+    mark = h.mark()
     with connected(door) as s:
         s.send(GOOD[:2] + b"\x28\0" + GOOD[4:])          # UPDATE
         assert s.recv(65535)[3] & 0xf == 4
@@ -343,7 +343,7 @@ def who_cannot_be_known_is_answered_what_anybody_may_have():
     sockets[1].bind(sockets[0].getsockname())
     stub.names["theirs.test"] = [PUBLIC2]
     for name, expected in (("allowed.test", "NOERROR"), ("theirs.test", "NOERROR"), ("denied.test", "REFUSED")):
-        mark = h.index()
+        mark = h.mark()
         sockets[0].sendto(query(name).to_wire(), door)
         line = told(name, mark)
         assert line["code"] == expected and "uid" not in line, line
@@ -399,7 +399,7 @@ def a_client_that_leaves_while_its_name_is_looked_up_is_missed_by_nobody():
 
 @scene
 def a_caller_of_a_connection_is_known_too():
-    mark = h.index()
+    mark = h.mark()
     (answer,) = ask_tcp(door, query("allowed.test"), uid=OTHER_UID)
     assert code(answer) == "REFUSED"
     line = told("allowed.test", mark)
@@ -462,10 +462,10 @@ def questions_that_the_kernel_turned_round_are_answered_as_if_they_had_arrived()
         raise Skip("the kernel redirects nothing here: " + made.stderr.splitlines()[0])
     try:
         for uid, expected in ((WORKLOAD_UID, [PUBLIC]), (OTHER_UID, [])):
-            mark = h.index()
+            mark = h.mark()
             assert addresses(ask(("9.9.9.9", 53), query("allowed.test"), uid)) == expected
             assert told("allowed.test", mark)["uid"] == uid
-            mark = h.index()
+            mark = h.mark()
             assert addresses(ask_tcp(("9.9.9.9", 53), query("allowed.test"), uid=uid)[0]) == expected
             assert told("allowed.test", mark)["uid"] == uid
     finally:
@@ -494,7 +494,7 @@ def an_answer_on_its_way_is_judged_by_the_rules_in_force_when_it_comes():
         go.wait(60)
         return q.answer([PUBLIC])
     stub.names["a.wild.test"] = slow
-    mark = h.index()
+    mark = h.mark()
     with connected(door) as s:
         s.send(query("a.wild.test").to_wire())
         assert asked.wait(120)
@@ -562,7 +562,7 @@ def look_ups_under_way_are_bounded():
     names = [f"s{i}.test" for i in range(4)]
     assert h.reload(config([rule(name) for name in names], limits="dns_lookups = 4;")(h))["msg"] == "config reloaded"
     stub.names.update({name: lambda q, nth: None for name in names})      # silence
-    mark = h.index()
+    mark = h.mark()
     try:
         with connected(door) as s:
             for name in names:
