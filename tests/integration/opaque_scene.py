@@ -43,7 +43,7 @@ class Raw:
         self.then = then or Raw.keep_all
         self.came = []
         self._changed = threading.Condition()
-        self._listener = socket.create_server((address, port), backlog=512)
+        self._listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET, backlog=512)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

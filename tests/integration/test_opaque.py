@@ -3,15 +3,16 @@ written down. And who is read all the same."""
 
 import os
 import secrets
+import socket
 import subprocess
 import threading
 
 from cryptography import x509
 
 from control import ask, holdfast
-from holdfast import OTHER_UID, WORKLOAD_UID, curl, main, promise, rows
-from opaque_scene import (Raw, decisions, end, h, hello, line_of, message_of, own_certificate, pin, pinned, pinned_context, raw, raw2, read, records, tunnel,
-                          ws)
+from holdfast import OTHER_UID, WORKLOAD_UID, Channel, Holdfast, curl, main, promise, rows
+from opaque_scene import (Raw, config, decisions, end, grant, h, hello, line_of, message_of, own_certificate, pin, pinned, pinned_context,
+                          raw, raw2, read, records, rule, tunnel, ws)
 from ops import Page
 
 
@@ -19,7 +20,7 @@ from ops import Page
 
 @promise
 def a_client_sees_its_services_own_certificate_and_nobody_reads_what_it_says():
-    mark, before = h.mark(), len(pinned.requests)
+    mark, before = h.quiet_mark(), len(pinned.requests)
     with tunnel("pinned.test:443").start_tls(pinned_context(), "pinned.test") as c:
         shown = x509.load_der_x509_certificate(c.sock.getpeercert(True))
         answer = c.request("POST", "/secret?key=hidden", "anything.test", [("Authorization", "Bearer own")], b"body")
@@ -36,7 +37,7 @@ def a_client_sees_its_services_own_certificate_and_nobody_reads_what_it_says():
 
 @promise
 def curl_with_a_pinned_key_is_served():
-    mark = h.mark()
+    mark = h.quiet_mark()
     done = curl(h.proxy, ws.other_ca.file, "--pinnedpubkey", pin(), "https://pinned.test/curl")
     assert done.returncode == 0 and b'"/curl"' in done.stdout, done.stderr
     assert line_of(mark)["opaque"] is True
@@ -44,7 +45,7 @@ def curl_with_a_pinned_key_is_served():
 
 @promise
 def openssl_is_served_through_the_door():
-    mark = h.mark()
+    mark = h.quiet_mark()
     assert b'"/openssl"' in openssl()
     assert line_of(mark)["opaque"] is True
 
@@ -80,7 +81,7 @@ SIZE = len(message_of(HELLO))
        ("in_capitals", [hello(b"RAW.TEST")]), ("with_a_dot", [hello(b"raw.test.")])])
 def a_service_gets_exactly_what_its_client_sent(row):
     _, pieces = row
-    mark, nth = h.mark(), len(raw.came)
+    mark, nth = h.quiet_mark(), len(raw.came)
     sent, answered = b"".join(pieces), secrets.token_bytes(5000)
 
     def then(visit):
@@ -130,7 +131,7 @@ def much_goes_both_ways_and_arrives_whole():
 
 @promise
 def another_port_is_another_rule():
-    nth, mark = len(raw2.came), h.mark()
+    nth, mark = len(raw2.came), h.quiet_mark()
     with tunnel("raw.test:8443") as c:
         c.send(HELLO)
         assert raw2.visit(nth).wait(len(HELLO)) == HELLO
@@ -139,7 +140,7 @@ def another_port_is_another_rule():
 
 @promise
 def each_end_is_passed_on_and_the_other_side_may_still_speak():
-    nth, mark = len(raw.came), h.mark()
+    nth, mark = len(raw.came), h.quiet_mark()
 
     def then(visit):
         Raw.keep_all(visit)
@@ -153,11 +154,30 @@ def each_end_is_passed_on_and_the_other_side_may_still_speak():
     line_of(mark)
 
 
+@promise
+def by_a_unix_door_it_passes_as_well():
+    path = f"/run/holdfast-opaque-{os.getpid()}/agent.sock"
+    door = f', {{ kind = "unix"; name = "agent"; path = "{path}"; }}'
+    by_socket = Holdfast(ws, lambda at: config(at, doors=door, grants=grant(rule("raw.test"), caller='{ door = "agent"; }')), name="socket")
+    raw.then, nth, mark = Raw.keep_all, len(raw.came), by_socket.mark()
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(120)
+    sock.connect(path)
+    with Channel(sock) as c:
+        c.send(b"CONNECT raw.test:443 HTTP/1.1\r\nHost: raw.test:443\r\n\r\n")
+        assert c.read_answer("CONNECT").status == 200
+        c.send(HELLO)
+        assert raw.visit(nth).wait(len(HELLO)) == HELLO
+    line = line_of(mark, of=by_socket)
+    assert (line["door"], line["opaque"]) == ("unix", True), line
+    by_socket.stop()
+
+
 # ---- who is read all the same
 
 @promise
 def a_host_that_another_caller_may_pass_unopened_is_read_for_this_one():
-    mark, before = h.mark(), len(pinned.connections)
+    mark, before = h.quiet_mark(), len(pinned.connections)
     with h.tls("pinned.test:443", uid=OTHER_UID) as c:
         answer = c.request("GET", "/mine", "pinned.test")
     assert answer.status == 502, answer.line           # its certificate is none that we trust
@@ -167,13 +187,13 @@ def a_host_that_another_caller_may_pass_unopened_is_read_for_this_one():
 
 @promise
 def of_two_patterns_the_more_specific_says_what_passes():
-    mark, nth = h.mark(), len(raw.came)
+    mark, nth = h.quiet_mark(), len(raw.came)
     raw.then = Raw.keep_all
     with tunnel("any.wild.test:443") as c:
         c.send(hello(b"any.wild.test"))
         raw.visit(nth).wait(1)
     assert line_of(mark)["opaque"] is True
-    mark = h.mark()
+    mark = h.quiet_mark()
     assert h.get("/seen", "read.wild.test:443").status == 200
     line = line_of(mark)
     assert line["path"] == "/seen" and "opaque" not in line
@@ -190,7 +210,7 @@ def other_hosts_are_opened_as_ever():
 
 @promise
 def the_ledger_has_it_before_a_byte_leaves_and_says_that_nothing_was_seen():
-    mark = h.mark()
+    mark = h.quiet_mark()
     raw.then = Raw.keep_all
     nth = len(raw.came)
     with tunnel() as c:

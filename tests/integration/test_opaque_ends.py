@@ -50,7 +50,7 @@ tasked = sidecar("tasked", REQUIRED)
 
 @promise
 def without_a_task_nothing_passes():
-    mark, before = tasked.mark(), len(raw.came)
+    mark, before = tasked.quiet_mark(), len(raw.came)
     with tunnel(of=tasked) as c:
         c.send(HELLO)
         assert alert(c) == ACCESS_DENIED
@@ -61,7 +61,7 @@ def without_a_task_nothing_passes():
 @promise
 def the_end_of_its_task_cuts_it_on_both_sides():
     task = begin(tasked)
-    mark = tasked.mark()
+    mark = tasked.quiet_mark()
     c, visit = opened(tasked)
     with c:
         ended = ask(tasked.run + "/control.sock", "task_end", id=task)
@@ -75,7 +75,7 @@ def the_end_of_its_task_cuts_it_on_both_sides():
 @promise
 def one_that_lies_still_is_cut_with_its_task_as_well():
     """Its client has said its end, and waits for the service's, which never comes."""
-    task, mark = begin(tasked), tasked.mark()
+    task, mark = begin(tasked), tasked.quiet_mark()
     gone = threading.Event()
 
     def then(visit):
@@ -112,7 +112,7 @@ def a_connection_is_one_request_of_its_tasks_budget():
 
 @promise
 def a_hello_that_is_half_there_when_its_task_ends_goes_nowhere():
-    task, mark, before = begin(tasked), tasked.mark(), len(raw.came)
+    task, mark, before = begin(tasked), tasked.quiet_mark(), len(raw.came)
     with tunnel(of=tasked) as c:
         c.send(HELLO[:20])
         assert ask(tasked.run + "/control.sock", "task_end", id=task)["ok"]

@@ -38,7 +38,7 @@ def behind(record, more):
        ("another_message", b"\x16\x03\x01\0\x04\x02\0\0\0", "client_hello", ACCESS_DENIED)])
 def a_hello_that_says_something_else_goes_nowhere(row):
     _, sent, reason, description = row
-    mark, before = h.mark(), len(raw.came)
+    mark, before = h.quiet_mark(), len(raw.came)
     with tunnel() as c:
         c.send(sent)
         assert alert(c) == description
@@ -63,7 +63,7 @@ def refusal(x):
 
 @promise
 def http_in_the_clear_is_told_in_words_that_tls_alone_passes():
-    mark, before = h.mark(), len(raw.came)
+    mark, before = h.quiet_mark(), len(raw.came)
     with tunnel() as c:
         answer = c.request("GET", "/x", "raw.test:443")
     assert (answer.status, answer.reason) == (403, "opaque_only"), answer.line
@@ -94,7 +94,7 @@ def what_is_neither_tls_nor_http_is_closed(row):
 
 @promise
 def an_address_that_is_private_is_not_dialled():
-    mark = h.mark()
+    mark = h.quiet_mark()
     with tunnel("private.test:443") as c:
         c.send(hello(b"private.test"))
         assert alert(c) == ACCESS_DENIED
@@ -133,7 +133,7 @@ def a_rule_may_open_a_private_address():
 
 @promise
 def a_service_that_is_not_there_is_an_alert_of_ours():
-    mark = h.mark()
+    mark = h.quiet_mark()
     with tunnel("nobody.test:443") as c:
         c.send(hello(b"nobody.test"))
         assert alert(c) == INTERNAL_ERROR
@@ -157,7 +157,7 @@ def our_own_door_is_not_dialled():
 
 @promise
 def a_caller_whom_no_rule_names_is_answered_inside_tls_as_ever():
-    mark, before = h.mark(), len(raw.came)
+    mark, before = h.quiet_mark(), len(raw.came)
     with h.tls("raw.test:443", uid=64999) as c:
         answer = c.request("GET", "/", "raw.test")
     assert (answer.status, answer.reason) == (403, "caller_not_allowed"), answer.line
@@ -167,7 +167,7 @@ def a_caller_whom_no_rule_names_is_answered_inside_tls_as_ever():
 @promise
 def hosts_that_are_opened_take_a_hello_with_ech_as_ever():
     """GREASE is what browsers send everywhere; where TLS is opened nothing is hidden from us."""
-    mark = h.mark()
+    mark = h.quiet_mark()
     with tunnel("allowed.test:443") as c:
         c.send(hello(b"allowed.test", extensions=ECH))
         assert c.receive()[:1] == b"\x16"           # a ServerHello of ours

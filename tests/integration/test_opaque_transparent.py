@@ -1,18 +1,22 @@
 """TLS that passes unopened at a transparent door: its client knows of no proxy, its name is known from the ClientHello alone, and
 the address it meant to go to is the one that is dialled, if it is the name's."""
 
+import subprocess
+
 import turned
 from holdfast import PUBLIC, PUBLIC2, WORKLOAD_UID, Holdfast, hosts, main, promise, rows, run_as
 from opaque_scene import (ACCESS_DENIED, Raw, alert, config, decisions, end, grant, hello, line_of, message_of, pin, pinned, pinned_context, raw,
                           raw2, read, records, rule, READ, ws)
-from turned import connect
+from turned import PUBLIC6, connect
 
 ELSEWHERE = "20.0.0.40"                     # nobody listens there
 BOTH = "20.0.0.30"
-RULES = ", ".join([rule("pinned.test"), rule("raw.test"), rule("raw.test", "opaque = true; port = 8443;"), rule("two.test"), rule("moved.test"),
+subprocess.run(["ip", "addr", "add", PUBLIC6 + "/128", "dev", "lo", "nodad"], check=True)
+six = Raw(PUBLIC6, 443)
+RULES = ", ".join([rule("pinned.test"), rule("raw.test"), rule("raw.test", "opaque = true; port = 8443;"), rule("two.test"), rule("six.test"), rule("moved.test"),
                    rule("allowed.test", READ)])
 t = Holdfast(ws, lambda at: config(at, grants=grant(RULES), doors=turned.DOORS,
-                                   names=hosts(pinned_test=PUBLIC, raw_test=PUBLIC2, two_test=[BOTH, PUBLIC2], moved_test=ELSEWHERE,
+                                   names=hosts(pinned_test=PUBLIC, raw_test=PUBLIC2, two_test=[BOTH, PUBLIC2], six_test=[PUBLIC6, BOTH], moved_test=ELSEWHERE,
                                                allowed_test=BOTH)),
              name="turned")
 turned.lead()
@@ -23,7 +27,7 @@ HELLO = hello(b"raw.test")
 
 @promise
 def a_pinned_client_that_knows_of_no_proxy_sees_its_services_own_certificate():
-    mark, before = t.mark(), len(pinned.requests)
+    mark, before = t.quiet_mark(), len(pinned.requests)
     with connect(PUBLIC, 443).start_tls(pinned_context(), "pinned.test") as c:
         assert c.request("GET", "/pinned", "pinned.test").status == 200
     assert len(pinned.requests) == before + 1
@@ -43,7 +47,7 @@ def curl_with_a_pinned_key_needs_nothing():
        ("in_eight_records", records(message_of(HELLO), -(-len(message_of(HELLO)) // 8)))])
 def a_service_gets_exactly_what_its_client_sent(row):
     _, pieces = row
-    nth, mark = len(raw.came), t.mark()
+    nth, mark = len(raw.came), t.quiet_mark()
     raw.then = Raw.keep_all
     with connect(PUBLIC2, 443) as c:
         for piece in pieces:
@@ -65,7 +69,7 @@ def the_port_is_the_one_that_the_client_meant():
 
 @promise
 def of_several_addresses_the_one_that_the_client_chose_is_dialled():
-    nth, mark, seen = len(raw.came), t.mark(), len(read.connections)
+    nth, mark, seen = len(raw.came), t.quiet_mark(), len(read.connections)
     sent = hello(b"two.test")
     with connect(PUBLIC2, 443) as c:
         c.send(sent)
@@ -73,11 +77,21 @@ def of_several_addresses_the_one_that_the_client_chose_is_dialled():
     assert line_of(mark, of=t)["up"] == f"{PUBLIC2}:443" and len(read.connections) == seen
 
 
+@promise
+def over_ipv6_it_is_the_same():
+    mark, sent = t.quiet_mark(), hello(b"six.test")
+    with connect(PUBLIC6, 443) as c:
+        c.send(sent)
+        assert six.visit(0).wait(len(sent)) == sent
+    line = line_of(mark, of=t)
+    assert line["orig"] == line["up"] == f"[{PUBLIC6}]:443", line
+
+
 # ---- what does not pass
 
 @promise
 def an_address_that_is_not_the_names_is_refused():
-    mark, before = t.mark(), len(raw.came)
+    mark, before = t.quiet_mark(), len(raw.came)
     for address in (ELSEWHERE, PUBLIC):
         with connect(address, 443) as c:
             c.send(HELLO)
@@ -89,7 +103,7 @@ def an_address_that_is_not_the_names_is_refused():
 
 @promise
 def a_name_that_may_hide_another_is_refused():
-    mark, before = t.mark(), len(raw.came)
+    mark, before = t.quiet_mark(), len(raw.came)
     with connect(PUBLIC2, 443) as c:
         c.send(hello(b"raw.test", extensions=b"\xfe\x0d\0\0"))
         assert alert(c) == ACCESS_DENIED

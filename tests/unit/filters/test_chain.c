@@ -24,7 +24,9 @@ static const char good[] =
     "    { host = \"10.1.2.3\"; methods = [\"GET\"]; paths = \"any\";\n"
     "      addresses = [\"10.0.0.0/8\"]; },\n"
     "    { host = \"10.9.9.9\"; methods = [\"GET\"]; paths = \"any\"; },\n"
-    "    { host = \"plain.example\"; methods = [\"GET\"]; paths = \"any\"; } ); } );\n"
+    "    { host = \"plain.example\"; methods = [\"GET\"]; paths = \"any\"; },\n"
+    "    { host = \"pinned.example\"; opaque = true; },\n"
+    "    { host = \"own.local\"; opaque = true; } ); } );\n"
     "filters = { strip = { on_sight = \"refuse\"; };\n"
     "            guard = { also_deny = [\"10.1.0.0/24\"]; }; };\n";
 
@@ -213,6 +215,61 @@ every_filter_with_keys_has_a_table_and_no_name_stands_twice(void **state)
     }
 }
 
+/* … and nothing looks at a request, or puts anything there: there is none. */
+static void
+what_passes_unopened_is_judged_by_policy_and_guard(void **state)
+{
+    static const struct {
+        const char *target;
+        enum reason why;
+        const char *by;
+    } rows[] = {
+        { "pinned.example", REASON_OK, NULL },
+        { "pinned.example:444", REASON_HOST_NOT_ALLOWED, "policy" },
+        { "orders.example", REASON_HOST_NOT_ALLOWED, "policy" },
+        { "own.local", REASON_NAME_PROHIBITED, "guard" },
+        { "metadata.google.internal", REASON_NAME_PROHIBITED, "guard" },
+    };
+    static const char *const judges[] = { "policy", "guard", "policy" };
+    struct stage *g = *state;
+    struct view *v = &g->s.view;
+    const char *by;
+
+    v->opaque = true;
+    v->path = v->query = text_of(NULL, 0);
+    g->s.request.method = TEXT("CONNECT");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        enum reason why;
+
+        scene_target(&g->s, rows[i].target);
+        v->rule = NULL;
+        why = run(g, CHAIN_JUDGE, &by);
+        if (why != rows[i].why)
+            fail_msg("%s: %s", rows[i].target, reason_token(why));
+        if (by != rows[i].by)
+            assert_string_equal(by, rows[i].by);
+    }
+    for (size_t i = 0; i < sizeof judges / sizeof *judges; i++)
+        assert_string_equal(chain_name(v, CHAIN_JUDGE, i), judges[i]);
+    assert_null(chain_name(v, CHAIN_JUDGE, 3));
+    assert_null(chain_name(v, CHAIN_PRESENT, 0));
+    scene_target(&g->s, "pinned.example");
+    assert_int_equal(run(g, CHAIN_JUDGE, &by), REASON_OK);
+    assert_int_equal(run(g, CHAIN_PRESENT, &by), REASON_OK);
+    assert_null(v->evidence.binding);
+}
+
+static void
+what_is_opened_finds_no_opaque_rule(void **state)
+{
+    struct stage *g = *state;
+    const char *by;
+
+    scene_target(&g->s, "pinned.example");
+    assert_int_equal(run(g, CHAIN_JUDGE, &by), REASON_OPAQUE_ONLY);
+    assert_string_equal(by, "policy");
+}
+
 static void
 a_chain_opens_whole_or_not_at_all_and_tells_every_error(void **state)
 {
@@ -246,6 +303,8 @@ main(void)
         TEST(the_workloads_own_credential_goes_before_ours_is_put_there),
         TEST(a_credential_of_the_workloads_own_is_refused_by_strip),
         TEST(every_filter_with_keys_has_a_table_and_no_name_stands_twice),
+        TEST(what_passes_unopened_is_judged_by_policy_and_guard),
+        TEST(what_is_opened_finds_no_opaque_rule),
         TEST(a_chain_opens_whole_or_not_at_all_and_tells_every_error),
     };
 
