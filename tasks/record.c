@@ -157,6 +157,7 @@ put_rest(struct buf *out, const struct conf_rule *r)
     json_put_number(out, "port", r->port);
     json_put_number(out, "scheme", r->scheme);
     json_put_number(out, "http", r->http);
+    json_put_number(out, "opaque", r->opaque);
     put_list(out, "methods", &r->methods);
     json_put_z(out, "credential", r->credential);
     put_list(out, "bind", &r->bind);

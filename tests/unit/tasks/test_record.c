@@ -242,6 +242,9 @@ change(struct conf_rule *r, size_t i)
     case 17:
         r->own_proof = CONF_PASS;
         break;
+    case 18:
+        r->opaque = true;
+        break;
     default:
         grant.rules.n = 1;
         break;
@@ -289,7 +292,7 @@ a_digest_of_rules_tells_every_change_but_that_of_their_place(void **state)
     rules[0].place = (struct place){ "other.conf", 99 };
     digest_now(after);
     assert_string_equal(before, after);
-    for (size_t i = 0; i < 38; i++) {
+    for (size_t i = 0; i < 40; i++) {
         (void)begin(state);
         change(&rules[i % 2], i / 2);
         digest_now(after);
