@@ -202,18 +202,18 @@ def workload(*words):
     return podman("exec", "agent-workload", *words, ok=False)
 
 
-def curl(url, address, *more):
-    """As any program would: it knows the name's address, and of no proxy."""
-    host = url.split("/")[2]
-    name, _, port = host.partition(":")
-    return workload("curl", "-sS", "-m", "60", "-w", "\n%{http_code}", "--resolve", f"{name}:{port or 443}:{address}", *more, url)
+def curl(url, address=None, *more):
+    """As any program would: it knows of no proxy, and asks for the name's address unless it knows that."""
+    name, _, port = url.split("/")[2].partition(":")
+    known = ["--resolve", f"{name}:{port or 443}:{address}"] if address else []
+    return workload("curl", "-sS", "-m", "60", "-w", "\n%{http_code}", *known, *more, url)
 
 
 # ---- what it does
 
 @promise
 def a_client_that_knows_of_no_proxy_gets_out_by_the_sidecar_and_signed_for():
-    told = curl("https://allowed.test/signed/x", PUBLIC)
+    told = curl("https://allowed.test/signed/x")
     assert told.stdout.endswith("\n200"), told
     said = jose.parts(origin.requests[-1].get("workload-identity-token"))[1][jose.CONTEXT]
     assert (said["task"], said["pod"]) == (POD_UID, POD_UID), said
@@ -226,6 +226,12 @@ def what_no_grant_names_is_refused_in_words():
     told = curl("https://denied.test/x", PUBLIC2)
     assert told.stdout.endswith("\n403") and "host_not_allowed" in told.stdout, told
     assert not denied.connections
+
+
+@promise
+def a_name_that_no_grant_names_has_no_address():
+    told = curl("https://denied.test/x")
+    assert told.returncode != 0 and "resolve" in told.stderr, told
 
 
 @promise
