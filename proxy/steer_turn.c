@@ -55,6 +55,23 @@ steer_write_turn(const struct steer_plan *plan, struct buf *out)
     buf_add_z(out, "    }\n");
 }
 
+static void
+write_take(struct buf *out, const struct steer_door *d, int family)
+{
+    char printed[ADDRESS_PRINT_SIZE] = "";
+
+    if (!steer_is_everywhere(&d->address))
+        address_print(&d->address, printed);
+    buf_printf(out,
+               "        meta nfproto %s iifname \"lo\" meta mark 0x%x meta l4proto tcp "
+               "tproxy %s to ",
+               steer_family_words[family], STEER_MARK, steer_address_words[family]);
+    buf_printf(out,
+               family == STEER_V6 && printed[0] != '\0' ? "[%s]:%u accept\n"
+                                                        : "%s:%u accept\n",
+               printed, d->port);
+}
+
 /* A marked packet is routed anew, to the loopback, and comes in again. */
 void
 steer_write_tproxy(const struct steer_plan *plan, struct buf *out)
@@ -81,10 +98,6 @@ steer_write_tproxy(const struct steer_plan *plan, struct buf *out)
                    "accept;\n");
     for (int f = STEER_V4; f <= STEER_V6; f++)
         if (steer_needs_routes(plan, f))
-            buf_printf(out,
-                       "        meta nfproto %s iifname \"lo\" meta mark 0x%x meta "
-                       "l4proto tcp tproxy %s to :%u accept\n",
-                       steer_family_words[f], STEER_MARK, steer_address_words[f],
-                       plan->tcp[f].port);
+            write_take(out, &plan->tcp[f], f);
     buf_add_z(out, "    }\n");
 }

@@ -42,6 +42,8 @@ DOORS = f"""
 config = forward_config(RULE, listen="127.0.0.1:15001", doors=DOORS)
 h = Holdfast(ws, lambda of: config(of) + f'control = {{ socket = "{of.run}/control.sock"; }};')
 CONFIG = ws.file("steer.conf", h.configs[0])
+BY_TPROXY = h.configs[0].replace('kind = "transparent";', 'kind = "transparent"; intercept = "tproxy";')
+MODES = {"drop": (CONFIG, "drop"), "redirect": (CONFIG, "redirect"), "tproxy": (ws.file("tproxy.conf", BY_TPROXY), "redirect")}
 
 
 # ---- the rules
@@ -51,9 +53,14 @@ def steer(*options, before=(), **more):
 
 
 def in_force(mode):
-    """Rules of this mode, or none."""
-    done = steer("-c", CONFIG, "--mode", mode, "--load") if mode else steer("--remove")
+    """Rules of this mode, or none, and the doors it is for."""
+    global h
+    done = steer("-c", MODES[mode][0], "--mode", MODES[mode][1], "--load") if mode else steer("--remove")
     assert done.returncode == 0, done
+    wanted = BY_TPROXY if mode == "tproxy" else h.configs[0].replace(' intercept = "tproxy";', "")
+    if wanted != h.configs[0]:
+        h.stop()
+        h = Holdfast(ws, wanted)
     return done
 
 
@@ -145,6 +152,11 @@ def in_redirect_nothing_leaves_but_through_us(way):
     tried("redirect", way[1], way[-1])
 
 
+@rows(WAYS)
+def in_redirect_by_tproxy_nothing_leaves_but_through_us(way):
+    tried("tproxy", way[1], None if way[1] is from_before else way[-1])     # that one is reset by the door
+
+
 # ---- what is meant to work
 
 def allowed():
@@ -162,12 +174,12 @@ def in_drop_what_a_grant_allows_is_done():
     assert counted("holdfast") > 0 and counted("guarded") == 0
 
 
-@promise
-def in_redirect_what_a_grant_allows_is_done_by_who_knows_of_no_proxy():
-    in_force("redirect")
+@rows([("redirect",), ("tproxy",)])
+def what_a_grant_allows_is_done_by_who_knows_of_no_proxy(row):
+    in_force(row[0])
     allowed()
     since = len(origin.requests)
-    for target, family in ((PUBLIC, ""), (f"[{PUBLIC6}]", "")):
+    for target in (PUBLIC, f"[{PUBLIC6}]"):
         done = run_as(WORKLOAD_UID, ["curl", "-sSf", "--connect-to", f"allowed.test:443:{target}:443", "https://allowed.test/x"],
                       {"SSL_CERT_FILE": h.bundle})
         assert done.returncode == 0, (done, h.tail())
@@ -390,7 +402,7 @@ def what_is_forwarded_for_networks_behind_leaves_as_little():
 
 # ---- the end of Holdfast
 
-@rows([("drop",), ("redirect",)])
+@rows([("drop",), ("redirect",), ("tproxy",)])
 def when_holdfast_is_killed_nothing_leaves_and_it_comes_back(row):
     global h
     in_force(row[0])
@@ -490,15 +502,15 @@ def failed(found):
 OPEN = {"tcp", "tcp_port", "tcp_v6", "quic", "quic_v6", "udp", "dns", "dns_v6", "dns_tcp", "ping", "ping_v6"}
 
 
-@rows([("drop", ()), ("redirect", ()), ("drop as the workload itself", (WORKLOAD_UID,))])
+@rows([("drop", ()), ("redirect", ()), ("tproxy", ()), ("drop as the workload itself", (WORKLOAD_UID,))])
 def from_inside_every_way_is_found_closed(row):
     mode = row[0].split()[0]
     in_force(mode)
     outside.forget()
-    found = checked(code=0, mode=mode, uid=row[1][0] if row[1] else None)
+    found = checked(code=0, mode=MODES[mode][1], uid=row[1][0] if row[1] else None)
     assert OPEN <= set(found) and {"raw", "packet", "door", "ops", "sctp"} <= set(found)
     for name in ("tcp", "tcp_v6"):
-        assert ("in its place" if mode == "redirect" else "refused") in found[name][1], found
+        assert ("refused" if mode == "drop" else "in its place") in found[name][1], found
     nothing_left()
 
 

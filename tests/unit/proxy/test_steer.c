@@ -125,11 +125,12 @@ a_family_without_a_door_is_refused_and_not_let_through(void **state)
 static void
 a_tproxy_door_is_led_to_by_a_mark(void **state)
 {
-    struct scene s = { .doors = {
-                           { .kind = DOOR_TRANSPARENT,
-                             .intercept = INTERCEPT_TPROXY,
-                             .listen = at("0.0.0.0", 15006) },
-                           { .kind = DOOR_TRANSPARENT, .listen = at("::1", 15006) } } };
+    struct scene s = { .doors = { { .kind = DOOR_TRANSPARENT,
+                                    .intercept = INTERCEPT_TPROXY,
+                                    .listen = at("0.0.0.0", 15006) },
+                                  { .kind = DOOR_TRANSPARENT,
+                                    .intercept = INTERCEPT_TPROXY,
+                                    .listen = at("::1", 15006) } } };
 
     (void)state;
     assert_planned(scene_of(&s), STEER_REDIRECT, "steer_tproxy");
