@@ -111,6 +111,33 @@ lint_approval(const struct lint *l, const struct conf_grant *g)
              g->name);
 }
 
+/* Whom the door itself keeps out. */
+static bool
+is_open(const struct conf_door *d)
+{
+    return d->kind != DOOR_UNIX || (conf_door_mode(d) & 02) != 0;
+}
+
+static void
+lint_caller(const struct lint *l, const struct conf_grant *g)
+{
+    const struct conf_door *doors = l->conf->doors.at;
+    const struct conf_caller *c = &g->caller;
+    const struct conf_door *d = c->door_at > 0 ? &doors[c->door_at - 1] : NULL;
+
+    if (d != NULL && is_open(d) && c->uid < 0 && !c->has_gid && c->cgroup == NULL &&
+        c->container == NULL && c->pod == NULL)
+        WARN(l, "open_door", c->place,
+             "grant %s: whoever reaches the door \"%s\" may use it: it keeps nobody "
+             "out",
+             g->name, c->door);
+    if (c->has_gid &&
+        (d != NULL ? d->kind != DOOR_UNIX : !conf_has_door(l->conf, DOOR_UNIX)))
+        WARN(l, "never_met", c->place,
+             "grant %s: a gid is known at unix doors alone: nobody may use it",
+             g->name);
+}
+
 static void
 lint_grant(const struct lint *l, const struct conf_grant *g)
 {
@@ -123,6 +150,7 @@ lint_grant(const struct lint *l, const struct conf_grant *g)
         WARN(l, "long_ttl", g->place, "grant %s: a task lives longer than an hour",
              g->name);
     lint_approval(l, g);
+    lint_caller(l, g);
     for (size_t i = 0; i < g->rules.n; i++)
         lint_rule(l, g, &rules[i]);
 }

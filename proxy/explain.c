@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "filters/verify.h"
+#include "proxy/explain_as.h"
 #include "proxy/doors.h"
 #include "proxy/run.h"
 
@@ -304,6 +305,13 @@ answer(struct question *q)
         return complain(word, "this kind of door judges nothing: forward, transparent, "
                               "unix or gate");
     set_up(q);
+    if (q->asked->as != NULL) {
+        const char *wrong = explain_read_as(q->conf, q->asked->as, q->arena,
+                                            &q->caller);
+
+        if (wrong != NULL)
+            return complain(q->asked->as, wrong);
+    }
     if ((why = read_url(q, q->asked->url)) != REASON_OK)
         return complain(q->asked->url, reason_sentence(why));
     q->view.door = find_door(q, kind, &any);

@@ -11,6 +11,7 @@ struct explain {
     const char *config;
     const char *door; /* "forward", "transparent", "unix", "gate"; NULL: the way out */
     long uid;         /* -1: the workload's */
+    const char *as;   /* instead: all that is known of the caller (explain_as.h) */
     bool json;
     const char *method, *url;
     const char *fields[EXPLAIN_FIELDS]; /* "Name: value", or a name alone */

@@ -78,13 +78,27 @@ say_step(const struct view *v, const struct explain_step *s)
     say_stripped(v, s);
 }
 
+static bool
+is_more_than_a_uid(const struct caller *c)
+{
+    return c->has_gid || c->cgroup != NULL || c->door > 0;
+}
+
 static void
 say_asked(const struct view *v)
 {
-    if (v->caller->has_uid)
+    const struct conf_door *doors = v->conf->doors.at;
+    struct buf who = { 0 };
+
+    if (v->caller->has_uid && !is_more_than_a_uid(v->caller))
         printf("caller    uid %u\n", v->caller->uid);
-    else
-        printf("caller    unknown\n");
+    else {
+        caller_print(v->caller,
+                     v->caller->door > 0 ? doors[v->caller->door - 1].name : NULL,
+                     &who);
+        printf("caller    %.*s\n", TEXT_ARG(buf_text(&who)));
+        buf_free(&who);
+    }
     printf("target    %s port %u, %.*s\n", v->target.host.name, v->target.port,
            TEXT_ARG(v->scheme));
     fputs("request   ", stdout);
@@ -217,8 +231,15 @@ write_step(struct buf *out, const struct view *v, const struct explain_step *s)
 static void
 write_asked(struct buf *out, const struct view *v)
 {
+    const struct conf_door *doors = v->conf->doors.at;
+    struct buf who = { 0 };
+
     if (v->caller->has_uid)
         json_put_number(out, "uid", v->caller->uid);
+    caller_print(v->caller,
+                 v->caller->door > 0 ? doors[v->caller->door - 1].name : NULL, &who);
+    json_put_text(out, "who", buf_text(&who));
+    buf_free(&who);
     json_put_z(out, "host", v->target.host.name);
     json_put_number(out, "port", v->target.port);
     json_put_text(out, "scheme", v->scheme);

@@ -52,6 +52,7 @@ explain(const struct wish *w, char **words)
     struct explain e = { .config = w->ctl.config,
                          .door = w->door,
                          .uid = w->uid,
+                         .as = w->as,
                          .json = w->json,
                          .method = words[0],
                          .url = words[1],
@@ -241,7 +242,7 @@ static const struct {
 } verbs[] = {
     { "run", "c", 0, run },
     { "check", "clxjdrw", 0, check },
-    { "explain", "cuoej", 2, explain },
+    { "explain", "cuoejy", 2, explain },
     { "env", "csuf", 0, env },
     { "steer", "cmUuDRKj", 0, steer },
     { "doctor", "cuj", 0, doctor },

@@ -9,7 +9,7 @@ const char holdfast_usage[] =
     "       holdfast check   [-c FILE] [--lint [--strict]] [--json]   every error at "
     "once; --lint: what is legal but questionable\n"
     "       holdfast check   --defaults | --reference | --reasons\n"
-    "       holdfast explain [-c FILE] [--uid N] [--door forward|transparent|unix|gate] [--header "
+    "       holdfast explain [-c FILE] [--uid N | --as uid=N,door=NAME,…] [--door forward|transparent|unix|gate] [--header "
     "FIELD]… [--json] METHOD URL\n"
     "       holdfast env     [-c FILE] [--uid N] [--format sh|docker|k8s|json]   what the "
     "workload's environment must hold\n"

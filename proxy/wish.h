@@ -11,7 +11,7 @@ struct wish {
     struct ctl ctl;
     struct audit_wish audit;
     struct ctl_terms terms;
-    const char *grant, *host, *format, *door, *user, *mode;
+    const char *grant, *host, *format, *door, *user, *mode, *as;
     const char *fields[EXPLAIN_FIELDS];
     size_t n_fields;
     long uid;

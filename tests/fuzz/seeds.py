@@ -489,5 +489,21 @@ def frames():
     put("h2_client", b"\0HTTP/1.1 400 No\r\n\r\n")
 
 
-for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, queries, questions, pem, hellos, client_hellos, ledgers):
+def cgroups():
+    container, other = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+    pod = "7d9c1a52-0f3e-4b1d-8f43-6f2d1f0b9c11"
+    below = pod.replace("-", "_")
+    paths = [f"/docker/{container}", f"/system.slice/docker-{container}.scope", f"/kubepods/burstable/pod{pod}/{container}",
+             f"/kubepods.slice/kubepods-pod{below}.slice/cri-containerd-{container}.scope", f"/../crio-{container}.scope",
+             f"/system.slice/kubepods-pod{below}.slice:cri-containerd:{container}", f"/docker/{other}/kubepods/pod{pod}/{container}",
+             f"/machine.slice/libpod-{container}.scope/container", f"/system.slice/crio-conmon-{container}.scope", "/", "/user.slice",
+             f"/docker/{container} (deleted)"]
+    for first in (b"\xff", b"\0", b"\x20"):
+        for path in paths:
+            put("cgroup", first + f"0::{path}\n".encode())
+            put("cgroup", first + f"2:cpu,cpuacct:{path}\n1:name=systemd:/\n0::/system.slice\n".encode())
+            put("cgroup", first + f"2:cpu:{path}\n1:pids:/docker/{other}\n0::{path}".encode())
+
+
+for derive in (requests, handshakes, answers, frames, handles, names, paths, values, configs, positions, tokens, access_tokens, structured, signatures, nameserver, queries, questions, pem, hellos, client_hellos, ledgers, cgroups):
     derive()

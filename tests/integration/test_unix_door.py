@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 from client import Channel
-from holdfast import (ADDRESSES, BINARY, OTHER_UID, PROXY_UID, WORKLOAD_UID, Holdfast, Sidecar, Skip, grant, main,
+from holdfast import (ADDRESSES, BINARY, OTHER_UID, PROXY_UID, ROOT, WORKLOAD_UID, Holdfast, Sidecar, Skip, grant, main,
                       own_network, promise)
 
 own_network(ADDRESSES)
@@ -337,6 +337,25 @@ def a_group_that_is_not_there_is_told_before_the_start():
     done = subprocess.run([BINARY, "check", "-c", path], capture_output=True, timeout=60, check=False,
                           env={"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0"})
     assert done.returncode == 78 and b'there is no group "no-such-group"' in done.stderr, done
+
+
+@promise
+def explain_is_asked_as_a_caller_of_a_door():
+    example = os.path.join(ROOT, "conf/examples/unix.conf")
+
+    def explained(who):
+        done = subprocess.run([BINARY, "explain", "-c", example, "--json", "--as", who, "GET", "https://registry.npmjs.org/left-pad"],
+                              capture_output=True, timeout=60, check=False,
+                              env={"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0"})
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+    code, told = explained("uid=1000,door=builder")
+    assert code == 0 and '"uid:1000,door:builder"' in told, told
+    code, told = explained("uid=1000,door=reviewer")
+    assert code == 3 and "caller_not_allowed" in told, told
+    code, told = explained("uid=1000")
+    assert code == 3 and "caller_unknown" in told, told
+    for who in ("door=x", "uid=x", "pod=x", "container=x", "cgroup=x", "user=1", "uid"):
+        assert explained(who)[0] == 2, who
 
 
 @promise

@@ -172,6 +172,63 @@ a_unix_door_has_a_mode(void **state)
     free(text);
 }
 
+static size_t
+count_lint(const char *text)
+{
+    struct findings found = { 0 };
+    size_t n;
+
+    conf_lint(load(text), NOW, &found);
+    n = found.n;
+    findings_free(&found);
+    return n;
+}
+
+/* What lint says beyond what it says of the whole config as it stands. */
+static void
+lints(const char *text, size_t lines, const char *fragment)
+{
+    const char *said = lint(text, lines);
+
+    if (fragment != NULL && strstr(said, fragment) == NULL)
+        fail_msg("%s", said);
+}
+
+static void
+a_door_that_keeps_nobody_out_is_no_identity(void **state)
+{
+    char *base = named("uid = 1001;", "door = \"agent\"; uid = 1001;");
+    char *alone = named("uid = 1001;", "door = \"agent\";");
+    char *shut = spoil(alone, FORWARD, UNIX "name = \"agent\";");
+    char *open = spoil(shut, "agent.sock\";", "agent.sock\"; mode = \"0666\";");
+    size_t n = count_lint(base);
+
+    (void)state;
+    lints(alone, n + 1, "it keeps nobody out");
+    lints(shut, n, NULL);
+    lints(open, n + 1, "it keeps nobody out");
+    free(open);
+    free(shut);
+    free(alone);
+    free(base);
+}
+
+static void
+a_gid_that_nobody_can_show_is_told(void **state)
+{
+    char *base = named("uid = 1001;", "door = \"agent\"; uid = 1001;");
+    char *tcp = named("uid = 1001;", "gid = 1001;");
+    char *unix_too = spoil(tcp, FORWARD, UNIX "name = \"agent\";");
+    size_t n = count_lint(base);
+
+    (void)state;
+    lints(tcp, n + 1, "a gid is known at unix doors alone");
+    lints(unix_too, n, NULL);
+    free(unix_too);
+    free(tcp);
+    free(base);
+}
+
 int
 main(void)
 {
@@ -181,6 +238,8 @@ main(void)
         TEST(a_unix_door_is_no_control_socket),
         TEST(what_is_written_of_a_caller_is_demanded_and_nothing_else),
         TEST(a_unix_door_has_a_mode),
+        TEST(a_door_that_keeps_nobody_out_is_no_identity),
+        TEST(a_gid_that_nobody_can_show_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
