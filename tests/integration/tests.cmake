@@ -64,6 +64,7 @@ integration_test(claim)
 integration_test(config_map)
 integration_test(kubernetes)
 integration_test(kube_play)
+set_tests_properties(integration/kubernetes integration/kube_play PROPERTIES TIMEOUT 1800) # other programs' starts, by the hundred
 set_property(TEST integration/clock integration/doctor integration/gate_dpop integration/theft APPEND PROPERTY ENVIRONMENT "HOLDFAST_CLOCK_STEP=$<TARGET_FILE:clock_step>")
 
 # What measures memory or counts on the clock does not share the machine.
