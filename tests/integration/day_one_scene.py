@@ -1,6 +1,6 @@
 """A workload behind the steering of `redirect`, with both ways to Holdfast: the forward door that its environment names, and the
 transparent one that the kernel leads it to. The services are at the far end of a cable, by names that only Holdfast knows; who knows
-of no proxy resolves them by /etc/hosts."""
+of no proxy asks a resolver for them, and the kernel leads him to the dns door."""
 
 import contextlib
 import json
@@ -19,8 +19,10 @@ PLACES = {"web.test": (PUBLIC, ANY), "pypi.test": (PUBLIC, ANY), "debian.test": 
           "git.test": (PUBLIC, 'paths = ["/one.git/info/refs", "/one.git/git-upload-pack", "/one.git/git-receive-pack"];'),
           "npm.test": (PUBLIC, ANY + ' encoded_slashes = "pass";'), "sockets.test": (PUBLIC, ANY + " websocket = true;"),
           "grpc.test": (PUBLIC2, 'paths = ["/a.Echo/*"];')}
-DOORS = ', { kind = "transparent"; listen = "127.0.0.1:15006"; }, { kind = "transparent"; listen = "[::1]:15006"; }'
+DOORS = ', { kind = "dns"; listen = "127.0.0.1:15053"; }, { kind = "transparent"; listen = "127.0.0.1:15006"; }, { kind = "transparent"; listen = "[::1]:15006"; }'
 FORWARD = '{ kind = "forward"; listen = "127.0.0.1:15001"; } ,'
+# A resolver somewhere outside, and none: a proxy is told names.
+RESOLVERS = {"transparent": "20.0.0.53", "forward": "127.0.0.1"}
 SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 # In a view of the files of its own, for who has another view of some of them: pairs, then `--`, then the command.
@@ -48,7 +50,7 @@ class Scene:
         self._environment = {"forward": self._told(self.h.config_path), "transparent": self._told(without)}
         assert "HTTPS_PROXY" in self._environment["forward"] and not [n for n in self._environment["transparent"] if "proxy" in n.lower()]
         subprocess.run([BINARY, "steer", "-c", self.h.config_path, "--mode", "redirect", "--load"], check=True, capture_output=True)
-        self._hosts = self.ws.file("hosts", "127.0.0.1 localhost\n" + "".join(f"{at} {name}\n" for name, (at, _) in PLACES.items()))
+        self._resolvers = {way: self.ws.file(f"resolv-{way}", f"nameserver {at}\n") for way, at in RESOLVERS.items()}
         self.count = 0
 
     def config(self):
@@ -72,9 +74,8 @@ class Scene:
         return self.ws.directory(f"home-{self.count}", owner=WORKLOAD_UID)
 
     def command(self, way, argv, mounts=()):
-        """(argv, the environment) of the workload's command, to be started by root. Names are resolved where no proxy does it."""
-        mounts = [*mounts, *([(self._hosts, "/etc/hosts")] if way == "transparent" else [])]
-        pairs = [path for pair in mounts for path in pair]
+        """(argv, the environment) of the workload's command, to be started by root."""
+        pairs = [path for pair in [*mounts, (self._resolvers[way], "/etc/resolv.conf")] for path in pair]
         return (["unshare", "-m", "sh", "-c", SEEN_AS, "sh", *pairs, "--", *argv],
                 {"AS": str(WORKLOAD_UID), "HOME": self.home(), **self.environment(way)})
 
@@ -94,7 +95,7 @@ class Scene:
     @contextlib.contextmanager
     def witnessed(self, way, host, *asked):
         """Around a client: the service was asked each of these (method, path), and of all it was asked the log says the same: what, by
-        which door, and with which answer."""
+        which door, and with which answer. A name was asked for by who knows of no proxy, and by nobody else."""
         since, before = self.h.mark(), len(self.services.seen)
         yield
         self.h.wait_requests(len(self.services.seen) - before, since)
@@ -103,6 +104,7 @@ class Scene:
         told = sorted((li["to"], li["method"], li["path"], li["status"]) for li in lines)
         assert told == sorted((f"{name}:443", method, path, status) for name, method, path, status in seen), (told, seen)
         assert {(li["door"], li["who"]) for li in lines} == {(way, f"uid:{WORKLOAD_UID}")}, lines
+        assert {li["name"] for li in self.h.lines[since:] if li["msg"] == "dns" and li["reason"] == "ok"} == ({host} if way == "transparent" else set()), lines
         missing = {(host, *one) for one in asked} - {one[:3] for one in seen}
         assert not missing, (missing, seen)
 
