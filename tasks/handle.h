@@ -59,8 +59,8 @@ const struct conf_credential *handle_next_due(const struct conf *conf,
 
 /* Writes the live ones as NAME=value lines into `directory`, mode 0644, whole or not at
  * all: handles.env for the workload (or any caller), and one named by what is demanded
- * for each other caller: handles.uid-1001.env, handles.uid-1000.door-agent.env. Logs the
- * detail. */
+ * for each other caller: handles.uid-1001.env, handles.uid-1000.door-agent.env. Logs
+ * the detail. */
 MUST_USE enum reason handles_publish(const struct handles *h, const struct conf *conf,
                                      const char *directory);
 
