@@ -91,17 +91,19 @@ def gauges():
             for what in ("generation", "last_reload_successful")}
 
 
-def change(text):
-    """The operator: saves a filter, renaming it into its place as editors do, and sends SIGHUP; what came of it, as the metrics tell."""
+def change(text, is_good):
+    """The operator: saves a filter, renaming it into its place as editors do, and sends SIGHUP; whether the metrics then tell what they
+    should. They tell of a new generation a moment before they call its reload a success."""
     before = gauges()
+    wanted = {"generation": before["generation"] + is_good, "last_reload_successful": int(is_good)}
     with open(FILTER + "~", "w", encoding="utf-8") as f:
         f.write(text)
     os.rename(FILTER + "~", FILTER)
     os.kill(1, signal.SIGHUP)       # of Holdfast's process namespace
     end = time.monotonic() + PATIENCE
-    while (after := gauges()) == before and time.monotonic() < end:
+    while (after := gauges()) != wanted and time.monotonic() < end:
         time.sleep(0.02)
-    return {"before": before, "after": after}
+    return {"as_wanted": after == wanted, "generation": after["generation"]}
 
 
 LISTENER = Listener()

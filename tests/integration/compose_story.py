@@ -59,7 +59,7 @@ if __name__ == "__main__":
     except Skip as why:
         print(f"SKIPPED: {why}")
         status = SKIPPED
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         traceback.print_exc()
         status = 1
     leave(status)

@@ -62,6 +62,13 @@ class Engine:
         assert done.returncode == 0, f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}"
         return done.stdout.strip()
 
+    def clear(self):
+        """What a run that was killed has left, in an engine that is ours: containers, and networks whose addresses we want."""
+        for container in self.ask("ps", "-a", "-q").split():
+            self.ask("rm", "-f", "-v", container)
+        self.ask("network", "prune", "-f")
+        self.ask("volume", "prune", "-f")
+
     def forget_old_builds(self):
         """Of our own engine: what stays is what the next build can go on from."""
         if self.is_ours:
@@ -139,6 +146,7 @@ def own_engine():
             raise Skip(f"dockerd does not start here: {log.read()[-500:]}")
         time.sleep(0.1)
     engine.lock = lock
+    engine.clear()
     return engine
 
 
