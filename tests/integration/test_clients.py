@@ -120,7 +120,7 @@ def the_published_bundle_holds_the_system_roots_and_ours():
     system = open("/etc/ssl/certs/ca-certificates.crt", encoding="utf-8").read()
     assert bundle.count("BEGIN CERTIFICATE") == system.count("BEGIN CERTIFICATE") + 1
     assert "PRIVATE KEY" not in ours + bundle
-    assert sorted(os.listdir(s.h.publish)) == ["bundle.pem", "ca.pem", "jwks.json"]
+    assert sorted(os.listdir(s.h.publish)) == ["bundle.pem", "ca.pem", "certs", "jwks.json", "truststore.p12"]
 
 
 @rows([("--http1.1", "1.1"), ("--http2", "2")])
