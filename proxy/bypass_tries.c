@@ -235,20 +235,21 @@ bypass_ping(const struct way *w, int *error)
 
 /* ---- DNS */
 
-/* "invalid." A, a name that nobody has (RFC 6761), with the length that TCP puts before
- * it. */
-static const char question[] = "\x00\x19\x48\x46\x01\x00\x00\x01\x00\x00\x00\x00\x00"
-                               "\x00\x07invalid\x00\x00\x01\x00\x01";
+/* "." NS: what every resolver knows, and no grant names; with the length that TCP puts
+ * before it. */
+static const char question[] = "\x00\x11\x48\x46\x01\x00\x00\x01\x00\x00\x00\x00\x00"
+                               "\x00\x00\x00\x02\x00\x01";
 enum { LENGTH_SIZE = 2, QUESTION_SIZE = sizeof question - 1 };
 
-/* Whoever resolves it, says so, or says nothing is not our dns door, which refuses a
- * name that no grant has. */
+/* Whoever knows, fails or says nothing is not our dns door, which refuses a name that
+ * no grant has, or says there is none. */
 static enum end
 hear_refusal(int fd, size_t before, int *error)
 {
-    enum { FLAGS_LOW = 3, RCODE = 0x0f, REFUSED = 5 };
+    enum { FLAGS_LOW = 3, RCODE = 0x0f, NXDOMAIN = 3, REFUSED = 5 };
     unsigned char answer[512];
     ssize_t n;
+    int code;
 
     if (!knock_wait(fd, POLLIN, ANSWER_MS))
         return END_OPEN;
@@ -256,10 +257,10 @@ hear_refusal(int fd, size_t before, int *error)
     *error = errno;
     if (n < 0)
         return errno == ECONNREFUSED ? END_REFUSED : END_OPEN;
-    return (size_t)n > before + FLAGS_LOW &&
-                   (answer[before + FLAGS_LOW] & RCODE) == REFUSED
-               ? END_TURNED
-               : END_OPEN;
+    if ((size_t)n <= before + FLAGS_LOW)
+        return END_OPEN;
+    code = answer[before + FLAGS_LOW] & RCODE;
+    return code == REFUSED || code == NXDOMAIN ? END_TURNED : END_OPEN;
 }
 
 enum end

@@ -31,24 +31,34 @@ reachable(const struct address *a)
     return to;
 }
 
+/* A host that no rule names: there is a refusal to be read, and nothing is done. */
+static void
+check_way_out(struct checkup *c, const char *name, const char *where, int fd)
+{
+    bool is = fd >= 0 &&
+              knock_is_holdfast(fd, TEXT("GET http://door.invalid/ HTTP/1.1\r\n"
+                                         "Host: door.invalid\r\n\r\n"));
+
+    checkup_say(
+        c, is, name, "the door at %s: %s", where,
+        is ? "Holdfast answers"
+           : "Holdfast does not answer: is it running (holdfast status), and may "
+             "the workload come there?");
+    if (fd >= 0)
+        close(fd);
+}
+
 static void
 check_forward(struct checkup *c, const struct conf_door *door)
 {
     struct address to = reachable(&door->listen.address);
-    int fd = knock_connect(&to, door->listen.port);
-    /* A host that no rule names: there is a refusal to be read, and nothing is done. */
-    bool is = fd >= 0 &&
-              knock_is_holdfast(fd, TEXT("GET http://door.invalid/ HTTP/1.1\r\n"
-                                         "Host: door.invalid\r\n\r\n"));
-    char printed[ADDRESS_PRINT_SIZE];
+    struct buf where = { 0 };
 
-    address_print(&to, printed);
-    checkup_say(c, is, "door", "the forward door at %s port %u: %s", printed,
-                door->listen.port,
-                is ? "Holdfast answers"
-                   : "Holdfast does not answer: is it running (holdfast status)?");
-    if (fd >= 0)
-        close(fd);
+    knock_write_authority(&to, door->listen.port, &where);
+    buf_add_byte(&where, '\0');
+    check_way_out(c, "door", buf_text(&where).at,
+                  knock_connect(&to, door->listen.port));
+    buf_free(&where);
 }
 
 static void
@@ -72,6 +82,8 @@ check_doors(struct checkup *c, const struct conf *conf, enum steering mode)
     for (size_t i = 0; i < conf->doors.n; i++) {
         if (doors[i].kind == DOOR_FORWARD && doors[i].listen.port != 0)
             check_forward(c, &doors[i]);
+        if (doors[i].kind == DOOR_UNIX)
+            check_way_out(c, "unix", doors[i].path, knock_connect_unix(doors[i].path));
         if (doors[i].kind == DOOR_OPS && doors[i].listen.port != 0)
             check_ops(c, &doors[i]);
     }

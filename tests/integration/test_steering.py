@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 from holdfast import (BINARY, Closed, Holdfast, OTHER_UID, Origin, PROXY_UID, PUBLIC, PUBLIC2, Skip, WORKLOAD_UID, Workspace, as_uid, connect, curl,
                       forward_config, main, own_network, promise, rows, run_as, skip_file)
 from outside import GATEWAY, OURS, Outside
 from patience import until
+from stub_dns import encode_name
 from ways import (MPTCP, SCTP, UDPLITE, bound_to_cable, broadcast, fast_open, forged, join, ping, raw, tcp, udp)
 
 own_network()
@@ -35,9 +37,13 @@ FAR_END = outside.link_local()
 old = [connect(PUBLIC2, 80) for _ in range(6)]      # from before there were any rules
 
 RULE = f'{{ host = "allowed.test"; methods = ["GET"]; paths = ["/**"]; upstream_trust = "{ws.ca.file}"; }}'
+SOCKET = os.path.join(ws.directory("holdfast"), "agent.sock")
 DOORS = f"""
   , {{ kind = "transparent"; listen = "127.0.0.1:15006"; }}
   , {{ kind = "transparent"; listen = "[::1]:15006"; }}
+  , {{ kind = "dns"; listen = "127.0.0.1:15053"; }}
+  , {{ kind = "dns"; listen = "[::1]:15053"; }}
+  , {{ kind = "unix"; path = "{SOCKET}"; mode = "0666"; }}
   , {{ kind = "ops"; listen = "127.0.0.1:{OPS}"; }}"""
 config = forward_config(RULE, listen="127.0.0.1:15001", doors=DOORS)
 h = Holdfast(ws, lambda of: config(of) + f'control = {{ socket = "{of.run}/control.sock"; }};')
@@ -103,9 +109,9 @@ WAYS = [
     ("broadcast", udp("198.51.100.255", 5000, before=broadcast), "refused"),
     ("ping", ping(PUBLIC2), "refused"),
     ("ping over IPv6", ping(PUBLIC6), "refused"),
-    ("DNS to a public resolver", udp(RESOLVER, 53), "unanswered"),
-    ("DNS to one over IPv6", udp(RESOLVER6, 53), "unanswered"),
-    ("DNS over TCP", tcp(RESOLVER, 53), "unanswered"),
+    ("DNS to a public resolver", udp(RESOLVER, 53), "unanswered", "asked"),
+    ("DNS to one over IPv6", udp(RESOLVER6, 53), "unanswered", "asked"),
+    ("DNS over TCP", tcp(RESOLVER, 53), "unanswered", "asked"),
     ("a raw socket", raw(PUBLIC2, 253), "refused"),
     ("a raw socket over IPv6", raw(PUBLIC6, 253), "refused"),
     ("SCTP from a raw socket", raw(PUBLIC2, SCTP), "refused"),
@@ -289,6 +295,41 @@ def a_resolver_beside_the_workload_asks_nobody_for_it():
             sock.setblocking(False)
             assert refusal(lambda: sock.recv(1)) == errno.EAGAIN
     in_force(None)
+
+
+def asked_for(name, resolver, kind=socket.SOCK_DGRAM, port=53):
+    """The code of the answer, and whether it has this address of the allowed service."""
+    question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + encode_name(name) + struct.pack(">HH", 1, 1)
+    with as_uid(WORKLOAD_UID):
+        sock = socket.socket(socket.AF_INET6 if ":" in resolver else socket.AF_INET, kind)
+    with sock:
+        sock.settimeout(120)
+        sock.connect((resolver, port))
+        sock.sendall(question if kind == socket.SOCK_DGRAM else struct.pack(">H", len(question)) + question)
+        answer = sock.recv(4096)
+        while kind == socket.SOCK_STREAM and len(answer) < 2 + struct.unpack(">H", (answer + b"\xff\xff")[:2])[0]:
+            piece = sock.recv(4096)
+            assert piece, "the door cut its answer"
+            answer += piece
+    answer = answer[2:] if kind == socket.SOCK_STREAM else answer
+    return answer[3] & 15, socket.inet_aton(PUBLIC) in answer
+
+
+@rows([("a public resolver", RESOLVER), ("one over IPv6", RESOLVER6), ("Docker's", "127.0.0.11"), ("the machine's", "127.0.0.53")])
+def in_redirect_our_dns_door_answers_for(row):
+    in_force("redirect")
+    outside.forget()
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        assert asked_for("allowed.test", row[1], kind) == (0, True)
+        assert asked_for("nobody.test", row[1], kind) == (5, False)
+    assert counted("asked") > 0 and counted("unanswered") == 0
+    nothing_left()
+
+
+@promise
+def in_drop_a_dns_door_is_asked_by_its_own_name():
+    in_force("drop")
+    assert asked_for("allowed.test", "127.0.0.1", port=15053) == (0, True)
 
 
 # ---- who is exempt, and who only says so
@@ -509,7 +550,8 @@ def from_inside_every_way_is_found_closed(row):
     outside.forget()
     found = checked(code=0, mode=MODES[mode][1], uid=row[1][0] if row[1] else None)
     assert OPEN <= set(found) and {"raw", "packet", "door", "ops", "sctp"} <= set(found)
-    for name in ("tcp", "tcp_v6"):
+    assert f"the door at {SOCKET}: Holdfast answers" == found["unix"][1]
+    for name in ("tcp", "tcp_v6", "dns", "dns_v6", "dns_tcp"):
         assert ("refused" if mode == "drop" else "in its place") in found[name][1], found
     nothing_left()
 
