@@ -49,10 +49,11 @@ take_record(struct text *in, struct message *m)
     return came < n ? FLOW_WAIT : FLOW_OK;
 }
 
-/* A ClientHello ends where a record ends (RFC 8446 section 5.1): whatever else stood
- * there would be read by some services and not by others. */
+/* A ClientHello ends where a record ends (RFC 8446 section 5.1): whatever else stands
+ * there, or is announced by the record's length and still to come, would be read by
+ * some services and not by others. */
 static enum flow
-look_at_length(const struct message *m)
+look_at_length(const struct message *m, enum flow record)
 {
     size_t whole;
 
@@ -63,7 +64,9 @@ look_at_length(const struct message *m)
     whole = HANDSHAKE_HEAD + (size_t)(m->at[1] << 16 | m->at[2] << 8 | m->at[3]);
     if (whole > sizeof m->at || m->n > whole)
         return FLOW_BROKEN;
-    return m->n == whole ? FLOW_OK : FLOW_WAIT;
+    if (m->n < whole)
+        return FLOW_WAIT;
+    return record == FLOW_OK ? FLOW_OK : FLOW_BROKEN;
 }
 
 static enum flow
@@ -71,7 +74,7 @@ gather(struct text *in, struct message *m)
 {
     for (unsigned i = 0; i < CLIENT_HELLO_RECORDS; i++) {
         enum flow record = take_record(in, m);
-        enum flow message = record == FLOW_BROKEN ? record : look_at_length(m);
+        enum flow message = record == FLOW_BROKEN ? record : look_at_length(m, record);
 
         if (message != FLOW_WAIT)
             return message;

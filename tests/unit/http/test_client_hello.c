@@ -230,6 +230,26 @@ records_without_end_are_not_waited_for(void **state)
     buf_free(&stream);
 }
 
+/* However its bytes come: all of the hello may be there before the rest of the record
+ * is. */
+static void
+a_hello_that_ends_before_its_record_is_none_even_while_that_is_on_its_way(void **state)
+{
+    struct buf stream = { 0 };
+    struct client_hello h;
+    struct text in;
+
+    (void)state;
+    from_hex(&stream, recorded[0].hex);
+    in = buf_text(&stream);
+    ((char *)(uintptr_t)in.at)[4]++; /* the record is one byte longer than the hello */
+    assert_waits_before(in, in.n - 1);
+    assert_int_equal(read_exactly(in, &h), FLOW_BROKEN);
+    buf_add_byte(&stream, 0);
+    assert_int_equal(read_exactly(buf_text(&stream), &h), FLOW_BROKEN);
+    buf_free(&stream);
+}
+
 static void
 a_hello_has_a_length_that_it_may_have_and_no_more(void **state)
 {
@@ -430,6 +450,8 @@ main(void)
         cmocka_unit_test(what_clients_send_is_read_whole_and_no_byte_earlier),
         cmocka_unit_test(it_is_the_same_in_as_many_records_as_may_be),
         cmocka_unit_test(records_without_end_are_not_waited_for),
+        cmocka_unit_test(
+            a_hello_that_ends_before_its_record_is_none_even_while_that_is_on_its_way),
         cmocka_unit_test(a_hello_has_a_length_that_it_may_have_and_no_more),
         cmocka_unit_test(what_begins_otherwise_is_known_at_its_first_wrong_byte),
         cmocka_unit_test(a_hello_of_a_tls_before_1_2_is_none),
