@@ -99,8 +99,8 @@ check_protocols(const struct check *k, const struct conf_door *door)
         check_complain(k, door, "http2", "an ops door speaks HTTP/1.1: remove it");
     if (!conf_door_is_egress(door) && check_has_key(k, door, "h2c"))
         check_complain(k, door, "h2c",
-                       "belongs to a forward or transparent door: remove it, or "
-                       "write kind = \"forward\"");
+                       "belongs to a forward, transparent or unix door: remove it, "
+                       "or write kind = \"forward\"");
 }
 
 /* A door whose kind was refused may have been meant to serve. */
@@ -116,7 +116,7 @@ check_someone_is_served(const struct check *k)
         check_complain(k, k->conf, "doors",
                        "an ops door tells of the others, and there is none, nor "
                        "anything that a dns door leads to: write one of kind = "
-                       "\"forward\", \"transparent\" or \"gate\"");
+                       "\"forward\", \"transparent\", \"unix\" or \"gate\"");
 }
 
 void

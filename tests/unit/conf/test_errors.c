@@ -276,7 +276,7 @@ static const struct {
     { "\"127.0.0.1:15001\";", "\"127.0.0.1:15001\"; upstream_http = \"2\";", 5,
       DOOR ".upstream_http", "belongs to a gate" },
     { "\"127.0.0.1:15002\";", "\"127.0.0.1:15002\"; h2c = true;", 6, GATE ".h2c",
-      "belongs to a forward or transparent door: remove it" },
+      "belongs to a forward, transparent or unix door: remove it" },
     { "\"127.0.0.1:15001\";", "\"127.0.0.1:15001\"; intercept = \"tproxy\";", 5,
       DOOR ".intercept", "belongs to a transparent door: remove it" },
     { "\"forward\"; listen = \"127.0.0.1:15001\";",
