@@ -191,14 +191,15 @@ def direct(story):
 
 
 def names(story, asked):
-    story.next("Without Holdfast: names")
+    story.next("Names: Holdfast tells those that a rule allows, and asks nobody for others")
     for name, address in asked:
-        story.check(address is None, f"{name}: {address or 'not known here'}")
+        wanted = GATE if name == "orders.example" else None
+        story.check(address == wanted, f"{name}: {address or 'refused'}")
 
 
 def without_holdfast(story):
     """Names are asked for while packets are on their way: who asks in vain waits."""
-    asked = ("orders.example", "reports.example", "example.com")
+    asked = ("orders.example", "reports.example", "innocent.example", "example.com")
     with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
         addresses = pool.map(resolved, asked)
         direct(story)

