@@ -1,110 +1,13 @@
 /* DIAL: resolve, judge every address, connect to one that was judged, verify who is
  * there. */
-#include "proxy/exchange.h"
+#include "proxy/dial_parts.h"
 
 #include "base/clock.h"
-#include "filters/present.h"
-#include "filters/show.h"
 #include "proxy/ending.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 enum { FOLLOWS_MAX = 16 }; /* a place must come of one of so many connections */
-
-static bool
-is_gate(const struct exchange *x)
-{
-    return exchange_door(x)->kind == DOOR_GATE;
-}
-
-/* Where to go: the judged target, or the one service a gate stands in front of. */
-static void
-find_destination(const struct exchange *x, struct authority *out,
-                 const struct tls_client **client)
-{
-    const struct generation *g = x->epoch->generation;
-    const struct conf_door *door = exchange_door(x);
-    enum reason why;
-    bool tls;
-
-    *client = NULL;
-    if (!is_gate(x)) {
-        *out = x->view.target;
-        tls = text_equals(x->view.scheme, TEXT("https")) && !x->view.opaque;
-        if (tls)
-            *client = generation_client(g, x->view.rule->upstream_trust);
-        assert(!tls || *client != NULL); /* without one the leg would be plain */
-        return;
-    }
-    tls = strncmp(door->upstream, "https://", 8) == 0;
-    /* The config was checked: this cannot fail. */
-    why = authority_parse(text_z(strstr(door->upstream, "://") + 3), tls ? 443 : 80,
-                          out);
-    assert(why == REASON_OK);
-    if (tls)
-        *client = generation_client(g, door->upstream_trust);
-    assert(!tls || *client != NULL);
-}
-
-static bool
-wants_websocket(const struct exchange *x)
-{
-    return x->request.upgrade == UPGRADE_WEBSOCKET;
-}
-
-/* Few services take a WebSocket by HTTP/2: where it may be either it is HTTP/1.1. */
-static enum conf_http
-http_of(const struct exchange *x)
-{
-    enum conf_http http = is_gate(x) ? exchange_door(x)->upstream_http
-                                     : x->view.rule->http;
-
-    if (http == CONF_HTTP_AUTO && wants_websocket(x))
-        return CONF_HTTP_1;
-    return http;
-}
-
-/* The client certificate by which this request is bound, as it is now: a retry may find
- * another one. */
-static enum reason
-take_pair(struct exchange *x)
-{
-    struct pair *now;
-    enum reason why;
-
-    x->view.vault = x->epoch->vault;
-    why = show_find_pair(&x->view, &now);
-    if (now != NULL)
-        pair_ref(now);
-    pair_unref(x->pair);
-    x->pair = now;
-    return why;
-}
-
-static struct upstream_key
-key_of(const struct exchange *x)
-{
-    struct upstream_key key = { .grant = x->view.grant };
-    struct text task;
-
-    memset(key.task, 0, sizeof key.task);
-    if (x->pair != NULL)
-        strcpy(key.shows, pair_thumbprint(x->pair));
-    find_destination(x, &key.target, &key.client);
-    if (is_gate(x))
-        key.grant = exchange_door(x);
-    key.http = http_of(x);
-    key.opaque = x->view.opaque;
-    if (x->entry != NULL) {
-        key.presents = present_is_wanted(&x->view);
-        task = task_id(x->entry->task);
-        assert(task.n < sizeof key.task);
-        memcpy(key.task, task.at, task.n);
-    }
-    return key;
-}
 
 static void
 on_upstream(void *user)
@@ -120,7 +23,7 @@ judge_addresses(struct exchange *x, const struct address *at, size_t n, uint16_t
     for (size_t i = 0; i < n; i++)
         if (worker_is_own_door(x->worker, &at[i], port))
             return REASON_OWN_PORT;
-    if (is_gate(x))
+    if (dial_is_gate(x))
         return REASON_OK;
     return chain_judge_addresses(generation_chain(x->epoch->generation), &x->view, at,
                                  n);
@@ -145,7 +48,7 @@ take_pooled(struct exchange *x, const struct upstream_key *key)
 
     if (x->fresh_only || x->view.opaque || (u = pool_take(x->epoch->pool, key)) == NULL)
         return false;
-    if ((wants_websocket(x) && !wire_is_greeted(u->wire)) ||
+    if ((dial_wants_websocket(x) && !wire_is_greeted(u->wire)) ||
         (u->judged_for != x->view.rule &&
          judge_addresses(x, &u->address, 1, u->port) != REASON_OK)) {
         give_back(x, u);
@@ -182,7 +85,7 @@ dial_address(struct exchange *x, const struct upstream_key *key,
 static enum pace
 connect_next(struct exchange *x)
 {
-    struct upstream_key key = key_of(x);
+    struct upstream_key key = dial_key(x);
     enum reason why = REASON_CONNECT_FAILED;
 
     while (x->next_address < x->lookup.n) {
@@ -217,7 +120,7 @@ keep_original(struct exchange *x)
 static enum pace
 take_answer(struct exchange *x)
 {
-    struct upstream_key key = key_of(x);
+    struct upstream_key key = dial_key(x);
     enum reason why = x->lookup.why;
 
     if (why == REASON_OK)
@@ -244,7 +147,7 @@ version_of(const struct upstream *u)
 static enum pace
 ride(struct exchange *x)
 {
-    if (wants_websocket(x) && !wire_takes_websocket(x->up->wire))
+    if (dial_wants_websocket(x) && !wire_takes_websocket(x->up->wire))
         return refuse(x, REASON_WEBSOCKET_NOT_TAKEN);
     return go(x, STEP_PRESENT);
 }
@@ -310,7 +213,7 @@ greet(struct exchange *x)
         return use_fresh(x);
     if (!upstream_begin_tls(u,
                             generation_client(x->epoch->generation,
-                                              is_gate(x)
+                                              dial_is_gate(x)
                                                   ? exchange_door(x)->upstream_trust
                                                   : x->view.rule->upstream_trust),
                             x->pair, x->epoch->sessions))
@@ -384,9 +287,9 @@ dial(struct exchange *x)
         return WAIT;
     if (list_is_linked(&x->follower.member))
         return WAIT;
-    if ((why = take_pair(x)) != REASON_OK)
+    if ((why = dial_take_pair(x)) != REASON_OK)
         return refuse(x, why);
-    key = key_of(x);
+    key = dial_key(x);
     if (take_pooled(x, &key))
         return ride(x);
     if (follow_another(x, &key))
