@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "proxy/hearing.h"
 
 #include <ares.h>
 #include <assert.h>
@@ -273,6 +274,7 @@ set_up(struct resolver *r)
 {
     if (!open_channel(r))
         return false;
+    ares_set_socket_callback(r->channel, hearing_begin, NULL);
     if (set_servers(r))
         return true;
     ares_destroy(r->channel);
@@ -386,8 +388,7 @@ resolver_free(struct resolver *r)
     if (r == NULL)
         return;
     if (r->channel != NULL)
-        ares_destroy(r->channel); /* answers every query under way with
-                                     ARES_EDESTRUCTION */
+        ares_destroy(r->channel); /* ends every query under way */
     alarm_clear(&r->alarm);
     free(r);
 }

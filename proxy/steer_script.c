@@ -134,13 +134,15 @@ write_ops(const struct steer_plan *plan, struct buf *out)
 }
 
 /* Docker's resolver asks outside for whoever asks it, at port 53 or where that is
- * translated to. */
+ * translated to; and nobody but root, who it runs as, may answer in its place. */
 static void
 write_within(const struct steer_plan *plan, struct buf *out)
 {
     buf_printf(out,
                "    chain within {\n"
                "        meta skuid %u accept\n"
+               "        ip saddr 127.0.0.11 meta skuid != 0 counter name \"refused\" "
+               "drop\n"
                "        ct direction reply accept\n",
                (unsigned)plan->uid);
     write_ops(plan, out);

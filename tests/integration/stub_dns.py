@@ -57,20 +57,21 @@ class StubDNS:
     """names: {"allowed.test": [values]}, or a callable(query, nth) that returns the bytes of the answer, or None for
     silence. A name that is not there does not exist."""
 
-    def __init__(self, names=None, address="127.0.0.53"):
+    def __init__(self, names=None, address="127.0.0.53", port=0):
         self.names = dict(names or {})
         self.queries = []
         self._lock = threading.Lock()
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind((address, 0))
-        self.address, self.port = self._udp.getsockname()
-        self._tcp = socket.create_server((address, self.port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._udp = socket.socket(family, socket.SOCK_DGRAM)
+        self._udp.bind((address, port))
+        self.address, self.port = self._udp.getsockname()[:2]
+        self._tcp = socket.create_server((address, self.port), family=family)
         threading.Thread(target=self._serve_udp, daemon=True).start()
         threading.Thread(target=self._serve_tcp, daemon=True).start()
 
     @property
     def server(self):
-        return f"{self.address}:{self.port}"
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def _reply(self, data, tcp):
         try:

@@ -297,6 +297,22 @@ def a_resolver_beside_the_workload_asks_nobody_for_it():
     in_force(None)
 
 
+@promise
+def nobody_but_root_answers_in_the_place_of_dockers_resolver():
+    """Holdfast may ask it, and a container lets anybody have port 53."""
+    in_force("drop")
+    with service("127.0.0.1", socket.SOCK_DGRAM, uid=PROXY_UID) as asks:
+        for uid, sent in ((WORKLOAD_UID, False), (0, True)):
+            with service("127.0.0.11", socket.SOCK_DGRAM, uid=uid) as sock:
+                asks.sendto(b"asked", sock.getsockname())
+                assert sock.recv(100) == b"asked"
+                before = counted("refused")
+                told = refusal(lambda: sock if sock.sendto(b"answered", asks.getsockname()) else None)
+                assert (told, counted("refused") - before) == ((None, 0) if sent else (errno.EPERM, 1))
+        assert asks.recv(100) == b"answered"
+    in_force(None)
+
+
 def asked_for(name, resolver, kind=socket.SOCK_DGRAM, port=53):
     """The code of the answer, and whether it has this address of the allowed service."""
     question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + encode_name(name) + struct.pack(">HH", 1, 1)
