@@ -67,11 +67,10 @@ static const struct {
 static const struct {
     const char *key, *word;
 } later_words[] = {
-    { "kind", "aws" },    { "kind", "azure" },       { "kind", "dns" },
-    { "kind", "gcp" },    { "kind", "reverse" },     { "kind", "socks" },
-    { "kind", "spiffe" }, { "kind", "transparent" }, { "kind", "unix" },
-    { "kind", "vault" },  { "bind", "basic" },       { "bind", "path" },
-    { "bind", "query" },  { "bind", "sigv4" },
+    { "kind", "aws" },     { "kind", "azure" }, { "kind", "gcp" },
+    { "kind", "reverse" }, { "kind", "socks" }, { "kind", "spiffe" },
+    { "kind", "vault" },   { "bind", "basic" }, { "bind", "path" },
+    { "bind", "query" },   { "bind", "sigv4" },
 };
 
 bool

@@ -41,7 +41,7 @@ BAD = [
     ("empty", lambda h: "", "doors"),
     ("syntax", changed("doors = (", "doors = ("  "("), r"\.conf:\d+"),
     ("unknown-key", changed("methods =", "methdos ="), "did you mean.*methods"),
-    ("later-feature", changed('methods = "any"', 'methods = "any"; opaque = true'), "not built yet"),
+    ("later-feature", changed('kind = "forward"', 'kind = "socks"'), "not built yet"),
     ("no-owner", changed('owner = "tests@example";', ""), "owner"),
     ("no-methods", changed('methods = "any";', ""), "methods"),
     ("trailing-zero-port", changed("127.0.0.1:0", "127.0.0.1:99999"), "listen"),
