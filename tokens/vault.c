@@ -1,39 +1,12 @@
 /* One slot a credential, in the config's order; and its files, each read once. */
-#include "tokens/pod.h"
 #include "tokens/vault_parts.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct slot {
-    const struct secret *secret; /* of a `file` credential; its file's */
-    const char *fault;           /* one of its files'; NULL: nothing is wrong */
-    const char *oldest;          /* its file that was written first, … */
-    int64_t written_s;           /* … then; NULL and 0: there is a fault */
-    struct pair *pair;           /* of a `certificate` credential */
-    char *certificate, *key, *pair_fault; /* its paths; NULL for the others */
-    int64_t unsettled_ms; /* the pair is another vault's, since then; 0: it is not */
-};
-
-struct vault {
-    atomic_uint references;
-    const struct conf_credential *credentials; /* of the config it was read for */
-    size_t n;
-    const struct conf_door *doors; /* likewise */
-    size_t n_doors;
-    struct slot *slots;
-    struct held *files; /* by path and content */
-    size_t n_files;
-    const struct conf_workload *workload; /* likewise of that config */
-    bool awaits_pod;
-    struct pod pod;
-};
 
 /* ---- its files */
 
@@ -46,9 +19,8 @@ compare_named(const void *a, const void *b)
     return order != 0 ? order : (int)x->content - (int)y->content;
 }
 
-/* `named` is what a held file begins with. */
-static struct held *
-held_find(const struct vault *v, const struct named *named)
+struct held *
+vault_held(const struct vault *v, const struct named *named)
 {
     return bsearch(named, v->files, v->n_files, sizeof *v->files, compare_named);
 }
@@ -157,7 +129,7 @@ fill_slot(struct vault *v, size_t i, const struct vault *before, int64_t now_ms)
     if (source->kind == SOURCE_CERTIFICATE)
         read_pair(s, source, before, now_ms);
     for (size_t k = 0; k < n; k++)
-        note_file(s, held_find(v, &named[k]));
+        note_file(s, vault_held(v, &named[k]));
     if (s->fault == NULL)
         return;
     s->oldest = NULL;
@@ -254,7 +226,7 @@ vault_find(const struct vault *v, const struct conf_credential *c,
 enum reason
 vault_text(const struct vault *v, const char *path, struct text *out)
 {
-    const struct held *h = held_find(v, &(struct named){ path, CONTENT_TEXT });
+    const struct held *h = vault_held(v, &(struct named){ path, CONTENT_TEXT });
 
     *out = text_of(NULL, 0);
     if (h == NULL || h->secret == NULL)
@@ -267,7 +239,7 @@ enum reason
 vault_key(const struct vault *v, const char *path, const struct key **out,
           struct text *key_id)
 {
-    const struct held *h = held_find(v, &(struct named){ path, CONTENT_KEY });
+    const struct held *h = vault_held(v, &(struct named){ path, CONTENT_KEY });
 
     *out = NULL;
     if (h == NULL || h->key == NULL)
@@ -331,69 +303,6 @@ vault_expires_s(const struct vault *v, const struct conf_credential *c)
     const struct pair *p = slot_of(v, c)->pair;
 
     return p != NULL ? pair_expires_s(p) : 0;
-}
-
-static void
-tell_slot(const struct conf_credential *c, const struct slot *s)
-{
-    if (s->fault != NULL)
-        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
-                   "%s:%u: credentials.%s: %s; requests that need it are refused until "
-                   "then",
-                   c->place.file, c->place.line, c->name, s->fault);
-    else if (s->unsettled_ms != 0)
-        log_warn("%s:%u: credentials.%s: %s; the certificate before is shown for up to "
-                 "%d s",
-                 c->place.file, c->place.line, c->name, s->pair_fault,
-                 VAULT_SETTLE_MS / 1000);
-}
-
-static void
-tell_secret(const struct vault *v, const struct conf_introspection *s)
-{
-    const struct held *h = held_find(v,
-                                     &(struct named){ s->client_secret, CONTENT_TEXT });
-
-    if (h != NULL && h->fault != NULL)
-        log_reason(REASON_CREDENTIAL_UNAVAILABLE,
-                   "%s:%u: introspection.client_secret: %s; tokens that need it are "
-                   "refused until then",
-                   s->place.file, s->place.line, h->fault);
-}
-
-static void
-tell_gate(const struct vault *v, const struct conf_door *door)
-{
-    const struct conf_issuer *issuers = door->issuers.at;
-
-    for (size_t i = 0; i < door->issuers.n; i++)
-        if (issuers[i].introspection.url != NULL)
-            tell_secret(v, &issuers[i].introspection);
-}
-
-static void
-tell_pod(const struct vault *v)
-{
-    const struct place *at = &v->workload->place;
-
-    if (v->pod.fault != NULL)
-        log_reason(REASON_CLAIM_MISSING,
-                   "%s:%u: workload: %s; what is the pod's task's is refused until "
-                   "then",
-                   at->file, at->line, v->pod.fault);
-    else if (vault_lacks_pod(v))
-        log_info("workload: %s has no label %s yet: nobody has claimed this pod",
-                 v->workload->claim_file, v->workload->claim_label);
-}
-
-void
-vault_tell(const struct vault *v)
-{
-    tell_pod(v);
-    for (size_t i = 0; i < v->n; i++)
-        tell_slot(&v->credentials[i], &v->slots[i]);
-    for (size_t i = 0; i < v->n_doors; i++)
-        tell_gate(v, &v->doors[i]);
 }
 
 void
