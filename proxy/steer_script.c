@@ -74,12 +74,16 @@ write_where(struct buf *out, const struct address *a)
 
 /* ---- who may pass */
 
+/* A workload may put another's address on what it sends to our doors: our answers to
+ * it must not carry its words out. */
 static void
 write_passes(const struct steer_plan *plan, struct buf *out)
 {
     buf_printf(
         out,
         "    chain passes {\n"
+        "        meta skuid %u ct direction reply ct mark != 0x%x counter name "
+        "\"refused\" drop\n"
         "        meta skuid %u accept\n"
         "        ct direction reply ct mark 0x%x accept\n"
         "        meta skuid != %u return\n"
@@ -92,8 +96,8 @@ write_passes(const struct steer_plan *plan, struct buf *out)
         "        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, "
         "nd-router-solicit } accept\n"
         "    }\n",
-        (unsigned)plan->uid, BEGAN_OUTSIDE, (unsigned)plan->uid, BEGAN_BY_US,
-        BEGAN_BY_US, BEGAN_OUTSIDE);
+        (unsigned)plan->uid, BEGAN_OUTSIDE, (unsigned)plan->uid, BEGAN_OUTSIDE,
+        (unsigned)plan->uid, BEGAN_BY_US, BEGAN_BY_US, BEGAN_OUTSIDE);
 }
 
 static void
