@@ -485,8 +485,9 @@ unsigned conf_door_mode(const struct conf_door *door);
 size_t conf_door_named(const struct conf *c, const char *name);
 
 /* Where a config's control socket is, and who holds it: from a file that may have
- * errors elsewhere. Both are the caller's to free, NULL where the config has none.
- * REASON_CONFIG, and what is wrong in `report`: the file cannot be read as one. */
+ * errors elsewhere, or files beside it that are no config at all. Both are the caller's
+ * to free, NULL where the config has none. REASON_CONFIG, and what is wrong in
+ * `report`: it was not found, and there is a file that cannot be read as one. */
 MUST_USE enum reason conf_find_control(const char *path, struct buf *report,
                                        char **socket, char **user);
 

@@ -1,10 +1,12 @@
 /* What a client needs of a config to find the process that runs it. It looks into the
- * tree, not into a frozen conf: `reload --wait` is asked for when the config is broken,
- * too. */
+ * tree, not into a frozen conf, and past files that are no config at all: `status` and
+ * `reload --wait` are asked for when a file has just been broken, too. */
 #include "conf/conf.h"
 
 #include "base/memory.h"
 #include "conf/parse.h"
+
+#include <stdlib.h>
 
 static char *
 copy_string(const struct node *group, const char *name)
@@ -19,8 +21,10 @@ conf_find_control(const char *path, struct buf *report, char **socket, char **us
 {
     struct arena *a = arena_new();
     struct problems problems = { .arena = a };
-    const struct node *root = parse_files(path, NULL, a, a, &problems, NULL);
+    bool whole;
+    const struct node *root = parse_what_can_be(path, a, &problems, &whole);
     const struct node *control;
+    enum reason why = REASON_OK;
 
     *socket = *user = NULL;
     if (root != NULL) {
@@ -28,9 +32,14 @@ conf_find_control(const char *path, struct buf *report, char **socket, char **us
         if (control != NULL && control->type == NODE_GROUP)
             *socket = copy_string(control, "socket");
         *user = copy_string(root, "user");
-    } else {
+    }
+    if (*socket == NULL && !whole) {
+        /* It may stand in what cannot be read. */
+        why = REASON_CONFIG;
         problems_print(&problems, report);
+        free(*user);
+        *user = NULL;
     }
     arena_free(a);
-    return root != NULL ? REASON_OK : REASON_CONFIG;
+    return why;
 }

@@ -279,6 +279,13 @@ parse_directory(struct parse *p, const char *directory)
     free(entries);
 }
 
+static void
+parse_all(struct parse *p, const char *path)
+{
+    parse_file(p, path);
+    parse_directory(p, directory_beside(p, path));
+}
+
 struct node *
 parse_files(const char *path, const struct setting *table, struct arena *keep,
             struct arena *scratch, struct problems *problems, struct digest *bytes)
@@ -291,7 +298,21 @@ parse_files(const char *path, const struct setting *table, struct arena *keep,
                        .problems = problems,
                        .bytes = bytes };
 
-    parse_file(&p, path);
-    parse_directory(&p, directory_beside(&p, path));
+    parse_all(&p, path);
     return p.failed ? NULL : p.root;
+}
+
+struct node *
+parse_what_can_be(const char *path, struct arena *scratch, struct problems *problems,
+                  bool *whole)
+{
+    struct parse p = { .keep = scratch,
+                       .scratch = scratch,
+                       .keys = { .arena = scratch },
+                       .values = { .arena = scratch },
+                       .problems = problems };
+
+    parse_all(&p, path);
+    *whole = !p.failed;
+    return p.root;
 }

@@ -14,4 +14,9 @@ struct node *parse_files(const char *path, const struct setting *table,
                          struct arena *keep, struct arena *scratch,
                          struct problems *problems, struct digest *bytes);
 
+/* Those of the files that can be read, merged; NULL when none can. `*whole`: all could.
+ */
+struct node *parse_what_can_be(const char *path, struct arena *scratch,
+                               struct problems *problems, bool *whole);
+
 #endif

@@ -198,7 +198,7 @@ doctor_ask_door(struct doctor *d)
         value = getenv(variable = "https_proxy");
     d->is_turned = bypass_is_turned();
     if (value != NULL && value[0] != '\0')
-        ask_proxy(d, variable, value);
+        ask_proxy(d, d->proxy = variable, value);
     else if (d->is_turned)
         look_beyond(d);
     else

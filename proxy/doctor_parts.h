@@ -14,7 +14,8 @@ struct doctor {
     struct checkup up;
     const struct conf *conf; /* NULL: none */
     bool is_turned;          /* TCP to anywhere arrives at Holdfast */
-    struct tls_sight shown;  /* by Holdfast; without a leaf: nothing */
+    const char *proxy; /* the variable whose door was asked; NULL: none names one */
+    struct tls_sight shown; /* by Holdfast; without a leaf: nothing */
     /* Kept to the end: most variables name the same file. */
     struct trust *trusts[DOCTOR_FILES_MAX];
     size_t n_trusts;

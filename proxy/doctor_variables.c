@@ -118,11 +118,20 @@ judge_direct(struct doctor *d, const char *name, const char *value)
     checkup_say(&d->up, true, name, "%s names this machine alone", name);
 }
 
+/* Without the values: a password may stand in them. */
 static void
 judge_proxy(struct doctor *d, const char *name, const char *value)
 {
+    const char *asked = d->proxy != NULL ? getenv(d->proxy) : NULL;
+
     if (is_direct(name))
         judge_direct(d, name, value);
+    else if (strcmp(name, "NODE_USE_ENV_PROXY") != 0 && asked != NULL &&
+             strcmp(asked, value) != 0)
+        checkup_say(&d->up, false, name,
+                    "%s names another proxy than %s, and some programs read the one, "
+                    "some the other: set what holdfast env prints",
+                    name, d->proxy);
     else
         checkup_say(&d->up, true, name, "%s is set", name);
 }
@@ -185,8 +194,15 @@ compare(void *to, const char *name, struct text value)
             break;
     if (known == NULL || !is_set(own) || text_equals(text_z(own), value))
         return;
-    checkup_say(&d->up, false, name, "%s is \"%s\", and by the config it is \"%.*s\"",
-                name, kind == ENVIRONMENT_PROXY ? "another" : own, TEXT_ARG(value));
+    if (kind == ENVIRONMENT_PROXY) /* a password may stand in it */
+        checkup_say(&d->up, false, name,
+                    "%s is otherwise than the config has it, and by the config it is "
+                    "\"%.*s\"",
+                    name, TEXT_ARG(value));
+    else
+        checkup_say(&d->up, false, name,
+                    "%s is \"%s\", and by the config it is \"%.*s\"", name, own,
+                    TEXT_ARG(value));
 }
 
 void

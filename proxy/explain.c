@@ -293,6 +293,16 @@ say(const struct question *q)
     return q->said.why == REASON_OK ? EXIT_OK : EXIT_DENIED;
 }
 
+/* Whoever asks here has come by this door; but of `--as` just that is known which it
+ * says.
+ */
+static void
+come_in(struct question *q)
+{
+    if (q->asked->as == NULL && q->view.door->name != NULL)
+        q->caller.door = conf_door_named(q->conf, q->view.door->name);
+}
+
 static int
 answer(struct question *q)
 {
@@ -327,6 +337,7 @@ answer(struct question *q)
     } else if (kind == DOOR_GATE) {
         judge_gate(q);
     } else {
+        come_in(q);
         judge_way_out(q);
     }
     return say(q);

@@ -41,6 +41,7 @@ def main():
     begun = time.monotonic()
     engine = find_engine()
     print("An engine of our own, without a way out." if engine.is_ours else "The engine that runs here.")
+    print("The images are being made: minutes the first time.", flush=True)
     project = story_project(engine)
     build(project)
     built = time.monotonic()

@@ -106,6 +106,25 @@ where_there_is_none_none_is_found(void **state)
 }
 
 static void
+a_part_that_is_no_config_does_not_hide_it(void **state)
+{
+    (void)state;
+    folder_write(&folder, "main.conf",
+                 "user = \"holdfast\";\ncontrol = { socket = \"/run/h/s\"; };\n");
+    folder_write(&folder, "conf.d/agent.conf", "grants = ( {\n");
+    assert_found(REASON_OK, "/run/h/s", "holdfast");
+}
+
+static void
+without_it_such_a_part_is_told(void **state)
+{
+    (void)state;
+    folder_write(&folder, "main.conf", "user = \"holdfast\";\n");
+    folder_write(&folder, "conf.d/agent.conf", "grants = ( {\n");
+    assert_found(REASON_CONFIG, NULL, NULL);
+}
+
+static void
 a_file_that_cannot_be_read_as_one_is_told(void **state)
 {
     (void)state;
@@ -125,6 +144,8 @@ main(void)
         TEST(the_socket_is_found_whatever_else_is_wrong),
         TEST(it_may_stand_in_a_part),
         TEST(where_there_is_none_none_is_found),
+        TEST(a_part_that_is_no_config_does_not_hide_it),
+        TEST(without_it_such_a_part_is_told),
         TEST(a_file_that_cannot_be_read_as_one_is_told),
     };
 
