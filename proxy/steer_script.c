@@ -75,15 +75,33 @@ write_where(struct buf *out, const struct address *a)
 /* ---- who may pass */
 
 /* A workload may put another's address on what it sends to our doors: our answers to
- * it must not carry its words out. */
+ * it must not carry its words out. What we begin may look like an answer as well, to a
+ * packet that it has made up before, and passes. */
+static void
+write_answers(const struct steer_plan *plan, struct buf *out)
+{
+    const struct conf_door *doors = plan->conf->doors.at;
+
+    buf_add_z(out, "    chain answers {\n"
+                   "        tcp flags & (syn | ack) == (syn | ack) counter name "
+                   "\"refused\" drop\n");
+    for (size_t i = 0; i < plan->conf->doors.n; i++)
+        if (doors[i].kind == DOOR_DNS)
+            buf_printf(out,
+                       "        meta nfproto %s udp sport %u counter name \"refused\" "
+                       "drop\n",
+                       steer_family_words[family_of(&doors[i].listen.address)],
+                       doors[i].listen.port);
+    buf_add_z(out, "    }\n");
+}
+
 static void
 write_passes(const struct steer_plan *plan, struct buf *out)
 {
     buf_printf(
         out,
         "    chain passes {\n"
-        "        meta skuid %u ct direction reply ct mark != 0x%x counter name "
-        "\"refused\" drop\n"
+        "        meta skuid %u ct direction reply ct mark != 0x%x jump answers\n"
         "        meta skuid %u accept\n"
         "        ct direction reply ct mark 0x%x accept\n"
         "        meta skuid != %u return\n"
@@ -335,6 +353,7 @@ steer_script_write(const struct steer_plan *plan, struct buf *out)
     steer_script_remove(out);
     buf_add_z(out, "table inet holdfast {\n");
     write_counters(out);
+    write_answers(plan, out);
     write_passes(plan, out);
     write_judge(plan, out);
     write_within(plan, out);

@@ -73,6 +73,24 @@ def in_redirect_no_answer_of_ours_leaves_for_whom_we_were_not_asked_by(way):
 
 
 @promise
+def a_packet_made_up_before_keeps_nothing_of_ours_from_leaving():
+    """It is as if ours were an answer to it."""
+    with as_uid(PROXY_UID):
+        ours = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with ours:
+        ours.bind((OURS6, 0))
+        with as_uid(WORKLOAD_UID):
+            made_up = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with made_up:
+            made_up.setsockopt(socket.IPPROTO_IPV6, FREEBIND, 1)
+            made_up.bind((ACCOMPLICE6, 0))
+            made_up.sendto(b"x", ours.getsockname())
+            outside.forget()
+            assert ours.sendto(b"y", made_up.getsockname()) == 1
+        until(lambda: outside.arrived()[1] > 0, "what is ours")
+
+
+@promise
 def who_really_came_from_outside_is_answered():
     with outside.entered():
         client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
