@@ -123,12 +123,27 @@ class Engine:
                 raise Skip(f"no base image: neither a registry nor Debian's mirror can be had: {said.read()[-300:]!r} {taken.stdout[-300:]}")
 
 
+def take_images():
+    """Whoever else runs these has the images until it is done; not for ever are they waited for."""
+    def give_up(_signal, _frame):
+        raise Skip(f"another run has the images in {CACHE}, and did not end in {PATIENCE} s")
+
+    lock = open(os.path.join(CACHE, "lock"), "w", encoding="ascii")
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    return lock
+
+
 def own_engine():
     if not shutil.which("dockerd") or not shutil.which("unshare"):
         raise Skip("no container engine runs, and there is no dockerd to start")
     os.makedirs(CACHE, mode=0o755, exist_ok=True)
-    lock = open(os.path.join(CACHE, "lock"), "w", encoding="ascii")
-    fcntl.flock(lock, fcntl.LOCK_EX)        # whoever else runs these has the images until it is done
+    lock = take_images()
     at = tempfile.mkdtemp(prefix="holdfast-engine-")
     group = os.path.basename(at)
     with open(f"{at}/daemon.json", "w", encoding="ascii") as f:
