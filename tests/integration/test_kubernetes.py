@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import zipfile
 
-from holdfast import BINARY, ROOT
+from holdfast import BINARY, ROOT, Workspace
 from ops import promtool
 from promise import Skip, at_end, main, promise, rows
 
@@ -124,10 +124,28 @@ def a_field_that_the_api_does_not_know_is_found():
 @promise
 def the_chart_lints_and_refuses_values_that_it_does_not_know():
     assert "0 chart(s) failed" in run(tool("helm"), "lint", "--strict", CHART).stdout
-    for wrong in ("mode=transparent", "mod=drop", "workload.uid=1337", "workload.uid=0", "token.expirationSeconds=60",
+    for wrong in ("mode=transparent", "mod=drop", "workload.uid=0", "token.expirationSeconds=60",
                   "injection.modes={everything}", "workload.volumeMounts[0].name=holdfast-keys,workload.volumeMounts[0].mountPath=/k"):
         told = run(tool("helm"), "template", "x", CHART, "--set", wrong, ok=False)
         assert told.returncode != 0 and "schema" in told.stderr, (wrong, told.stderr)
+
+
+@promise
+def the_chart_refuses_what_would_render_and_let_nothing_through():
+    ws = Workspace()
+    with open(os.path.join(CHART, "files/config/sidecar.conf"), encoding="utf-8") as f:
+        own = f.read()
+    for config, wrong, word in ((None, "workload.uid=1337", "the sidecar's own"), (own, "workload.uid=2000", "no uid = 2000"),
+                                (own, "mode=redirect", "transparent door"), ("hello", "mode=drop", "no holdfast.conf")):
+        words = ["--set", wrong] if config is None else ["--set", wrong, "--set-file", "config=" + ws.file("given.conf", config)]
+        told = run(tool("helm"), "template", "x", CHART, *words, ok=False)
+        assert told.returncode != 0 and word in told.stderr, (wrong, told.stderr)
+
+
+@promise
+def another_uid_of_the_workload_stands_in_the_charts_own_config():
+    text = run(tool("helm"), "template", "x", CHART, "--set", "workload.uid=2000").stdout
+    assert text.count("uid = 2000;") == 2 and "uid = 1000;" not in text and "runAsUser: 2000" in text, text
 
 
 @promise
