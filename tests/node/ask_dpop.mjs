@@ -3,12 +3,10 @@
 //
 // In: URL, the address that its host has, and ALG; then a line with the token, once the thumbprint of its key was said. Out: lines of JSON: {"thumbprint"}, then
 // {"answers": [{"status", "challenge", "body"}…]} of each of three requests.
-import { webcrypto } from 'node:crypto';
+import './node18.mjs';
 import https from 'node:https';
 import { createInterface } from 'node:readline';
 import * as dpop from 'dpop';
-
-globalThis.crypto ??= webcrypto; // Debian 12's own Node 18 has it, but not as a global
 
 const [url, address, alg] = process.argv.slice(2);
 const lookup = (host, options, told) => (options.all ? told(null, [{ address, family: 4 }]) : told(null, address, 4));

@@ -2,11 +2,10 @@
 //
 // Out: {"rows": [{"name", "method", "path", "token", "proof", "thumbprint", "at", "verdict"}…]}: each for a request to
 //      https://orders.example, judged at the second `at`; verdict is the reason that Holdfast must give, or "ok".
-import { createHash, randomUUID, webcrypto } from 'node:crypto';
+import './node18.mjs';
+import { createHash, randomUUID } from 'node:crypto';
 import * as dpop from 'dpop';
 import { SignJWT, UnsecuredJWT, decodeJwt, exportJWK, generateKeyPair } from 'jose';
-
-globalThis.crypto ??= webcrypto; // Debian 12's own Node 18 has it, but not as a global
 
 const ORIGIN = 'https://orders.example';
 const TOKEN = 'Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU';

@@ -4,13 +4,12 @@
 // Out: {"jwks": [{"domain", "keys"}…], "rows": [{"name", "wit", "wpt", "verdict"}…]}: each for
 //      POST https://orders.example/v1/orders?tenant=7 with the body {"item":1}; verdict is the reason
 //      that Holdfast must give, or "ok".
-import { createHash, randomBytes, webcrypto } from 'node:crypto';
+import './node18.mjs';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   FlattenedSign, SignJWT, UnsecuredJWT, calculateJwkThumbprint, exportJWK, generateKeyPair,
 } from 'jose';
-
-globalThis.crypto ??= webcrypto; // Debian 12's own Node 18 has it, but not as a global
 
 const { now } = JSON.parse(readFileSync(0, 'utf8'));
 const rows = [];

@@ -3,11 +3,9 @@
 // In:  {"now", "issuer", "audience", "jwks", "method", "url", "authorization", "dpop"?}
 // Out: {"ok": true, "subject", "thumbprint", "claims"} and exit 0, or {"ok": false, "error"} and exit 1.
 // Several at once: {"rows": [as above…]}; out come the verdicts, {"rows": […]}. It does not remember what it has seen.
-import { webcrypto } from 'node:crypto';
+import './node18.mjs';
 import { readFileSync } from 'node:fs';
 import * as oauth from 'oauth4webapi';
-
-globalThis.crypto ??= webcrypto; // Debian 12's own Node 18 has it, but not as a global
 
 async function judge(doc) {
   const as = { issuer: doc.issuer, jwks_uri: `${doc.issuer}/jwks` };

@@ -2,12 +2,11 @@
 //
 // In:  {"now", "jwks", "wit", "wpt", "issuer", "subject", "audience", "method", "query"?, "body"?, "context"}
 // Out: {"ok": true, "thumbprint", "jti"} and exit 0, or {"ok": false, "error"} and exit 1.
+import './node18.mjs';
 import assert from 'node:assert/strict';
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
-
-globalThis.crypto ??= webcrypto; // Debian 12's own Node 18 has it, but not as a global
 
 const CONTEXT = 'https://holdfast.dev/claims/ctx';
 const REQUEST = 'https://holdfast.dev/claims/req';
