@@ -96,18 +96,6 @@ install_engine() {
     fi
 }
 
-# What plays a pod: what is there is left alone.
-install_podman() {
-    local package missing=()
-
-    for package in podman runc conmon netavark aardvark-dns busybox-static; do
-        is_installed "$package" || missing+=("$package")
-    done
-    if ! command -v podman >/dev/null && [ "${#missing[@]}" -gt 0 ]; then
-        install_packages "${missing[@]}"
-    fi
-}
-
 # build DIRECTORY CMAKE_ARGUMENT...
 build() {
     local directory=$1

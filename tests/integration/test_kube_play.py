@@ -41,8 +41,8 @@ network_backend = "netavark"
 # ---- podman
 
 def needed():
-    for name in ("podman", "runc", "curl", "busybox", "nft"):
-        if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
+    for name in ("podman", "runc", "conmon", "netavark", "catatonit", "iptables", "curl", "busybox", "nft"):
+        if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin:/usr/libexec/podman:/usr/lib/podman") is None:
             skip_file(f"{name} is not here")
     if not os.path.exists(LAYER):
         skip_file("kubectl is not here (npm ci in tests/kubernetes: ./test does it)")
